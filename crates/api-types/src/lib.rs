@@ -1,0 +1,17 @@
+//! The shapes that cross a process boundary: ids, jobs, engines, events, errors.
+//!
+//! Everything a client sends or receives is defined here once, and the OpenAPI document is made from it. It holds no
+//! behavior beyond parsing and printing. Start with [`job`]; ids are all in [`ids`].
+
+pub mod auth;
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod ids;
+pub mod job;
+pub mod kind;
+pub mod node;
+pub mod time;
+
+pub use ids::{EngineId, JobId, SessionId, ShardNumber};
+pub use time::Timestamp;

@@ -1,0 +1,77 @@
+//! The commands, one file each.
+
+mod completions;
+mod config;
+mod engine;
+mod job;
+mod link;
+mod module;
+mod openapi;
+mod provider;
+mod serve;
+mod status;
+mod token;
+mod version;
+
+use clap::Subcommand;
+
+use crate::{
+    args::{Cli, load_config},
+    client::Client,
+    exit::Failure,
+    output::Format,
+};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the node and print a link that signs you in
+    Serve(serve::Args),
+    /// Show what the running node does
+    Status,
+    /// Print a new link that signs a browser in, once
+    Link,
+    /// Enqueue jobs and follow them
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Run and list engines
+    #[command(subcommand)]
+    Engine(engine::Command),
+    /// Make, check and list modules
+    #[command(subcommand)]
+    Module(module::Command),
+    /// Set keys of language model providers
+    #[command(subcommand)]
+    Provider(provider::Command),
+    /// Make tokens for scripts
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Show the settings and where each came from
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print completions for a shell
+    Completions(completions::Args),
+    /// Print the version
+    Version,
+    /// Print the OpenAPI document of the HTTP interface
+    #[command(hide = true)]
+    Openapi,
+}
+
+pub(crate) async fn run(cli: Cli, format: Format) -> Result<(), Failure> {
+    let flags = cli.flags();
+    match cli.command {
+        Command::Serve(args) => serve::run(args, flags, format).await,
+        Command::Status => status::run(&Client::connect(&load_config(&flags)?)?, format).await,
+        Command::Link => link::run(&Client::connect(&load_config(&flags)?)?, format).await,
+        Command::Job(command) => job::run(command, &Client::connect(&load_config(&flags)?)?, format).await,
+        Command::Engine(command) => engine::run(command, &flags, format).await,
+        Command::Module(command) => module::run(command, &flags, format).await,
+        Command::Provider(command) => provider::run(command, &load_config(&flags)?, format),
+        Command::Token(command) => token::run(command, &load_config(&flags)?, format),
+        Command::Config(command) => config::run(command, &load_config(&flags)?, format),
+        Command::Completions(args) => completions::run(args),
+        Command::Version => version::run(format),
+        Command::Openapi => openapi::run(),
+    }
+}

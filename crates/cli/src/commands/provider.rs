@@ -1,0 +1,79 @@
+//! `flowork provider set-key`
+
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use flowork_node::Config;
+use flowork_vault::{Secret, Vault, provider_item};
+use serde_json::json;
+
+use crate::{
+    exit::{Exit, Failure},
+    output::Format,
+};
+
+/// Longer than any key of a provider.
+const KEY_BYTES_MAX: u64 = 8 << 10;
+
+/// Set keys of language model providers
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Put a provider's API key in the vault; the key is asked for, or read from standard input
+    SetKey {
+        /// The provider, as under [providers.NAME] in config.toml
+        name: String,
+    },
+    /// Remove a provider's API key from the vault
+    DeleteKey {
+        /// The provider
+        name: String,
+    },
+}
+
+pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(), Failure> {
+    match command {
+        Command::SetKey { name } => set_key(&name, config, format),
+        Command::DeleteKey { name } => {
+            let item = provider_item(&name);
+            open(config)?.delete(&item).map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error))?;
+            format.print(&json!({"deleted": item}), |_| format!("The vault holds no key of {name} any more."))
+        }
+    }
+}
+
+fn set_key(name: &str, config: &Config, format: Format) -> Result<(), Failure> {
+    if !config.providers.contains_key(name) {
+        let known: Vec<_> = config.providers.keys().map(String::as_str).collect();
+        let message = format!("there is no provider {name:?}; configured are: {}", known.join(", "));
+        let hint = format!("add [providers.{name}] with its base_url to config.toml first");
+        return Err(Failure::new(Exit::NotFound, "UNKNOWN_PROVIDER", message).hint(hint));
+    }
+    let key = read_key(name)?;
+    if key.expose().is_empty() {
+        return Err(Failure::new(Exit::Usage, "EMPTY_KEY", "the key is empty"));
+    }
+    let vault = open(config)?;
+    vault.set(&provider_item(name), &key).map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error))?;
+    let (item, backend) = (provider_item(name), vault.back_end().as_str());
+    format.print(&json!({"stored": item, "vault": backend}), |_| {
+        format!("The key of {name} is in the vault ({backend}). A node that is running reads it when it next starts.")
+    })
+}
+
+fn open(config: &Config) -> Result<Vault, Failure> {
+    Vault::open(config.vault_options()).map_err(|error| {
+        let exit = if matches!(error, flowork_vault::OpenError::NoVault(_)) { Exit::NotFound } else { Exit::Refused };
+        Failure::from_error(exit, "VAULT", &error).hint(error.hint())
+    })
+}
+
+/// Without echo from a terminal; the first line of anything else.
+fn read_key(name: &str) -> Result<Secret, Failure> {
+    let read = if io::stdin().is_terminal() {
+        rpassword::prompt_password(format!("API key of {name} (not shown): "))
+    } else {
+        let mut line = String::new();
+        io::stdin().lock().take(KEY_BYTES_MAX).read_line(&mut line).map(|_| line)
+    };
+    let line = Secret::new(read.map_err(|error| Failure::from_error(Exit::Failed, "INPUT", &error))?.into_bytes());
+    Ok(Secret::new(line.expose().trim_ascii().to_vec()))
+}

@@ -1,0 +1,43 @@
+//! `flowork status`
+
+use std::fmt::Write as _;
+
+use flowork_api_types::node::{Notice, Status};
+
+use crate::{client::Client, exit::Failure, output::Format};
+
+pub(super) async fn run(client: &Client, format: Format) -> Result<(), Failure> {
+    let status: Status = client.get("/v1/status").await?;
+    format.print(&status, describe)
+}
+
+fn describe(status: &Status) -> String {
+    let mut text = format!(
+        "flowork {} at {} (pid {}){}\nsince     {}\ndata      {}\nvault     {}\nmemory    {} MiB",
+        status.version,
+        status.url,
+        status.pid,
+        if status.draining { ", draining" } else { "" },
+        status.started_at,
+        status.data_dir,
+        status.vault,
+        status.memory_bytes >> 20,
+    );
+    for engine in &status.engines {
+        let _ = write!(
+            text,
+            "\nengine    {}: {} of {} workers busy, {} queued, {} scheduled, {} leased",
+            engine.name, engine.busy, engine.workers, engine.queued, engine.scheduled, engine.leased
+        );
+    }
+    for notice in &status.notices {
+        let _ = write!(text, "\n{}", describe_notice(notice));
+    }
+    text
+}
+
+/// A notice on one line, with its hint on the next.
+pub(super) fn describe_notice(notice: &Notice) -> String {
+    let hint = notice.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    format!("note: {}{hint}", notice.message)
+}

@@ -1,0 +1,67 @@
+//! `flowork`: one binary that is the node, and the command line to it.
+//!
+//! Each command has its file below [`commands`]; [`args`] holds what they share. Exit codes and the form of errors are
+//! in [`exit`].
+
+mod args;
+mod client;
+mod commands;
+mod duration;
+mod exit;
+mod output;
+mod version;
+
+use std::{
+    ffi::OsString,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Parser;
+
+use crate::{args::Cli, commands::Command, exit::Failure, output::Format};
+
+/// How long a thread that hangs in a system call may hold up the end.
+const RUNTIME_STOP: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    // A module is a short-lived child of the node: it needs neither the parser nor a runtime.
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).take(4).collect();
+    if let [module, run, name] = &arguments[..]
+        && module == "module"
+        && run == "run"
+        && let Some(name) = name.to_str().filter(|name| !name.starts_with('-'))
+    {
+        return flowork_sample_modules::run(name);
+    }
+    let cli = Cli::parse();
+    let format = if cli.json { Format::Json } else { Format::People };
+    match run(cli, format) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&failure, format);
+            ExitCode::from(if failure.silent { 0 } else { failure.exit as u8 })
+        }
+    }
+}
+
+fn run(cli: Cli, format: Format) -> Result<(), Failure> {
+    let mut builder = match cli.command {
+        Command::Serve(_) | Command::Engine(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::from_error(exit::Exit::Failed, "RUNTIME", &error))?;
+    let ended = runtime.block_on(commands::run(cli, format));
+    runtime.shutdown_timeout(RUNTIME_STOP);
+    ended
+}
+
+fn report(failure: &Failure, format: Format) {
+    if failure.silent {
+        return;
+    }
+    output::say(&if format.is_json() { failure.as_json() } else { failure.for_people() });
+}

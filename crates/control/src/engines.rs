@@ -1,0 +1,227 @@
+//! Engines: who they are, and how they prove it.
+
+use flowork_api_types::{EngineId, ShardNumber, Timestamp, engine::EngineLocation};
+use flowork_sqlite::StoreError;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use crate::{
+    ControlStore,
+    secret::{SecretHash, SecretText, hash, random_hex},
+    store::{KnownEngine, new_uuid},
+};
+
+/// Prefix of an engine token: `fle_<engine id, 32 hex>_<secret, 64 hex>`.
+const TOKEN_PREFIX: &str = "fle_";
+const TOKEN_PURPOSE: &str = "flowork engine token";
+const NAME_CHARS_MAX: usize = 64;
+
+/// An engine as the node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineRecord {
+    /// Names it everywhere.
+    pub id: EngineId,
+    /// Its number on this node, part of every job id; never given out twice.
+    pub slot: u16,
+    /// For a person.
+    pub name: String,
+    /// Where its workers are.
+    pub location: EngineLocation,
+    /// Shard files it has.
+    pub shards: u16,
+}
+
+/// A new engine and its token, which is not shown again.
+#[derive(Clone, Debug)]
+pub struct NewEngine {
+    /// The engine.
+    pub record: EngineRecord,
+    /// For its `X-Engine-Token` header.
+    pub token: SecretText,
+}
+
+/// Why an engine was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateEngineError {
+    /// The name is empty, too long or has control characters.
+    #[error("a name has 1 to {NAME_CHARS_MAX} characters, none of them a control character")]
+    InvalidName,
+    /// Another engine has this name.
+    #[error("there is an engine named {name:?}")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// Every number an engine can have was given out.
+    #[error("this node has numbered {} engines and can't number more", ShardNumber::ENGINES_MAX)]
+    NoSlots,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the writer thread found.
+enum Inserted {
+    Yes { slot: u16 },
+    NameTaken,
+    NoSlots,
+}
+
+impl ControlStore {
+    /// All engines, the oldest (the local one) first.
+    pub fn engines(&self) -> Vec<EngineRecord> {
+        let mut records: Vec<_> = self.memory.engines().values().map(|engine| engine.record.clone()).collect();
+        records.sort_by_key(|record| record.slot);
+        records
+    }
+
+    /// Makes an engine with a token of its own.
+    ///
+    /// # Errors
+    /// See [`CreateEngineError`]; nothing changed.
+    pub async fn create_engine(
+        &self,
+        name: &str,
+        location: EngineLocation,
+        shards: u16,
+        now: Timestamp,
+    ) -> Result<NewEngine, CreateEngineError> {
+        let name = name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+            return Err(CreateEngineError::InvalidName);
+        }
+        let id = EngineId::from_uuid(new_uuid(now));
+        let token = format!("{TOKEN_PREFIX}{}_{}", id.as_uuid().simple(), random_hex());
+        let token_hash = hash(TOKEN_PURPOSE, &token);
+        let token = SecretText::from_text(token);
+        let row_name = name.clone();
+        let inserted = self
+            .database
+            .write(move |connection| insert(connection, id, &row_name, location, shards, &token_hash, now))
+            .await?;
+        let slot = match inserted {
+            Inserted::Yes { slot } => slot,
+            Inserted::NameTaken => return Err(CreateEngineError::NameTaken { name }),
+            Inserted::NoSlots => return Err(CreateEngineError::NoSlots),
+        };
+        let record = EngineRecord { id, slot, name, location, shards };
+        let known = KnownEngine { record: record.clone(), token_hash: Some(token_hash) };
+        self.memory.engines_mut().insert(id, known);
+        Ok(NewEngine { record, token })
+    }
+
+    /// Says whose token this is: found by the id in it, compared in constant time.
+    pub fn engine_of_token(&self, token: &str) -> Option<EngineId> {
+        let (id, _) = token.strip_prefix(TOKEN_PREFIX)?.split_once('_')?;
+        let id = EngineId::from_uuid(Uuid::try_parse(id).ok()?);
+        let given = hash(TOKEN_PURPOSE, token);
+        let engines = self.memory.engines();
+        let stored = engines.get(&id)?.token_hash?;
+        (stored == given).then_some(id)
+    }
+
+    /// Gives the engine a new token; the old one stops working.
+    ///
+    /// # Errors
+    /// The store failed. `None` for an engine that does not exist.
+    pub async fn replace_engine_token(&self, id: EngineId) -> Result<Option<SecretText>, StoreError> {
+        let token = format!("{TOKEN_PREFIX}{}_{}", id.as_uuid().simple(), random_hex());
+        let token_hash = hash(TOKEN_PURPOSE, &token);
+        let token = SecretText::from_text(token);
+        let changed = self
+            .database
+            .write(move |connection| {
+                connection.execute(
+                    "UPDATE engines SET token_hash = ?2 WHERE id = ?1",
+                    params![id.as_uuid().as_bytes(), token_hash.as_bytes()],
+                )
+            })
+            .await?;
+        if changed == 0 {
+            return Ok(None);
+        }
+        if let Some(engine) = self.memory.engines_mut().get_mut(&id) {
+            engine.token_hash = Some(token_hash);
+        }
+        Ok(Some(token))
+    }
+
+    pub(crate) async fn load_engines(&self) -> Result<(), StoreError> {
+        let rows = self
+            .database
+            .read(|connection| {
+                connection
+                    .prepare("SELECT id, slot, name, location, shards, token_hash FROM engines")?
+                    .query_map([], engine_from_row)?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .await?;
+        self.memory.engines_mut().extend(rows.into_iter().map(|engine| (engine.record.id, engine)));
+        Ok(())
+    }
+}
+
+fn insert(
+    connection: &Connection,
+    id: EngineId,
+    name: &str,
+    location: EngineLocation,
+    shards: u16,
+    token_hash: &SecretHash,
+    now: Timestamp,
+) -> rusqlite::Result<Inserted> {
+    let taken =
+        connection.query_row("SELECT 1 FROM engines WHERE name = ?1", [name], |_| Ok(())).optional()?.is_some();
+    if taken {
+        return Ok(Inserted::NameTaken);
+    }
+    // Counted apart from the rows, so that a removed engine's number is not given out again.
+    let slot: u16 = connection
+        .query_row("SELECT value FROM settings WHERE name = 'engine_slots_given'", [], |row| row.get::<_, String>(0))
+        .optional()?
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0);
+    if slot >= ShardNumber::ENGINES_MAX {
+        return Ok(Inserted::NoSlots);
+    }
+    connection.execute(
+        "INSERT INTO settings (name, value) VALUES ('engine_slots_given', ?1)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [(slot + 1).to_string()],
+    )?;
+    connection.execute(
+        "INSERT INTO engines (id, slot, name, location, shards, token_hash, created_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            id.as_uuid().as_bytes(),
+            slot,
+            name,
+            location_text(location),
+            shards,
+            token_hash.as_bytes(),
+            now.as_millis()
+        ],
+    )?;
+    Ok(Inserted::Yes { slot })
+}
+
+fn engine_from_row(row: &Row<'_>) -> rusqlite::Result<KnownEngine> {
+    let location: String = row.get(3)?;
+    Ok(KnownEngine {
+        record: EngineRecord {
+            id: EngineId::from_uuid(Uuid::from_bytes(row.get(0)?)),
+            slot: row.get(1)?,
+            name: row.get(2)?,
+            location: if location == "local" { EngineLocation::Local } else { EngineLocation::External },
+            shards: row.get(4)?,
+        },
+        token_hash: row.get::<_, Option<[u8; 32]>>(5)?.map(SecretHash::from_bytes),
+    })
+}
+
+const fn location_text(location: EngineLocation) -> &'static str {
+    match location {
+        EngineLocation::Local => "local",
+        EngineLocation::External => "external",
+    }
+}

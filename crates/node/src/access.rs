@@ -1,0 +1,73 @@
+//! Tokens for programs of this machine's owner, signed with the node's own key from the vault.
+//!
+//! Whoever can read the vault is the owner; being on the same machine alone gives no rights.
+
+use std::time::Duration;
+
+use flowork_api_types::auth::Role;
+use flowork_gateway::TokenKeys;
+use flowork_vault::{ITEM_USER_KEY, Vault, VaultError};
+
+use crate::Config;
+
+/// The longest life of a token that no session stands behind, since it cannot be revoked.
+pub const SCRIPT_TOKEN_TTL_MAX: Duration = Duration::from_hours(24);
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The vault cannot be opened.
+    #[error("the vault cannot be opened")]
+    Open(#[source] flowork_vault::OpenError),
+    /// The key cannot be read.
+    #[error("the node's key cannot be read")]
+    Vault(#[source] VaultError),
+    /// The vault has no key.
+    #[error("the vault of {} has no signing key: no node has served with it yet", .0.display())]
+    NoKey(std::path::PathBuf),
+    /// The key is none.
+    #[error("the node's key in the vault is damaged")]
+    Key(#[source] flowork_gateway::InvalidKeyError),
+    /// It would live too long.
+    #[error("a token may live at most {} hours", SCRIPT_TOKEN_TTL_MAX.as_secs() / 3600)]
+    TooLong,
+}
+
+impl AccessError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Open(error) => error.hint(),
+            Self::NoKey(_) => Some("start it once with `flowork serve`, or name the right --data-dir".to_owned()),
+            Self::TooLong => Some("make a new one when it ends; tokens of scripts cannot be revoked".to_owned()),
+            Self::Vault(_) | Self::Key(_) => None,
+        }
+    }
+}
+
+/// Signs access tokens for as long as it is kept, so that the vault is asked once.
+pub struct TokenSigner(TokenKeys);
+
+impl TokenSigner {
+    /// Reads the key of the node that uses this configuration. Blocks.
+    ///
+    /// # Errors
+    /// There is no key, or the vault cannot be opened.
+    pub fn open(config: &Config) -> Result<Self, AccessError> {
+        let vault = Vault::open(config.vault_options()).map_err(AccessError::Open)?;
+        let key = vault.get(ITEM_USER_KEY).map_err(AccessError::Vault)?;
+        let key = key.ok_or_else(|| AccessError::NoKey(config.data_dir.clone()))?;
+        TokenKeys::from_pkcs8(key.expose()).map(Self).map_err(AccessError::Key)
+    }
+
+    /// A bearer token without a session.
+    ///
+    /// # Errors
+    /// `ttl` is longer than [`SCRIPT_TOKEN_TTL_MAX`].
+    pub fn sign(&self, role: Role, ttl: Duration) -> Result<String, AccessError> {
+        if ttl > SCRIPT_TOKEN_TTL_MAX {
+            return Err(AccessError::TooLong);
+        }
+        Ok(self.0.sign_access(role.as_str(), role, None, ttl))
+    }
+}

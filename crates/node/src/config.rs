@@ -1,0 +1,435 @@
+//! Settings of a node: `config.toml`, overridden by the environment, overridden by flags.
+//!
+//! [`settings::SETTINGS`] is the one list of what there is. Each value remembers where it came from ([`Place`]), for
+//! `flowork config show` and for error messages.
+
+mod file;
+pub mod settings;
+mod value;
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use flowork_api_types::node::Notice;
+use flowork_vault::{VaultChoice, VaultOptions};
+
+pub use value::Value;
+
+/// The provider that is there without being configured: Ollama on this machine.
+const OLLAMA: (&str, &str) = ("ollama", "http://127.0.0.1:11434/v1");
+
+/// What was given on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--data-dir`
+    pub data_dir: Option<String>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--workers`
+    pub workers: Option<String>,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nobody set it.
+    Default,
+    /// `config.toml`.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Counts from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Env(&'static str),
+    /// A flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Env(name) | Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is there and cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not TOML.
+    #[error("{place}: {reason}")]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// What the parser said.
+        reason: String,
+    },
+    /// There is no such setting.
+    #[error("{place}: there is no setting {key:?}")]
+    UnknownKey {
+        /// Where.
+        place: Place,
+        /// What was written.
+        key: String,
+        /// What may have been meant.
+        nearest: Option<String>,
+    },
+    /// The setting decides where the file is.
+    #[error("{place}: {key} cannot be set in the file that lies in it")]
+    NotInFile {
+        /// Where.
+        place: Place,
+        /// The setting.
+        key: &'static str,
+    },
+    /// The value does not fit.
+    #[error("{place}: {key} must be {expected}, not {found}")]
+    WrongValue {
+        /// Where.
+        place: Place,
+        /// The setting.
+        key: String,
+        /// What fits.
+        expected: String,
+        /// What was written.
+        found: String,
+    },
+    /// Serving others needs more than an address.
+    #[error("{place}: {address} is reachable from other machines, and this node serves its own machine only")]
+    NotLoopback {
+        /// Where.
+        place: Place,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The default provider is none of those configured.
+    #[error("{place}: there is no provider {name:?}")]
+    UnknownProvider {
+        /// Where.
+        place: Place,
+        /// What was written.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A provider without an address.
+    #[error("{place}: the provider {name:?} has no base_url")]
+    ProviderWithoutUrl {
+        /// Where.
+        place: Place,
+        /// The provider.
+        name: String,
+    },
+    /// The system names no place for data.
+    #[error("this account has no directory for data")]
+    NoDataDir,
+}
+
+impl ConfigError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownKey { nearest: Some(nearest), .. } => format!("did you mean {nearest:?}?"),
+            Self::UnknownKey { nearest: None, .. } => "`flowork config show` lists all settings".to_owned(),
+            Self::NotInFile { .. } => "use --data-dir or FLOWORK_DATA_DIR".to_owned(),
+            Self::NotLoopback { .. } => "listen on 127.0.0.1 or [::1]".to_owned(),
+            Self::UnknownProvider { known, .. } => format!("configured are: {}", known.join(", ")),
+            Self::ProviderWithoutUrl { name, .. } => format!("add base_url = \"https://…\" under [providers.{name}]"),
+            Self::NoDataDir => "name one with --data-dir or FLOWORK_DATA_DIR".to_owned(),
+            Self::Read { .. } | Self::Syntax { .. } | Self::WrongValue { .. } => return None,
+        })
+    }
+}
+
+/// An OpenAI-compatible endpoint. Its key, if it needs one, is in the vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderConfig {
+    /// Up to and including `/v1`.
+    pub base_url: String,
+    /// For jobs that name none.
+    pub model: Option<String>,
+}
+
+/// A setting as `flowork config show` prints it.
+#[derive(Clone, Debug)]
+pub struct ShownSetting {
+    /// Dotted key.
+    pub key: String,
+    /// Its value; `None` where nothing is set and there is no default.
+    pub value: Option<Value>,
+    /// Where the value came from.
+    pub place: Place,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// All settings of a node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Absolute.
+    pub data_dir: PathBuf,
+    /// Loopback.
+    pub listen: SocketAddr,
+    /// Jobs the local engine runs at once.
+    pub workers: u32,
+    /// Database files of a new engine.
+    pub shards: u16,
+    /// Jobs that may wait in one engine.
+    pub queue_hard_cap: u64,
+    /// How long running jobs may take at the end.
+    pub drain_deadline: Duration,
+    /// What to log.
+    pub log: String,
+    /// Which back end a new vault gets.
+    pub vault: VaultChoice,
+    /// Where the key of an encrypted vault is.
+    pub vault_key_dir: Option<PathBuf>,
+    /// Private hosts that jobs may reach.
+    pub egress_allow_hosts: Vec<String>,
+    /// Further `Host` headers to answer.
+    pub allowed_hosts: Vec<String>,
+    /// Further web origins to answer.
+    pub allowed_origins: Vec<String>,
+    /// The provider for jobs that name none.
+    pub default_provider: String,
+    /// Providers of language models, by name.
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// What a person should know about the settings.
+    pub notices: Vec<Notice>,
+    /// All of it with its provenance.
+    pub shown: Vec<ShownSetting>,
+}
+
+impl Config {
+    /// Reads the settings of this process: its environment, the flags, and the file in the data directory.
+    ///
+    /// # Errors
+    /// A value does not fit, a key is unknown, or the file cannot be read.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+            .collect();
+        Self::load_with(flags, &environment)
+    }
+
+    /// Like [`load`](Self::load), with the environment given.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_with(flags: &Flags, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut values = Values::with_defaults();
+        values.override_by(flags, environment)?;
+        let data_dir = values.text("data_dir").ok_or(ConfigError::NoDataDir)?;
+        let data_dir = std::path::absolute(&data_dir)
+            .map_err(|source| ConfigError::Read { path: PathBuf::from(&data_dir), source })?;
+        if let Some(text) = read_file(&data_dir.join("config.toml"))? {
+            for (key, value, place) in file::read(&data_dir.join("config.toml"), &text)? {
+                values.0.insert(key, (value, place));
+            }
+            values.override_by(flags, environment)?;
+        }
+        values.into_config(data_dir, unknown_variables(environment))
+    }
+
+    /// Where this node's secrets are looked for.
+    pub fn vault_options(&self) -> VaultOptions {
+        VaultOptions { data_dir: self.data_dir.clone(), choice: self.vault, key_dir: self.vault_key_dir.clone() }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        // A data directory that is not there, or is a file, is the next step's to report.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+    }
+}
+
+fn unknown_variables(environment: &BTreeMap<String, String>) -> Vec<Notice> {
+    let known: Vec<_> = settings::SETTINGS.iter().filter_map(|setting| setting.env).collect();
+    let unknown = environment.keys().filter(|name| name.starts_with("FLOWORK_"));
+    unknown
+        .filter(|name| !known.contains(&name.as_str()) && !settings::OTHER_VARIABLES.contains(&name.as_str()))
+        .map(|name| {
+            let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+            Notice {
+                code: "UNKNOWN_VARIABLE".to_owned(),
+                message: format!("The environment variable {name} is none of Flowork's and was ignored."),
+                hint: nearest.map(|nearest| format!("did you mean {nearest}?")),
+            }
+        })
+        .collect()
+}
+
+/// Values by key, before they become a [`Config`].
+struct Values(BTreeMap<String, (Value, Place)>);
+
+impl Values {
+    fn with_defaults() -> Self {
+        let mut values = Self(BTreeMap::new());
+        for setting in settings::SETTINGS {
+            if let Some(value) = (setting.default)().and_then(|text| setting.kind.parse_text(&text)) {
+                values.0.insert(setting.key.to_owned(), (value, Place::Default));
+            }
+        }
+        let (name, url) = OLLAMA;
+        values.0.insert(format!("providers.{name}.base_url"), (Value::Text(url.to_owned()), Place::Default));
+        values
+    }
+
+    fn override_by(&mut self, flags: &Flags, environment: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+        for setting in settings::SETTINGS {
+            // An empty variable is one that a wrapper left unset.
+            let variable = setting.env.and_then(|name| Some((environment.get(name).filter(|v| !v.is_empty())?, name)));
+            let flag = match setting.key {
+                "data_dir" => flags.data_dir.as_ref(),
+                "listen" => flags.listen.as_ref(),
+                "workers" => flags.workers.as_ref(),
+                _ => None,
+            };
+            let given = match (flag, variable) {
+                (Some(text), _) => Some((text, Place::Flag(setting.flag.expect("settings with a flag name it")))),
+                (None, Some((text, name))) => Some((text, Place::Env(name))),
+                (None, None) => None,
+            };
+            let Some((text, place)) = given else { continue };
+            let Some(value) = setting.kind.parse_text(text) else {
+                return Err(ConfigError::WrongValue {
+                    place,
+                    key: setting.key.to_owned(),
+                    expected: setting.kind.expected(),
+                    found: format!("{text:?}"),
+                });
+            };
+            self.0.insert(setting.key.to_owned(), (value, place));
+        }
+        Ok(())
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        match &self.0.get(key)?.0 {
+            Value::Text(text) => Some(text.clone()),
+            Value::Integer(_) | Value::List(_) => None,
+        }
+    }
+
+    fn integer(&self, key: &str) -> u64 {
+        match self.0.get(key) {
+            Some((Value::Integer(number), _)) => *number,
+            _ => unreachable!("{key} is an integer with a default in the table of settings"),
+        }
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        match self.0.get(key) {
+            Some((Value::List(items), _)) => items.clone(),
+            _ => unreachable!("{key} is a list with a default in the table of settings"),
+        }
+    }
+
+    fn place(&self, key: &str) -> Place {
+        self.0.get(key).map_or(Place::Default, |(_, place)| place.clone())
+    }
+
+    fn listen(&self) -> Result<SocketAddr, ConfigError> {
+        let address = self.text("listen").and_then(|text| value::parse_address(&text));
+        let address = address.expect("listen was checked when it was read");
+        if address.ip().is_loopback() {
+            Ok(address)
+        } else {
+            Err(ConfigError::NotLoopback { place: self.place("listen"), address })
+        }
+    }
+
+    fn providers(&self) -> Result<BTreeMap<String, ProviderConfig>, ConfigError> {
+        let mut providers = BTreeMap::new();
+        for (key, (_, place)) in self.0.range("providers.".to_owned().."providers/".to_owned()) {
+            let Some((name, _)) = key["providers.".len()..].rsplit_once('.') else { continue };
+            let base_url = self.text(&format!("providers.{name}.base_url"));
+            let base_url = base_url
+                .ok_or_else(|| ConfigError::ProviderWithoutUrl { place: place.clone(), name: name.to_owned() })?;
+            let model = self.text(&format!("providers.{name}.model"));
+            providers.insert(name.to_owned(), ProviderConfig { base_url, model });
+        }
+        Ok(providers)
+    }
+
+    fn into_config(mut self, data_dir: PathBuf, notices: Vec<Notice>) -> Result<Config, ConfigError> {
+        let place = self.place("data_dir");
+        self.0.insert("data_dir".to_owned(), (Value::Text(data_dir.to_string_lossy().into_owned()), place));
+        let providers = self.providers()?;
+        let default_provider = self.text("default_provider").unwrap_or_default();
+        if !providers.contains_key(&default_provider) {
+            return Err(ConfigError::UnknownProvider {
+                place: self.place("default_provider"),
+                name: default_provider,
+                known: providers.into_keys().collect(),
+            });
+        }
+        Ok(Config {
+            listen: self.listen()?,
+            workers: self.integer("workers") as u32,
+            shards: self.integer("shards") as u16,
+            queue_hard_cap: self.integer("queue_hard_cap"),
+            drain_deadline: Duration::from_millis(self.integer("drain_deadline_ms")),
+            log: self.text("log").unwrap_or_default(),
+            vault: match self.text("vault").as_deref() {
+                Some("keychain") => VaultChoice::Keychain,
+                Some("file") => VaultChoice::File,
+                _ => VaultChoice::Auto,
+            },
+            vault_key_dir: self.text("vault_key_dir").map(PathBuf::from),
+            egress_allow_hosts: self.list("egress.allow_hosts"),
+            allowed_hosts: self.list("gateway.allowed_hosts"),
+            allowed_origins: self.list("gateway.allowed_origins"),
+            shown: self.shown(),
+            data_dir,
+            default_provider,
+            providers,
+            notices,
+        })
+    }
+
+    /// In the order of the table; chosen names in alphabetical order.
+    fn shown(&self) -> Vec<ShownSetting> {
+        let mut shown = Vec::new();
+        for setting in settings::SETTINGS {
+            if setting.key.contains('*') {
+                let keys = self.0.iter().filter(|(key, _)| settings::find(key).is_some_and(|s| s.key == setting.key));
+                shown.extend(keys.map(|(key, (value, place))| ShownSetting {
+                    key: key.clone(),
+                    value: Some(value.clone()),
+                    place: place.clone(),
+                    doc: setting.doc,
+                }));
+            } else {
+                let (key, place) = (setting.key.to_owned(), self.place(setting.key));
+                let value = self.0.get(setting.key).map(|(value, _)| value.clone());
+                shown.push(ShownSetting { key, value, place, doc: setting.doc });
+            }
+        }
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests;

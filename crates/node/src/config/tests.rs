@@ -1,0 +1,123 @@
+//! Precedence, provenance and refusals of the configuration.
+
+use super::*;
+
+struct Case {
+    dir: tempfile::TempDir,
+    environment: BTreeMap<String, String>,
+    flags: Flags,
+}
+
+impl Case {
+    fn new(file: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("config.toml"), file).unwrap();
+        let flags = Flags { data_dir: Some(dir.path().to_string_lossy().into_owned()), ..Flags::default() };
+        Self { dir, environment: BTreeMap::new(), flags }
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load_with(&self.flags, &self.environment)
+    }
+
+    fn refusal(&self) -> String {
+        let error = self.load().expect_err("a configuration that is wrong");
+        let path = self.dir.path().join("config.toml").display().to_string();
+        let hint = error.hint().map(|hint| format!(" hint: {hint}")).unwrap_or_default();
+        format!("{error}{hint}").replace(&path, "config.toml")
+    }
+}
+
+fn place(config: &Config, key: &str) -> String {
+    config.shown.iter().find(|setting| setting.key == key).unwrap().place.to_string()
+}
+
+#[test]
+fn flags_win_over_environment_and_environment_over_the_file() {
+    let file = "# settings\nworkers = 2\nshards = 4\nlisten = '127.0.0.1:1'\n";
+    let mut case = Case::new(file).env("FLOWORK_WORKERS", "3").env("FLOWORK_LISTEN", "127.0.0.1:2");
+    case.flags.listen = Some("127.0.0.1:0".to_owned());
+    let config = case.load().unwrap();
+    assert_eq!((config.workers, config.shards, config.listen.port()), (3, 4, 0));
+    assert_eq!(place(&config, "listen"), "--listen");
+    assert_eq!(place(&config, "workers"), "FLOWORK_WORKERS");
+    assert!(place(&config, "shards").ends_with("config.toml:3"), "{}", place(&config, "shards"));
+    assert_eq!(place(&config, "queue_hard_cap"), "default");
+    assert_eq!(config.queue_hard_cap, 10_000);
+}
+
+#[test]
+fn every_default_fits_its_setting() {
+    let config = Case::new("").load().unwrap();
+    for setting in settings::SETTINGS {
+        if let Some(text) = (setting.default)() {
+            assert!(setting.kind.parse_text(&text).is_some(), "{}", setting.key);
+        }
+    }
+    assert_eq!(config.default_provider, "ollama");
+    assert!((1..=8).contains(&config.workers));
+}
+
+#[test]
+fn wrong_files_are_refused_with_line_and_reason() {
+    let check = |file: &str, expected: &str| assert_eq!(Case::new(file).refusal(), expected, "{file}");
+    check("\nworkrs = 3", "config.toml:2: there is no setting \"workrs\" hint: did you mean \"workers\"?");
+    check(
+        "[egress]\nallow_host = []",
+        "config.toml:2: there is no setting \"egress.allow_host\" hint: did you mean \"egress.allow_hosts\"?",
+    );
+    check(
+        "[providers.groq]\nbase_url = 'https://x/v1'\nmodle = 'm'",
+        "config.toml:3: there is no setting \"providers.groq.modle\" hint: did you mean \"providers.groq.model\"?",
+    );
+    check("workers = 'two'", "config.toml:1: workers must be a whole number from 1 to 256, not 'two'");
+    check("workers = 0", "config.toml:1: workers must be a whole number from 1 to 256, not 0");
+    check("egress = 1", "config.toml:1: egress must be a table, [egress], not integer");
+    check("vault = 'plain'", "config.toml:1: vault must be one of auto, keychain, file, not 'plain'");
+    check("data_dir = '/x'", "config.toml:1: data_dir cannot be set in the file that lies in it hint: use --data-dir or FLOWORK_DATA_DIR");
+    check(
+        "default_provider = 'gorq'",
+        "config.toml:1: there is no provider \"gorq\" hint: configured are: ollama",
+    );
+    check(
+        "[providers.x]\nmodel = 'm'",
+        "config.toml:2: the provider \"x\" has no base_url hint: add base_url = \"https://…\" under [providers.x]",
+    );
+    assert!(Case::new("a = ").refusal().starts_with("config.toml:1: "));
+    assert!(Case::new("[providers.x]\nbase_url='https://me:pw@x/'").refusal().contains("holds no password"));
+}
+
+#[test]
+fn address_that_others_can_reach_is_refused() {
+    let refusal = Case::new("").env("FLOWORK_LISTEN", "0.0.0.0:7717").refusal();
+    assert!(refusal.starts_with("FLOWORK_LISTEN: 0.0.0.0:7717 is reachable from other machines"), "{refusal}");
+    assert!(Case::new("listen = '[::1]:0'").load().is_ok());
+    assert_eq!(Case::new("listen = 'localhost:81'").load().unwrap().listen.to_string(), "127.0.0.1:81");
+}
+
+#[test]
+fn provider_of_the_file_joins_the_one_that_is_always_there() {
+    let config = Case::new("[providers.groq]\nbase_url = 'https://api.groq.com/openai/v1'\nmodel = 'm'").load().unwrap();
+    assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["groq", "ollama"]);
+    assert_eq!(config.providers["groq"].model.as_deref(), Some("m"));
+}
+
+#[test]
+fn misspelled_variable_is_mentioned() {
+    let config = Case::new("").env("FLOWORK_WORKRS", "3").env("FLOWORK_ENGINE_TOKEN", "t").load().unwrap();
+    assert_eq!(config.notices.len(), 1);
+    assert_eq!(config.notices[0].hint.as_deref(), Some("did you mean FLOWORK_WORKERS?"));
+}
+
+#[test]
+fn lists_come_from_either_form() {
+    let file = Case::new("[egress]\nallow_hosts = ['a', 'b:1']").load().unwrap();
+    let env = Case::new("").env("FLOWORK_EGRESS_ALLOW_HOSTS", "a, b:1").load().unwrap();
+    assert_eq!(file.egress_allow_hosts, ["a", "b:1"]);
+    assert_eq!(env.egress_allow_hosts, file.egress_allow_hosts);
+}

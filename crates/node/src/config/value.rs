@@ -1,0 +1,110 @@
+//! Values of settings: from text, from TOML, and back for people.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+use toml::de::DeValue;
+
+/// What values a setting takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ValueKind {
+    Text,
+    Path,
+    Url,
+    Address,
+    Integer { min: u64, max: u64 },
+    Choice(&'static [&'static str]),
+    List,
+}
+
+/// A value that fits its setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// Text, a path or an address.
+    Text(String),
+    /// A whole number.
+    Integer(u64),
+    /// Several texts.
+    List(Vec<String>),
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::List(items) => f.write_str(&items.join(",")),
+        }
+    }
+}
+
+impl ValueKind {
+    /// What is expected, for messages.
+    pub(super) fn expected(self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Path => "a path".to_owned(),
+            Self::Url => "a URL that begins with http:// or https:// and holds no password".to_owned(),
+            Self::Address => "an address and port such as 127.0.0.1:7717".to_owned(),
+            Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Choice(choices) => format!("one of {}", choices.join(", ")),
+            Self::List => "a list of texts".to_owned(),
+        }
+    }
+
+    /// Reads what was written in the environment, in a flag, or as a default.
+    pub(super) fn parse_text(self, text: &str) -> Option<Value> {
+        match self {
+            Self::Integer { .. } => self.check(Value::Integer(text.trim().parse().ok()?)),
+            Self::List => Some(Value::List(
+                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect(),
+            )),
+            _ => self.check(Value::Text(text.trim().to_owned())),
+        }
+    }
+
+    /// Reads what was written in `config.toml`.
+    pub(super) fn parse_toml(self, value: &DeValue<'_>) -> Option<Value> {
+        match (self, value) {
+            (Self::Integer { .. }, DeValue::Integer(number)) => {
+                self.check(Value::Integer(u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()?))
+            }
+            (Self::List, DeValue::Array(items)) => {
+                let items = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+                Some(Value::List(items.collect::<Option<_>>()?))
+            }
+            (Self::Integer { .. } | Self::List, _) => None,
+            (_, DeValue::String(text)) => self.check(Value::Text(text.clone().into_owned())),
+            _ => None,
+        }
+    }
+
+    fn check(self, value: Value) -> Option<Value> {
+        let fits = match (self, &value) {
+            (Self::Integer { min, max }, Value::Integer(number)) => (min..=max).contains(number),
+            (Self::Choice(choices), Value::Text(text)) => choices.contains(&text.as_str()),
+            (Self::Address, Value::Text(text)) => parse_address(text).is_some(),
+            (Self::Url, Value::Text(text)) => is_plain_url(text),
+            (Self::Path, Value::Text(text)) => !text.is_empty(),
+            _ => true,
+        };
+        fits.then_some(value)
+    }
+}
+
+/// `localhost` is written so often that it is understood, as the IPv4 loopback.
+pub(super) fn parse_address(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => port.parse().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
+        None => text.parse().ok(),
+    }
+}
+
+fn is_plain_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        !authority.is_empty() && !authority.contains('@') && !text.contains(char::is_whitespace)
+    })
+}

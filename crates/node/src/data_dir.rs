@@ -1,0 +1,139 @@
+//! The data directory: made on first start, private to its owner, checked before anything opens a file in it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Where everything of one node is.
+#[derive(Clone, Debug)]
+pub struct DataDir(PathBuf);
+
+/// Why the directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Something else has its name.
+    #[error("{} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
+    /// It could not be made.
+    #[error("cannot make the data directory {}", .path.display())]
+    Make {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing can be written in it.
+    #[error("cannot write in the data directory {}", .path.display())]
+    NotWritable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl DataDirError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotADirectory(_) => "name another with --data-dir or FLOWORK_DATA_DIR".to_owned(),
+            Self::Make { source, .. } | Self::NotWritable { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull => "make room on that disk, or name a directory on another with --data-dir",
+                io::ErrorKind::ReadOnlyFilesystem => "that disk is read-only: name a directory on another with --data-dir",
+                _ => "give this account the right to write there, or name another directory with --data-dir",
+            }
+            .to_owned(),
+        }
+    }
+}
+
+impl DataDir {
+    /// Makes the directory and those in it, where they are not there yet, and tries to write.
+    ///
+    /// # Errors
+    /// It is something else, cannot be made, or cannot be written in.
+    pub fn prepare(path: &Path) -> Result<Self, DataDirError> {
+        if path.exists() && !path.is_dir() {
+            return Err(DataDirError::NotADirectory(path.to_owned()));
+        }
+        let data_dir = Self(path.to_owned());
+        for directory in [path.to_owned(), data_dir.shards(), data_dir.logs(), data_dir.modules()] {
+            make_private(&directory).map_err(|source| match source.kind() {
+                io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                    DataDirError::NotADirectory(directory.clone())
+                }
+                _ if path.is_dir() => DataDirError::NotWritable { path: path.to_owned(), source },
+                _ => DataDirError::Make { path: directory.clone(), source },
+            })?;
+        }
+        let probe = path.join(format!(".write-probe-{}", std::process::id()));
+        fs::write(&probe, b"x")
+            .and_then(|()| fs::remove_file(&probe))
+            .map_err(|source| DataDirError::NotWritable { path: path.to_owned(), source })?;
+        Ok(data_dir)
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The control store.
+    pub fn control_db(&self) -> PathBuf {
+        self.0.join("control.db")
+    }
+
+    /// Job stores, one directory an engine.
+    pub fn shards(&self) -> PathBuf {
+        self.0.join("shards")
+    }
+
+    /// Log files.
+    pub fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
+    /// Users' modules, one directory each.
+    pub fn modules(&self) -> PathBuf {
+        self.0.join("modules")
+    }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_directory_is_private_and_complete() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        let data_dir = DataDir::prepare(&path).unwrap();
+        assert!(data_dir.shards().is_dir() && data_dir.logs().is_dir() && data_dir.modules().is_dir());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        DataDir::prepare(&path).unwrap();
+    }
+
+    #[test]
+    fn file_in_its_place_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("taken");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(DataDir::prepare(&path), Err(DataDirError::NotADirectory(_))));
+        assert!(matches!(DataDir::prepare(&path.join("below")), Err(DataDirError::NotADirectory(_))));
+    }
+}

@@ -1,0 +1,27 @@
+//! Composes a node from its parts, once, for the `flowork` binary and the desktop app alike.
+//!
+//! [`Config`] says how, [`Node::start`] does it, [`NodeHandle`] stops it. [`access`] is for programs on the same
+//! machine that talk to the node with rights of their own, such as the command line.
+//!
+//! Not here: rules about jobs (the engine), routes (the gateway), anything a person types.
+
+pub mod access;
+pub mod config;
+
+mod data_dir;
+mod instance_lock;
+mod logs;
+mod node;
+mod port;
+mod start_error;
+
+pub use config::{Config, ConfigError, Flags};
+pub use data_dir::{DataDir, DataDirError};
+pub use instance_lock::{Holder, InstanceLock, LockError};
+pub use logs::LogError;
+pub use node::{Node, NodeHandle, ShutdownOutcome};
+pub use port::PortHolder;
+pub use start_error::StartError;
+
+/// The GUI's own API document, made from the routes.
+pub use flowork_gateway::openapi;

@@ -1,0 +1,206 @@
+//! Opening files: version check, pragmas, migrations.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+/// Before 3.51.3 a WAL reset could corrupt the file. Source: sqlite.org/releaselog/3_51_3.html.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// A WAL that grew past this is cut back when it is reset.
+const JOURNAL_BYTES_MAX: u32 = 16 << 20;
+/// Prepared statements kept for each connection: more than any store here has.
+const STATEMENTS_CACHED: usize = 128;
+
+/// The tables of one kind of file, as steps from nothing to now.
+#[derive(Debug)]
+pub struct Schema {
+    /// What the file holds, for messages.
+    pub name: &'static str,
+    /// `migrations[i]` brings `user_version` from `i` to `i + 1`. Forward only, and additive, so that a binary one
+    /// version older still works on the file.
+    pub migrations: &'static [&'static str],
+}
+
+/// Why a file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The SQLite that was linked has a known bug that corrupts files.
+    #[error("SQLite {found} is too old: versions before 3.51.3 can corrupt files")]
+    SqliteTooOld {
+        /// Its version.
+        found: &'static str,
+    },
+    /// The directory could not be made.
+    #[error("cannot make the directory {}", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// SQLite refused the file.
+    #[error("cannot open {}", .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A step of the schema failed; the file is as it was.
+    #[error("cannot bring {} to version {version} of the {schema} schema", .path.display())]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Which schema.
+        schema: &'static str,
+        /// The version that could not be reached.
+        version: usize,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The writer thread could not be started.
+    #[error("cannot start the writer thread of {}", .path.display())]
+    Thread {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The version of the SQLite that is linked in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
+/// Opens the one writing connection of a file, making the file and bringing its schema up to date.
+///
+/// # Errors
+/// See [`OpenError`]; a failed migration leaves the file as it was.
+pub fn open_writer(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)
+            .map_err(|source| OpenError::Directory { path: parent.to_owned(), source })?;
+    }
+    let at = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let mut connection = Connection::open(path).map_err(at)?;
+    configure_writer(&connection).map_err(at)?;
+    migrate(&mut connection, path, schema)?;
+    Ok(connection)
+}
+
+fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
+    // auto_vacuum only takes effect while the file is empty, and before the WAL is turned on.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // An acknowledged write survives power loss: NORMAL would only survive the process.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    if cfg!(target_os = "macos") {
+        connection.pragma_update(None, "fullfsync", true)?;
+    }
+    // The writer thread owns checkpoints, so that none lands inside somebody's commit.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_MAX)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<(), OpenError> {
+    let at = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(at)?;
+    // A file from a newer version has more steps than we know; they are additive, so we may use it.
+    for (done, step) in schema.migrations.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+        let target = done + 1;
+        let run = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", target as i64)?;
+            transaction.commit()
+        };
+        run(connection).map_err(|source| OpenError::Migrate {
+            path: path.to_owned(),
+            schema: schema.name,
+            version: target,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// Opens a connection that can only read. The file must exist.
+///
+/// # Errors
+/// SQLite's, as it is.
+pub fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    // Read-write at the file level, because a WAL reader may have to recover the shared memory; `query_only` forbids
+    // every change of data.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Schema = Schema { name: "test", migrations: &["CREATE TABLE a (x INTEGER) STRICT"] };
+    const SECOND: Schema = Schema {
+        name: "test",
+        migrations: &["CREATE TABLE a (x INTEGER) STRICT", "ALTER TABLE a ADD COLUMN y INTEGER"],
+    };
+    const BROKEN: Schema = Schema {
+        name: "test",
+        migrations: &["CREATE TABLE a (x INTEGER) STRICT", "ALTER TABLE a ADD COLUMN y INTEGER; CREATE TABLE oops"],
+    };
+
+    #[test]
+    fn migrations_run_once_and_an_older_binary_still_opens_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        open_writer(&path, &FIRST).unwrap().execute("INSERT INTO a VALUES (1)", []).unwrap();
+        open_writer(&path, &SECOND).unwrap().execute("UPDATE a SET y = 2", []).unwrap();
+        let older = open_writer(&path, &FIRST).unwrap();
+        older.execute("INSERT INTO a (x) VALUES (3)", []).unwrap();
+        let sum: i64 = older.query_row("SELECT sum(x) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(sum, 4);
+    }
+
+    #[test]
+    fn a_failed_migration_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        drop(open_writer(&path, &FIRST).unwrap());
+        assert!(matches!(open_writer(&path, &BROKEN), Err(OpenError::Migrate { version: 2, .. })));
+        let connection = open_writer(&path, &FIRST).unwrap();
+        let columns: i64 =
+            connection.query_row("SELECT count(*) FROM pragma_table_info('a')", [], |row| row.get(0)).unwrap();
+        assert_eq!(columns, 1, "the first half of the failed step must be gone");
+    }
+
+    #[test]
+    fn writers_are_durable_and_readers_cannot_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let writer = open_writer(&path, &FIRST).unwrap();
+        let value = |name| writer.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(value("synchronous"), 2, "FULL");
+        assert_eq!(value("auto_vacuum"), 2, "INCREMENTAL");
+        assert_eq!(value("wal_autocheckpoint"), 0);
+        let reader = open_reader(&path).unwrap();
+        assert!(reader.execute("INSERT INTO a VALUES (1)", []).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! Starts real nodes and stand-ins for third parties; for tests only.

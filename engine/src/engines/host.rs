@@ -1,0 +1,332 @@
+//! One engine as the node holds it: its shards, and for an external one what it last said of itself.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use flowork_api_types::{
+    EngineId, ShardNumber, Timestamp,
+    engine::{Engine, EngineLocation, EngineState, HeartbeatRequest, STALE_AFTER_MS},
+    error::FieldError,
+    kind::KindDescriptor,
+};
+use serde_json::Value;
+
+use super::{EngineSpec, OpenError, Opener};
+use crate::{
+    Clock, KindRegistry,
+    jobs::enqueue::EnqueueError,
+    kind::{check_payload, compile_schema},
+    store::{Shard, ShardOptions},
+};
+
+/// What a full queue answers while nothing has finished yet.
+const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(5);
+/// The longest wait a full queue asks for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+/// The span over which the drain rate is measured.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// One engine.
+pub(crate) struct Host {
+    spec: EngineSpec,
+    shards: Vec<Arc<Shard>>,
+    kinds: Kinds,
+    queue_hard_cap: u64,
+    rate: FinishRate,
+    clock: Clock,
+}
+
+enum Kinds {
+    Local(KindRegistry),
+    /// As its last heartbeat said.
+    External(Mutex<Heard>),
+}
+
+#[derive(Default)]
+struct Heard {
+    at: Option<Timestamp>,
+    version: Option<String>,
+    capacity: u32,
+    busy: u32,
+    kinds: HashMap<String, (KindDescriptor, jsonschema::Validator)>,
+}
+
+impl Host {
+    /// Opens or makes the engine's files. Blocks.
+    pub(crate) fn open(
+        spec: EngineSpec,
+        opener: &Opener,
+        kinds: KindRegistry,
+        queue_hard_cap: u64,
+    ) -> Result<Self, OpenError> {
+        let out_of_range = || OpenError::OutOfRange { engine_id: spec.id, slot: spec.slot, shards: spec.shards };
+        if spec.shards == 0 {
+            return Err(out_of_range());
+        }
+        let local = spec.location == EngineLocation::Local;
+        let directory = opener.shards_dir.join(spec.id.to_string());
+        let mut shards = Vec::new();
+        for index in 0..spec.shards {
+            let options = ShardOptions {
+                number: ShardNumber::new(spec.slot, index).ok_or_else(out_of_range)?,
+                clock: opener.clock.clone(),
+                events: opener.events.clone(),
+                local,
+                draining: Arc::clone(&opener.draining),
+                cancels: opener.cancels.clone(),
+            };
+            shards.push(Arc::new(Shard::open(&directory.join(format!("{index}.db")), options)?));
+        }
+        let kinds = if local { Kinds::Local(kinds) } else { Kinds::External(Mutex::default()) };
+        Ok(Self { spec, shards, kinds, queue_hard_cap, rate: FinishRate::default(), clock: opener.clock.clone() })
+    }
+
+    pub(crate) fn id(&self) -> EngineId {
+        self.spec.id
+    }
+
+    pub(crate) fn slot(&self) -> u16 {
+        self.spec.slot
+    }
+
+    pub(crate) fn location(&self) -> EngineLocation {
+        self.spec.location
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.iter().map(Arc::as_ref)
+    }
+
+    /// The shard of this number, if it is one of this engine's.
+    pub(crate) fn shard(&self, number: ShardNumber) -> Option<Arc<Shard>> {
+        (number.slot() == self.spec.slot).then(|| self.shards.get(usize::from(number.index())).cloned())?
+    }
+
+    /// Where a caller's idempotency key lives: always the same shard, so that one transaction can decide about it.
+    pub(crate) fn shard_for_key(&self, owner: &str, key: &str) -> &Shard {
+        let hash = stable_hash(&[owner.as_bytes(), key.as_bytes()]);
+        &self.shards[(hash % self.shards.len() as u64) as usize]
+    }
+
+    /// This engine's rank for a key; the highest gets the job.
+    ///
+    /// Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates" (1998), rendezvous hashing.
+    pub(crate) fn rank(&self, owner: &str, key: &str) -> u64 {
+        stable_hash(&[self.spec.id.as_uuid().as_bytes(), owner.as_bytes(), key.as_bytes()])
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        match &self.kinds {
+            Kinds::Local(_) => true,
+            Kinds::External(heard) => is_fresh(lock(heard).at, self.clock.now()),
+        }
+    }
+
+    pub(crate) fn runs(&self, kind: &str) -> bool {
+        match &self.kinds {
+            Kinds::Local(kinds) => kinds.get(kind).is_some(),
+            Kinds::External(heard) => lock(heard).kinds.contains_key(kind),
+        }
+    }
+
+    pub(crate) fn descriptors(&self) -> Vec<KindDescriptor> {
+        match &self.kinds {
+            Kinds::Local(kinds) => kinds.descriptors(),
+            Kinds::External(heard) if self.is_up() => {
+                lock(heard).kinds.values().map(|(descriptor, _)| descriptor.clone()).collect()
+            }
+            Kinds::External(_) => Vec::new(),
+        }
+    }
+
+    /// Checks a payload; `None` if this engine does not run the kind.
+    pub(crate) fn check(&self, kind: &str, payload: &Value) -> Option<Result<(), Vec<FieldError>>> {
+        match &self.kinds {
+            Kinds::Local(kinds) => Some(kinds.get(kind)?.check(payload)),
+            Kinds::External(heard) => {
+                lock(heard).kinds.get(kind).map(|(_, validator)| check_payload(validator, payload))
+            }
+        }
+    }
+
+    /// The kind's own time limit, in milliseconds.
+    pub(crate) fn timeout_ms(&self, kind: &str) -> u64 {
+        /// Only for a kind that went away between two look-ups.
+        const FALLBACK_MS: u64 = 300_000;
+        match &self.kinds {
+            Kinds::Local(kinds) => kinds.get(kind).map(|kind| kind.kind.descriptor().timeout_ms),
+            Kinds::External(heard) => lock(heard).kinds.get(kind).map(|(descriptor, _)| descriptor.timeout_ms),
+        }
+        .unwrap_or(FALLBACK_MS)
+    }
+
+    /// Takes an external engine's report. An error says which schema is not valid; nothing changed.
+    pub(crate) fn heard(&self, report: HeartbeatRequest, now: Timestamp) -> Result<(), String> {
+        let Kinds::External(heard) = &self.kinds else {
+            return Err("the local engine sends no heartbeats".to_owned());
+        };
+        let mut heard = lock(heard);
+        let mut reported = Vec::new();
+        for descriptor in report.kinds {
+            // Compiling a schema costs far more than comparing two.
+            let known = heard.kinds.get(&descriptor.name).is_some_and(|(known, _)| *known == descriptor);
+            let compiled = if known {
+                None
+            } else {
+                Some(compile_schema(&descriptor).map_err(|error| error.to_string())?)
+            };
+            reported.push((descriptor, compiled));
+        }
+        let mut before = std::mem::take(&mut heard.kinds);
+        let kinds = reported.into_iter().filter_map(|(descriptor, compiled)| {
+            let validator = compiled.or_else(|| before.remove(&descriptor.name).map(|(_, validator)| validator))?;
+            Some((descriptor.name.clone(), (descriptor, validator)))
+        });
+        *heard = Heard {
+            at: Some(now),
+            version: Some(report.version.chars().take(64).collect()),
+            capacity: report.capacity,
+            busy: report.busy,
+            kinds: kinds.collect(),
+        };
+        Ok(())
+    }
+
+    /// For clients. `local`: workers and busy workers of the local pool.
+    pub(crate) fn describe(&self, local: Option<(u32, u32)>, draining: bool) -> Engine {
+        let (mut queued, mut scheduled, mut leased) = (0, 0, 0);
+        for counts in self.shards().map(Shard::counts) {
+            queued += counts.queued.max(0) as u64;
+            scheduled += counts.scheduled.max(0) as u64;
+            leased += counts.leased.max(0) as u64;
+        }
+        let (workers, busy, last_seen_at, version) = match (&self.kinds, local) {
+            (Kinds::External(heard), _) => {
+                let heard = lock(heard);
+                (heard.capacity, heard.busy, heard.at, heard.version.clone())
+            }
+            (Kinds::Local(_), local) => {
+                let (workers, busy) = local.unwrap_or_default();
+                (workers, busy, None, Some(env!("CARGO_PKG_VERSION").to_owned()))
+            }
+        };
+        let state = match (self.is_up(), draining) {
+            (false, _) => EngineState::Stale,
+            (true, true) => EngineState::Draining,
+            (true, false) => EngineState::Up,
+        };
+        Engine {
+            id: self.spec.id,
+            name: self.spec.name.clone(),
+            location: self.spec.location,
+            state,
+            workers,
+            busy,
+            shards: u32::from(self.spec.shards),
+            queued,
+            scheduled,
+            leased,
+            last_seen_at,
+            version,
+        }
+    }
+
+    fn depth(&self) -> u64 {
+        self.shards().map(Shard::counts).map(|counts| (counts.queued + counts.scheduled).max(0) as u64).sum()
+    }
+
+    /// No more jobs may wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.depth() >= self.queue_hard_cap
+    }
+
+    pub(crate) fn queue_full(&self) -> EnqueueError {
+        EnqueueError::QueueFull {
+            engine_id: self.id(),
+            depth: self.depth(),
+            hard_cap: self.queue_hard_cap,
+            retry_after: self.retry_after(),
+        }
+    }
+
+    /// When there should be room again: the time in which a tenth of the cap drains, at the present rate, and a share
+    /// of it more by chance, so that those who were refused do not all come back at once.
+    pub(crate) fn retry_after(&self) -> Duration {
+        let room = self.depth().saturating_sub(self.queue_hard_cap) + (self.queue_hard_cap / 10).max(1);
+        let wait = match self.rate.per_second() {
+            rate if rate > 0.0 => Duration::from_secs_f64((room as f64 / rate).min(RETRY_AFTER_MAX.as_secs_f64())),
+            _ => RETRY_AFTER_UNKNOWN,
+        };
+        let jitter = wait.mul_f64(rand::random_range(0.0..0.5));
+        (wait + jitter).clamp(Duration::from_secs(1), RETRY_AFTER_MAX)
+    }
+
+    /// Counts attempts that ended, for the drain rate.
+    pub(crate) fn count_finished(&self, attempts: u64) {
+        self.rate.count(attempts);
+    }
+
+    pub(crate) fn poke(&self) {
+        self.shards().for_each(Shard::poke);
+    }
+
+    /// Ends the writer threads. Blocks.
+    pub(crate) fn close(&self) {
+        self.shards().for_each(Shard::close);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_fresh(at: Option<Timestamp>, now: Timestamp) -> bool {
+    at.is_some_and(|at| now.as_millis() - at.as_millis() <= STALE_AFTER_MS as i64)
+}
+
+/// The same on every machine and in every version: shards are picked by it.
+fn stable_hash(parts: &[&[u8]]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+}
+
+/// Attempts that end, a second, over the last window.
+#[derive(Default)]
+struct FinishRate {
+    finished: AtomicU64,
+    windows: Mutex<Windows>,
+}
+
+#[derive(Default)]
+struct Windows {
+    started: Option<Instant>,
+    /// Of the window before.
+    per_second: f64,
+}
+
+impl FinishRate {
+    fn count(&self, attempts: u64) {
+        self.finished.fetch_add(attempts, Ordering::Relaxed);
+    }
+
+    fn per_second(&self) -> f64 {
+        let mut windows = lock(&self.windows);
+        let elapsed = windows.started.get_or_insert_with(Instant::now).elapsed();
+        if elapsed >= RATE_WINDOW {
+            windows.per_second = self.finished.swap(0, Ordering::Relaxed) as f64 / elapsed.as_secs_f64();
+            windows.started = Some(Instant::now());
+        }
+        windows.per_second
+    }
+}
+

@@ -1,0 +1,417 @@
+//! Enqueue: check everything, pick an engine and a shard, and let the shard's writer decide about the key.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use flowork_api_types::{
+    EngineId, JobId, Timestamp,
+    error::FieldError,
+    job::{EnqueueRequest, IDEMPOTENCY_KEY_BYTES_MAX, Job, PAYLOAD_BYTES_MAX},
+};
+use flowork_sqlite::StoreError;
+use serde_json::Value;
+
+use super::Caller;
+use crate::{
+    engines::{Engines, Host},
+    kind::nearest,
+    store::{EnqueueOutcome, NewJob},
+};
+
+/// The queue of a job that names none.
+const DEFAULT_QUEUE: &str = "default";
+/// The priority of a job that names none.
+const DEFAULT_PRIORITY: u16 = 100;
+/// The attempts of a job that names none.
+const DEFAULT_ATTEMPTS_MAX: u16 = 3;
+/// Tags a job may have.
+const TAGS_MAX: usize = 16;
+/// Characters of a tag or queue name.
+const NAME_CHARS_MAX: usize = 64;
+/// The farthest `run_at` and `delay_ms`, in milliseconds: a year.
+const DELAY_MS_MAX: u64 = 31_536_000_000;
+/// The longest attempt and the longest backoff, in milliseconds: a day.
+const DAY_MS: u64 = 86_400_000;
+/// What a caller that meets a drain should wait.
+const DRAIN_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// An enqueue that was accepted.
+#[derive(Clone, Debug)]
+pub struct Enqueued {
+    /// The job.
+    pub job: Job,
+    /// It was enqueued before, with the same key and body.
+    pub replayed: bool,
+}
+
+/// Why an enqueue was refused. Nothing was stored.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EnqueueError {
+    /// No engine knows the kind.
+    #[error("there is no job kind {kind:?}")]
+    UnknownKind {
+        /// As it was asked for.
+        kind: String,
+        /// Kinds that read like it.
+        nearest: Vec<String>,
+    },
+    /// The payload does not meet the kind's schema.
+    #[error("the payload does not fit the kind {kind}")]
+    InvalidPayload {
+        /// The kind.
+        kind: String,
+        /// Each thing that is wrong.
+        errors: Vec<FieldError>,
+    },
+    /// A field of the request is out of range.
+    #[error("the request has fields that are not valid")]
+    InvalidFields {
+        /// Each thing that is wrong.
+        errors: Vec<FieldError>,
+    },
+    /// The payload is longer than jobs may carry.
+    #[error("the payload has {bytes} bytes; at most {max} are allowed")]
+    PayloadTooLarge {
+        /// Its length as JSON.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The idempotency key is empty, too long or not printable ASCII.
+    #[error("the idempotency key {reason}")]
+    InvalidIdempotencyKey {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The key was used before for another request.
+    #[error("the idempotency key was used before, with another body, for {original}")]
+    IdempotencyKeyReused {
+        /// The job it was used for.
+        original: JobId,
+    },
+    /// The request names an engine that is not there.
+    #[error("there is no engine {engine_id}")]
+    UnknownEngine {
+        /// As it was asked for.
+        engine_id: EngineId,
+    },
+    /// The engine that was named does not run the kind, or no engine that runs it is up.
+    #[error("no engine that is up and allowed runs {kind}")]
+    KindUnavailable {
+        /// The kind.
+        kind: String,
+    },
+    /// The engine's queue is at its cap.
+    #[error("the queue of {engine_id} is full: {depth} jobs wait, {hard_cap} may")]
+    QueueFull {
+        /// The engine.
+        engine_id: EngineId,
+        /// Jobs that wait.
+        depth: u64,
+        /// Jobs that may.
+        hard_cap: u64,
+        /// When there should be room, by the rate of the last minute.
+        retry_after: Duration,
+    },
+    /// The node takes nothing new.
+    #[error("the node is draining")]
+    Draining {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The store failed.
+    #[error("the job could not be stored")]
+    Store(#[from] StoreError),
+}
+
+impl Engines {
+    /// Enqueues a job, once for each idempotency key of a caller.
+    ///
+    /// The answer comes after the job is on disk. With a key that was used before it is the original job if the
+    /// request is the same, and an error if it is not.
+    ///
+    /// # Errors
+    /// See [`EnqueueError`]; nothing was stored.
+    pub async fn enqueue(
+        &self,
+        caller: &Caller,
+        idempotency_key: &str,
+        request: EnqueueRequest,
+        trace_id: String,
+    ) -> Result<Enqueued, EnqueueError> {
+        check_key(idempotency_key)?;
+        check_fields(&request, self.now())?;
+        let payload = self.check_payload(&request)?;
+        let body_hash = body_hash(&request);
+        let host = self.host_for(caller, idempotency_key, &request).await?;
+        let job = NewJob {
+            owner: Arc::clone(&caller.subject),
+            idempotency_key: idempotency_key.to_owned(),
+            body_hash,
+            timeout_ms: request.timeout_ms.unwrap_or_else(|| host.timeout_ms(&request.kind)),
+            payload,
+            run_at: self.run_at(&request),
+            queue: request.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+            priority: request.priority.unwrap_or(DEFAULT_PRIORITY),
+            attempts_max: request.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
+            backoff: request.backoff.unwrap_or_default(),
+            expires_at: request.expires_at,
+            tags: request.tags,
+            trace_id,
+            kind: request.kind,
+            full: host.is_full() || self.is_draining(),
+        };
+        let echo = request.payload;
+        match host.shard_for_key(&caller.subject, idempotency_key).enqueue(job).await? {
+            EnqueueOutcome::Created(mut row) => {
+                row.payload = echo;
+                Ok(Enqueued { job: row.into_job(host.id(), caller.may_act), replayed: false })
+            }
+            EnqueueOutcome::Replayed(id) => {
+                let job = self.job(caller, id).await.map_err(|error| match error {
+                    super::query::JobLookupError::Store(error) => EnqueueError::Store(error),
+                    super::query::JobLookupError::NotFound { .. }
+                    | super::query::JobLookupError::Corrupt { .. } => {
+                        EnqueueError::IdempotencyKeyReused { original: id }
+                    }
+                })?;
+                Ok(Enqueued { job, replayed: true })
+            }
+            EnqueueOutcome::KeyReused(original) => Err(EnqueueError::IdempotencyKeyReused { original }),
+            EnqueueOutcome::QueueFull if self.is_draining() => {
+                Err(EnqueueError::Draining { retry_after: DRAIN_RETRY_AFTER })
+            }
+            EnqueueOutcome::QueueFull => Err(host.queue_full()),
+        }
+    }
+
+    /// Enqueues many jobs at once; they share fsyncs, and one bad entry fails alone.
+    pub async fn enqueue_batch(
+        &self,
+        caller: &Caller,
+        entries: Vec<(String, Result<EnqueueRequest, EnqueueError>)>,
+        trace_id: String,
+    ) -> Vec<Result<Enqueued, EnqueueError>> {
+        let enqueues = entries.into_iter().map(|(key, request)| {
+            let trace_id = trace_id.clone();
+            async move { self.enqueue(caller, &key, request?, trace_id).await }
+        });
+        futures_util::future::join_all(enqueues).await
+    }
+
+    fn run_at(&self, request: &EnqueueRequest) -> Option<Timestamp> {
+        let delayed = request.delay_ms.map(|delay| Timestamp(self.now().as_millis() + delay as i64));
+        request.run_at.or(delayed)
+    }
+
+    /// Checks the payload against its kind's schema; answers it as text.
+    fn check_payload(&self, request: &EnqueueRequest) -> Result<Vec<u8>, EnqueueError> {
+        let kind = &request.kind;
+        let Some(checked) = self.check_kind(kind, &request.payload) else {
+            let names: Vec<_> = self.list_kinds().items.into_iter().map(|kind| kind.descriptor.name).collect();
+            let nearest = nearest(kind, names.iter().map(String::as_str));
+            return Err(EnqueueError::UnknownKind { kind: kind.chars().take(100).collect(), nearest });
+        };
+        let payload = serde_json::to_vec(&request.payload).expect("a JSON value is always JSON");
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(EnqueueError::PayloadTooLarge { bytes: payload.len(), max: PAYLOAD_BYTES_MAX });
+        }
+        checked.map_err(|errors| EnqueueError::InvalidPayload { kind: kind.clone(), errors })?;
+        Ok(payload)
+    }
+
+    /// The engine that gets the job: where the key was used before, else the one that is named, else by rendezvous
+    /// hash among those that are up and run the kind. So a replay finds its original after engines came or went.
+    async fn host_for(
+        &self,
+        caller: &Caller,
+        idempotency_key: &str,
+        request: &EnqueueRequest,
+    ) -> Result<Arc<Host>, EnqueueError> {
+        let hosts = self.hosts();
+        if let [only] = hosts.as_slice()
+            && request.engine_id.is_none()
+        {
+            return Ok(Arc::clone(only));
+        }
+        for host in &hosts {
+            let shard = host.shard_for_key(&caller.subject, idempotency_key);
+            if shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await?.is_some() {
+                return Ok(Arc::clone(host));
+            }
+        }
+        let unavailable = || EnqueueError::KindUnavailable { kind: request.kind.clone() };
+        if let Some(engine_id) = request.engine_id {
+            let named = hosts.into_iter().find(|host| host.id() == engine_id);
+            let named = named.ok_or(EnqueueError::UnknownEngine { engine_id })?;
+            return if named.runs(&request.kind) { Ok(named) } else { Err(unavailable()) };
+        }
+        let able = hosts.into_iter().filter(|host| host.is_up() && host.runs(&request.kind));
+        able.max_by_key(|host| host.rank(&caller.subject, idempotency_key)).ok_or_else(unavailable)
+    }
+}
+
+/// Refuses keys that would be trouble in a header, a log or an index.
+fn check_key(key: &str) -> Result<(), EnqueueError> {
+    let reason = if key.is_empty() {
+        "is empty"
+    } else if key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+        "is longer than 255 bytes"
+    } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "has characters other than visible ASCII"
+    } else {
+        return Ok(());
+    };
+    Err(EnqueueError::InvalidIdempotencyKey { reason })
+}
+
+fn check_fields(request: &EnqueueRequest, now: Timestamp) -> Result<(), EnqueueError> {
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, message: String| errors.push(FieldError { field: field.to_owned(), message });
+    let mut range = |field: &str, value: Option<u64>, min: u64, max: u64| {
+        if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
+            wrong(field, format!("{value} is not between {min} and {max}"));
+        }
+    };
+    range("/priority", request.priority.map(u64::from), 0, 1_000);
+    range("/attempts_max", request.attempts_max.map(u64::from), 1, 100);
+    range("/timeout_ms", request.timeout_ms, 1, DAY_MS);
+    range("/delay_ms", request.delay_ms, 0, DELAY_MS_MAX);
+    range("/backoff/initial_ms", request.backoff.map(|backoff| backoff.initial_ms), 0, DAY_MS);
+    range("/backoff/max_ms", request.backoff.map(|backoff| backoff.max_ms), 0, DAY_MS);
+    if request.backoff.is_some_and(|backoff| !(1.0..=100.0).contains(&backoff.factor)) {
+        wrong("/backoff/factor", "the factor is not between 1 and 100".to_owned());
+    }
+    if request.run_at.is_some() && request.delay_ms.is_some() {
+        wrong("/delay_ms", "give run_at or delay_ms, not both".to_owned());
+    }
+    if request.run_at.is_some_and(|at| at.as_millis() > now.as_millis() + DELAY_MS_MAX as i64) {
+        wrong("/run_at", "is more than a year ahead".to_owned());
+    }
+    if request.expires_at.is_some_and(|at| at <= now) {
+        wrong("/expires_at", "is in the past".to_owned());
+    }
+    if request.queue.as_deref().is_some_and(|queue| !is_name(queue)) {
+        wrong("/queue", "a queue's name has 1 to 64 letters, digits, dots, dashes or underscores".to_owned());
+    }
+    if request.tags.len() > TAGS_MAX {
+        wrong("/tags", format!("there are {} tags; at most {TAGS_MAX} are allowed", request.tags.len()));
+    }
+    for (index, tag) in request.tags.iter().enumerate() {
+        if tag.is_empty() || tag.chars().count() > NAME_CHARS_MAX {
+            wrong(&format!("/tags/{index}"), format!("a tag has 1 to {NAME_CHARS_MAX} characters"));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(EnqueueError::InvalidFields { errors }) }
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=NAME_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// The same for two requests that mean the same, whatever the order of their object keys.
+fn body_hash(request: &EnqueueRequest) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let body = serde_json::to_value(request).expect("a request is always JSON");
+    hash_value(&mut hasher, &body);
+    *hasher.finalize().as_bytes()
+}
+
+fn hash_value(hasher: &mut blake3::Hasher, value: &Value) {
+    match value {
+        Value::Object(map) => {
+            hasher.update(b"{");
+            hasher.update(&(map.len() as u64).to_le_bytes());
+            // serde_json keeps insertion order when any crate of the build asks it to.
+            for (key, value) in map.iter().collect::<BTreeMap<_, _>>() {
+                hash_text(hasher, key);
+                hash_value(hasher, value);
+            }
+        }
+        Value::Array(items) => {
+            hasher.update(b"[");
+            hasher.update(&(items.len() as u64).to_le_bytes());
+            for item in items {
+                hash_value(hasher, item);
+            }
+        }
+        Value::String(text) => {
+            hasher.update(b"\"");
+            hash_text(hasher, text);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            hasher.update(b"=");
+            hash_text(hasher, &value.to_string());
+        }
+    }
+}
+
+fn hash_text(hasher: &mut blake3::Hasher, text: &str) {
+    hasher.update(&(text.len() as u64).to_le_bytes());
+    hasher.update(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(body: Value) -> EnqueueRequest {
+        serde_json::from_value(body).unwrap()
+    }
+
+    #[test]
+    fn requests_that_mean_the_same_have_one_hash() {
+        let a: EnqueueRequest =
+            serde_json::from_str(r#"{"kind":"noop","payload":{"a":1,"b":{"x":[1,2],"y":null}}}"#).unwrap();
+        let b: EnqueueRequest =
+            serde_json::from_str(r#"{"payload":{"b":{"y":null,"x":[1,2]},"a":1},"kind":"noop"}"#).unwrap();
+        assert_eq!(body_hash(&a), body_hash(&b));
+    }
+
+    #[test]
+    fn requests_that_differ_anywhere_have_different_hashes() {
+        let bodies = [
+            json!({"kind": "noop"}),
+            json!({"kind": "noop", "payload": []}),
+            json!({"kind": "noop", "payload": [[]]}),
+            json!({"kind": "noop", "payload": "1"}),
+            json!({"kind": "noop", "payload": 1}),
+            json!({"kind": "noop", "payload": {"a": "b"}}),
+            json!({"kind": "noop", "payload": {"ab": ""}}),
+            json!({"kind": "noop", "priority": 1}),
+            json!({"kind": "noop", "attempts_max": 1}),
+            json!({"kind": "noop", "tags": ["a"]}),
+        ];
+        let hashes: std::collections::HashSet<_> = bodies.iter().cloned().map(|body| body_hash(&request(body))).collect();
+        assert_eq!(hashes.len(), bodies.len());
+    }
+
+    #[test]
+    fn every_field_out_of_range_is_named() {
+        let check = |body: Value, field: &str| {
+            let error = check_fields(&request(body), Timestamp(1_000_000)).unwrap_err();
+            let EnqueueError::InvalidFields { errors } = error else { panic!("{error}") };
+            assert_eq!(errors.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), [field]);
+        };
+        check(json!({"kind": "noop", "priority": 1001}), "/priority");
+        check(json!({"kind": "noop", "attempts_max": 0}), "/attempts_max");
+        check(json!({"kind": "noop", "timeout_ms": 0}), "/timeout_ms");
+        check(json!({"kind": "noop", "delay_ms": DELAY_MS_MAX + 1}), "/delay_ms");
+        check(json!({"kind": "noop", "delay_ms": 1, "run_at": "1970-01-01T00:00:00Z"}), "/delay_ms");
+        check(json!({"kind": "noop", "run_at": "2999-01-01T00:00:00Z"}), "/run_at");
+        check(json!({"kind": "noop", "expires_at": "1970-01-01T00:00:00Z"}), "/expires_at");
+        check(json!({"kind": "noop", "queue": "no spaces"}), "/queue");
+        check(json!({"kind": "noop", "tags": [""]}), "/tags/0");
+        check(json!({"kind": "noop", "backoff": {"factor": 0.5}}), "/backoff/factor");
+    }
+
+    #[test]
+    fn keys_are_visible_ascii_of_bounded_length() {
+        assert!(check_key("a-1_~").is_ok());
+        for bad in ["", "with space", "tab\t", "ü", &"x".repeat(256)] {
+            assert!(check_key(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What engines over HTTP do: claim, renew, finish, heartbeat. Local workers use the same shards, in [`pool`](crate::pool).
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use flowork_api_types::{
+    EngineId, JobId, ShardNumber,
+    engine::{
+        CLAIM_JOBS_MAX, ClaimAnswer, ClaimRequest, ClaimedJob, FinishAnswer, FinishAnswerItem, FinishAnswerList,
+        FinishItem, FinishOutcome, FinishRequest, HeartbeatAnswer, HeartbeatRequest, RenewAnswer, RenewAnswerItem,
+        RenewOutcome, RenewRequest,
+    },
+    error::FieldError,
+    job::{JobError, WAIT_MS_MAX},
+};
+use flowork_sqlite::StoreError;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    engines::{Engines, Host},
+    kind::LOG_LINE_BYTES_MAX,
+    store::{Budget, Claimed, Claimer, FinishRow, Grant, RenewRow},
+};
+
+/// Leases one renewal may name.
+const RENEW_ITEMS_MAX: usize = 1_024;
+/// Log lines one renewal may carry for a job.
+const RENEW_LINES_MAX: usize = 1_000;
+/// A result, in bytes of JSON.
+pub(crate) const RESULT_BYTES_MAX: usize = 1 << 20;
+/// Kinds an engine may say it runs.
+const KINDS_MAX: usize = 256;
+
+/// Why an engine's call was refused. Nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineCallError {
+    /// No such engine.
+    #[error("there is no engine {engine_id}")]
+    UnknownEngine {
+        /// As it was asked for.
+        engine_id: EngineId,
+    },
+    /// The request has fields that are not valid.
+    #[error("the request has fields that are not valid")]
+    Invalid {
+        /// Each thing that is wrong.
+        errors: Vec<FieldError>,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl Engines {
+    /// Waits for jobs, at most `wait_ms`, and answers as soon as one is there.
+    ///
+    /// When whoever asked goes away first, what was claimed for them is released at once.
+    ///
+    /// # Errors
+    /// See [`EngineCallError`].
+    pub async fn claim(&self, engine_id: EngineId, request: ClaimRequest) -> Result<ClaimAnswer, EngineCallError> {
+        let host = self.host(engine_id).ok_or(EngineCallError::UnknownEngine { engine_id })?;
+        if !(1..=CLAIM_JOBS_MAX).contains(&request.max) {
+            return Err(invalid("/max", format!("{} is not between 1 and {CLAIM_JOBS_MAX}", request.max)));
+        }
+        if request.wait_ms > WAIT_MS_MAX {
+            return Err(invalid("/wait_ms", format!("{} is more than {WAIT_MS_MAX}", request.wait_ms)));
+        }
+        let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
+        let (sender, receiver) = oneshot::channel();
+        self.spawn(claim_until(host, request, deadline, sender));
+        let jobs = receiver.await.map_err(|_| StoreError::Closed)??;
+        Ok(ClaimAnswer { jobs: jobs.into_iter().map(to_wire).collect() })
+    }
+
+    /// Renews leases, and stores what their attempts report.
+    ///
+    /// # Errors
+    /// See [`EngineCallError`].
+    pub async fn renew(&self, engine_id: EngineId, request: RenewRequest) -> Result<RenewAnswer, EngineCallError> {
+        let host = self.host(engine_id).ok_or(EngineCallError::UnknownEngine { engine_id })?;
+        if request.jobs.len() > RENEW_ITEMS_MAX {
+            return Err(invalid("/jobs", format!("more than {RENEW_ITEMS_MAX} leases")));
+        }
+        let ids: Vec<JobId> = request.jobs.iter().map(|item| item.id).collect();
+        let mut shards: HashMap<ShardNumber, Vec<RenewRow>> = HashMap::new();
+        for mut item in request.jobs {
+            item.logs.truncate(RENEW_LINES_MAX);
+            for line in &mut item.logs {
+                line.message.truncate(line.message.floor_char_boundary(LOG_LINE_BYTES_MAX));
+            }
+            let row = RenewRow {
+                id: item.id,
+                epoch: item.epoch,
+                progress: item.progress,
+                logs: item.logs,
+                extend: true,
+            };
+            shards.entry(item.id.shard()).or_default().push(row);
+        }
+        let mut outcomes = HashMap::new();
+        for (number, rows) in shards {
+            let Some(shard) = host.shard(number) else { continue };
+            let ids: Vec<JobId> = rows.iter().map(|row| row.id).collect();
+            outcomes.extend(std::iter::zip(ids, shard.renew(rows).await?));
+        }
+        // A job of another engine's shard is not this engine's to hold.
+        let outcome = |id: &JobId| outcomes.get(id).copied().unwrap_or(RenewOutcome::LeaseLost);
+        Ok(RenewAnswer { items: ids.iter().map(|id| RenewAnswerItem { id: *id, outcome: outcome(id) }).collect() })
+    }
+
+    /// Ends attempts.
+    ///
+    /// # Errors
+    /// See [`EngineCallError`].
+    pub async fn finish(
+        &self,
+        engine_id: EngineId,
+        request: FinishRequest,
+    ) -> Result<FinishAnswerList, EngineCallError> {
+        let host = self.host(engine_id).ok_or(EngineCallError::UnknownEngine { engine_id })?;
+        if request.results.len() > CLAIM_JOBS_MAX as usize {
+            return Err(invalid("/results", format!("more than {CLAIM_JOBS_MAX} results")));
+        }
+        let ids: Vec<JobId> = request.results.iter().map(|item| item.id).collect();
+        let mut shards: HashMap<ShardNumber, Vec<FinishRow>> = HashMap::new();
+        for (index, item) in request.results.into_iter().enumerate() {
+            shards.entry(item.id.shard()).or_default().push(to_row(index, item)?);
+        }
+        let mut outcomes = HashMap::new();
+        for (number, rows) in shards {
+            let Some(shard) = host.shard(number) else { continue };
+            let ids: Vec<JobId> = rows.iter().map(|row| row.id).collect();
+            host.count_finished(ids.len() as u64);
+            outcomes.extend(std::iter::zip(ids, shard.finish(rows, None).await?));
+        }
+        let outcome = |id: &JobId| outcomes.get(id).copied().unwrap_or(FinishAnswer::LeaseLost);
+        Ok(FinishAnswerList {
+            items: ids.iter().map(|id| FinishAnswerItem { id: *id, outcome: outcome(id) }).collect(),
+        })
+    }
+
+    /// Takes an engine's report of itself; answers what the node wants of it.
+    ///
+    /// # Errors
+    /// See [`EngineCallError`].
+    pub fn heartbeat(
+        &self,
+        engine_id: EngineId,
+        request: HeartbeatRequest,
+    ) -> Result<HeartbeatAnswer, EngineCallError> {
+        let host = self.host(engine_id).ok_or(EngineCallError::UnknownEngine { engine_id })?;
+        if request.kinds.len() > KINDS_MAX {
+            return Err(invalid("/kinds", format!("more than {KINDS_MAX} kinds")));
+        }
+        host.heard(request, self.now()).map_err(|reason| invalid("/kinds", reason))?;
+        self.events().publish(None, flowork_api_types::event::Event::EnginesChanged);
+        Ok(HeartbeatAnswer { drain: self.is_draining() })
+    }
+}
+
+fn invalid(field: &str, message: String) -> EngineCallError {
+    EngineCallError::Invalid { errors: vec![FieldError { field: field.to_owned(), message }] }
+}
+
+/// Registers with every shard of the engine, takes what comes first, and closes the account: what was granted by then
+/// is delivered or released, never forgotten.
+async fn claim_until(
+    host: Arc<Host>,
+    request: ClaimRequest,
+    deadline: Instant,
+    mut reply: oneshot::Sender<Result<Vec<Claimed>, StoreError>>,
+) {
+    let budget = Arc::new(Budget::new(u64::from(request.max)));
+    let (sink, mut grants) = mpsc::unbounded_channel::<Grant>();
+    let registered = futures_util::future::try_join_all(host.shards().map(|shard| {
+        shard.claim(Claimer { budget: Arc::clone(&budget), kinds: request.kinds.clone(), sink: sink.clone() })
+    }));
+    if let Err(error) = registered.await {
+        budget.close();
+        // Whoever asked may have gone.
+        let _ = reply.send(Err(error));
+        return;
+    }
+    drop(sink);
+    let mut jobs: Vec<Claimed> = Vec::new();
+    while jobs.is_empty() {
+        tokio::select! {
+            biased;
+            grant = timeout_at(deadline, grants.recv()) => match grant {
+                Ok(Some(grant)) => jobs.extend(grant),
+                Ok(None) | Err(_) => break,
+            },
+            () = reply.closed() => break,
+        }
+    }
+    budget.close();
+    while (jobs.len() as u64) < budget.taken() {
+        match grants.recv().await {
+            Some(grant) => jobs.extend(grant),
+            None => break,
+        }
+    }
+    if let Err(Ok(unwanted)) = reply.send(Ok(jobs)) {
+        release(&host, unwanted).await;
+    }
+}
+
+async fn release(host: &Host, jobs: Vec<Claimed>) {
+    for job in jobs {
+        let Some(shard) = host.shard(job.id.shard()) else { continue };
+        if let Err(error) = shard.release(vec![(job.id, job.epoch)], None).await {
+            tracing::warn!(job = %job.id, error = %error, "a lease could not be released; it will run out");
+        }
+    }
+}
+
+fn to_wire(job: Claimed) -> ClaimedJob {
+    ClaimedJob {
+        id: job.id,
+        kind: job.kind,
+        payload: serde_json::from_slice(&job.payload).expect("a checked payload is the JSON that was stored"),
+        attempt: job.attempt,
+        epoch: job.epoch,
+        lease_expires_at: job.lease_expires_at,
+        timeout_ms: job.timeout_ms,
+        // The parent span is the job's own; its id is the low half of the job's id.
+        traceparent: format!("00-{}-{:016x}-01", job.trace_id, job.id.tail() as u64),
+    }
+}
+
+fn to_row(index: usize, item: FinishItem) -> Result<FinishRow, EngineCallError> {
+    let outcome = match item.outcome {
+        FinishOutcome::Completed => {
+            let result = item.result.unwrap_or(serde_json::Value::Null);
+            let result = serde_json::to_vec(&result).expect("a JSON value is always JSON");
+            if result.len() > RESULT_BYTES_MAX {
+                let message = format!("the result has {} bytes; at most {RESULT_BYTES_MAX} are kept", result.len());
+                return Err(invalid(&format!("/results/{index}/result"), message));
+            }
+            Ok(result)
+        }
+        FinishOutcome::Failed => Err(item.error.unwrap_or_else(|| JobError {
+            code: "FAILED".to_owned(),
+            message: "the engine gave no reason".to_owned(),
+            hint: None,
+            details: None,
+        })),
+    };
+    Ok(FinishRow {
+        id: item.id,
+        epoch: item.epoch,
+        outcome,
+        retryable: item.retryable.unwrap_or(true),
+        retry_after: None,
+        logs: Vec::new(),
+    })
+}

@@ -1,0 +1,205 @@
+//! Claim, renew and release: who holds which job, and for how long.
+
+use flowork_api_types::{
+    JobId, Timestamp,
+    engine::{NewLogLine, RenewOutcome},
+    job::{AttemptOutcome, JobState, LogLine},
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    insert::to_text,
+    read::payload_of,
+    requests::{Claimed, RenewRow},
+    rows::{JobRow, columns},
+};
+
+/// Claims the first `limit` ready jobs: by priority, then time, then id. Rows whose payload is damaged come back as
+/// `Err` with their row, still unclaimed, for the caller to fail.
+pub(super) fn claim(
+    connection: &Connection,
+    kinds: Option<&[String]>,
+    limit: u64,
+    now: Timestamp,
+    lease_expires_at: Timestamp,
+) -> rusqlite::Result<Vec<Result<(Claimed, JobRow), JobRow>>> {
+    let rows = ready(connection, kinds, limit)?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let Some(payload) = payload_of(connection, "job", row.id)? else {
+            claimed.push(Err(row));
+            continue;
+        };
+        row.attempt += 1;
+        row.epoch += 1;
+        row.state = JobState::Leased;
+        row.claimed_at = Some(now);
+        row.lease_expires_at = Some(lease_expires_at);
+        connection
+            .prepare_cached(
+                "UPDATE job SET state = 'leased', attempt = ?2, epoch = ?3, lease_expires_at_ms = ?4, \
+                 claimed_at_ms = ?5, progress = NULL WHERE key = ?1",
+            )?
+            .execute(params![row.id.key(), row.attempt, row.epoch, lease_expires_at.as_millis(), now.as_millis()])?;
+        let job = Claimed {
+            id: row.id,
+            kind: row.kind.clone(),
+            payload,
+            attempt: row.attempt,
+            epoch: row.epoch,
+            lease_expires_at,
+            timeout_ms: row.timeout_ms,
+            trace_id: row.trace_id.clone(),
+        };
+        claimed.push(Ok((job, row)));
+    }
+    Ok(claimed)
+}
+
+fn ready(connection: &Connection, kinds: Option<&[String]>, limit: u64) -> rusqlite::Result<Vec<JobRow>> {
+    let limit = limit as i64;
+    match kinds {
+        None => connection
+            .prepare_cached(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM job INDEXED BY job_ready WHERE state = 'queued' ORDER BY priority, run_at_ms, key LIMIT ?1"
+            ))?
+            .query_map([limit], JobRow::from_row)?
+            .collect(),
+        Some(kinds) => connection
+            .prepare_cached(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM job INDEXED BY job_ready WHERE state = 'queued' \
+                 AND kind IN (SELECT value FROM json_each(?2)) ORDER BY priority, run_at_ms, key LIMIT ?1"
+            ))?
+            .query_map(params![limit, to_text(&kinds)], JobRow::from_row)?
+            .collect(),
+    }
+}
+
+/// What a renewal changed, for events.
+#[derive(Debug)]
+pub(super) struct Renewed {
+    pub(super) outcome: RenewOutcome,
+    pub(super) owner: Option<std::sync::Arc<str>>,
+    pub(super) lines: Vec<LogLine>,
+}
+
+/// Moves the end of a lease and stores what the attempt reported. An old epoch changes nothing.
+pub(super) fn renew(
+    connection: &Connection,
+    item: &RenewRow,
+    lease_expires_at: Timestamp,
+) -> rusqlite::Result<Renewed> {
+    let Some(held) = held(connection, item.id, item.epoch)? else {
+        return Ok(Renewed { outcome: RenewOutcome::LeaseLost, owner: None, lines: Vec::new() });
+    };
+    if item.extend {
+        connection
+            .prepare_cached("UPDATE job SET lease_expires_at_ms = ?2 WHERE key = ?1")?
+            .execute([item.id.key(), lease_expires_at.as_millis()])?;
+    }
+    if let Some(progress) = &item.progress {
+        connection
+            .prepare_cached("UPDATE job SET progress = ?2 WHERE key = ?1")?
+            .execute(params![item.id.key(), to_text(progress)])?;
+    }
+    let lines = append_log(connection, item.id, held.attempt, &item.logs)?;
+    let outcome = if held.cancel_requested { RenewOutcome::CancelRequested } else { RenewOutcome::Renewed };
+    Ok(Renewed { outcome, owner: Some(held.owner), lines })
+}
+
+/// The row of a job whose lease is held under `epoch`.
+pub(super) fn held(connection: &Connection, id: JobId, epoch: u32) -> rusqlite::Result<Option<JobRow>> {
+    connection
+        .prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM job WHERE key = ?1 AND tail = ?2 AND epoch = ?3 AND state = 'leased'"
+        ))?
+        .query_row(params![id.key(), id.tail(), epoch], JobRow::from_row)
+        .optional()
+}
+
+/// Adds lines to a job's log; answers them with their numbers.
+pub(super) fn append_log(
+    connection: &Connection,
+    id: JobId,
+    attempt: u16,
+    lines: &[NewLogLine],
+) -> rusqlite::Result<Vec<LogLine>> {
+    if lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    let last: i64 = connection
+        .prepare_cached("UPDATE job SET log_lines = log_lines + ?2 WHERE key = ?1 RETURNING log_lines")?
+        .query_row(params![id.key(), lines.len() as i64], |row| row.get(0))?;
+    let mut seq = last - lines.len() as i64;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO log (key, seq, at_ms, attempt, level, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut numbered = Vec::with_capacity(lines.len());
+    for line in lines {
+        seq += 1;
+        insert.execute(params![id.key(), seq, line.at.as_millis(), attempt, line.level.as_str(), line.message])?;
+        numbered.push(LogLine {
+            seq: seq as u64,
+            at: line.at,
+            attempt,
+            level: line.level,
+            message: line.message.clone(),
+        });
+    }
+    Ok(numbered)
+}
+
+/// Makes a leased job ready again. `counts`: whether the attempt that ends here is one of `attempts_max`.
+pub(super) fn make_ready(
+    connection: &Connection,
+    row: &mut JobRow,
+    outcome: AttemptOutcome,
+    now: Timestamp,
+    counts: bool,
+) -> rusqlite::Result<()> {
+    record_attempt(connection, row, outcome, now)?;
+    if !counts {
+        row.attempt -= 1;
+    }
+    row.state = JobState::Queued;
+    row.lease_expires_at = None;
+    connection
+        .prepare_cached(
+            "UPDATE job SET state = 'queued', attempt = ?2, lease_expires_at_ms = NULL, error = ?3 WHERE key = ?1",
+        )?
+        .execute(params![row.id.key(), row.attempt, row.error.as_ref().map(to_text)])?;
+    Ok(())
+}
+
+/// Writes the history of an attempt that ended; its error is the row's.
+pub(super) fn record_attempt(
+    connection: &Connection,
+    row: &JobRow,
+    outcome: AttemptOutcome,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let error = match outcome {
+        AttemptOutcome::Completed | AttemptOutcome::Released => None,
+        AttemptOutcome::Failed | AttemptOutcome::Cancelled | AttemptOutcome::LeaseExpired => row.error.as_ref(),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO attempt (key, epoch, attempt, started_at_ms, finished_at_ms, outcome, error) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            row.id.key(),
+            row.epoch,
+            row.attempt,
+            row.claimed_at.unwrap_or(now).as_millis(),
+            now.as_millis(),
+            outcome.as_str(),
+            error.map(to_text),
+        ])?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Which `Host` and `Origin` values are ours.
+//!
+//! A foreign `Host` means that some name was pointed at this machine (DNS rebinding); a foreign `Origin` means that a
+//! page from elsewhere calls. Both are refused before anything else happens. Nothing is reflected: an allowed origin is
+//! answered from this list.
+
+use std::{collections::HashSet, net::SocketAddr};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::{app::AppState, error::ApiError};
+
+/// How long a browser may remember the answer to a preflight, in seconds.
+const PREFLIGHT_MAX_AGE_S: &str = "600";
+const CORS_REQUEST_HEADERS: &str =
+    "authorization, content-type, idempotency-key, last-event-id, traceparent, x-request-id";
+const CORS_RESPONSE_HEADERS: &str = "idempotency-replayed, location, retry-after, x-request-id";
+
+/// The values that are ours.
+#[derive(Debug)]
+pub(crate) struct AllowList {
+    hosts: HashSet<String>,
+    origins: HashSet<String>,
+    /// Origins of this listener itself, whose pages need no CORS headers.
+    own_origins: HashSet<String>,
+}
+
+impl AllowList {
+    pub(crate) fn new(local: SocketAddr, extra_hosts: &[String], extra_origins: &[String]) -> Self {
+        let port = local.port();
+        let mut hosts = HashSet::new();
+        for name in ["127.0.0.1".to_owned(), "localhost".to_owned(), "[::1]".to_owned(), bracketed(local)] {
+            if port == 80 {
+                hosts.insert(name.clone());
+            }
+            hosts.insert(format!("{name}:{port}"));
+        }
+        hosts.extend(extra_hosts.iter().map(|host| host.to_ascii_lowercase()));
+        let own_origins: HashSet<_> = hosts.iter().map(|host| format!("http://{host}")).collect();
+        let mut origins = own_origins.clone();
+        origins.extend(extra_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()));
+        Self { hosts, origins, own_origins }
+    }
+
+    fn check_host(&self, request: &Request) -> Result<(), ApiError> {
+        let headers = request.headers();
+        let mut named = headers.get_all(header::HOST).iter();
+        let host = match (named.next(), named.next()) {
+            (Some(host), None) => host.to_str().unwrap_or_default(),
+            _ => "",
+        };
+        // An absolute request target overrules the header (RFC 9112, section 3.2.2), so both must be ours.
+        let target = request.uri().authority().map_or(host, http::uri::Authority::as_str);
+        for value in [host, target] {
+            if !self.hosts.contains(&value.to_ascii_lowercase()) {
+                let message = format!("this node does not serve the host {:?}", shown(value));
+                return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "HOST_NOT_ALLOWED", message)
+                    .hint("use the address the node printed, or add the host to gateway.allowed_hosts"));
+            }
+        }
+        Ok(())
+    }
+
+    /// `Ok(Some)` is an allowed origin of another place, which needs CORS headers.
+    fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, ApiError> {
+        let mut named = headers.get_all(header::ORIGIN).iter();
+        let origin = match (named.next(), named.next()) {
+            (None, _) => return Ok(None),
+            (Some(origin), None) => origin,
+            (Some(_), Some(_)) => return Err(foreign_origin("more than one")),
+        };
+        let text = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+        if !self.origins.contains(&text) {
+            return Err(foreign_origin(&shown(&text)));
+        }
+        Ok((!self.own_origins.contains(&text)).then(|| origin.clone()))
+    }
+}
+
+/// Refuses foreign hosts and origins, answers `OPTIONS`, and lets the rest pass.
+pub(crate) async fn check(
+    State(app): State<AppState>,
+    matched: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    app.allowed.check_host(&request)?;
+    let cross_origin = app.allowed.check_origin(request.headers())?;
+    let methods = matched.as_ref().and_then(|path| app.permissions.methods(path.as_str()));
+    let mut response = match (request.method(), methods) {
+        (&Method::OPTIONS, Some(methods)) => options(&methods, cross_origin.is_some()),
+        _ => next.run(request).await,
+    };
+    if let Some(origin) = cross_origin {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(CORS_RESPONSE_HEADERS));
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+    Ok(response)
+}
+
+fn options(methods: &str, preflight: bool) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    let methods = HeaderValue::from_str(methods).expect("method names are header text");
+    if preflight {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(CORS_REQUEST_HEADERS));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE_S));
+    }
+    headers.insert(header::ALLOW, methods);
+    response
+}
+
+fn foreign_origin(origin: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "ORIGIN_NOT_ALLOWED",
+        format!("pages from {origin:?} may not call this node"),
+    )
+    .hint("open the GUI at the address the node printed, or add the origin to gateway.allowed_origins")
+}
+
+fn bracketed(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+    }
+}
+
+fn shown(value: &str) -> String {
+    value.chars().take(100).collect()
+}

@@ -1,0 +1,113 @@
+//! What goes wrong in the engine. No wildcard arms: a new variant does not compile until someone picks its status.
+
+use std::time::Duration;
+
+use flowork_engine::engines::{ActionError, EngineCallError, EnqueueError, JobLookupError, ListError};
+use http::StatusCode;
+use serde_json::json;
+
+use super::ApiError;
+
+impl From<EnqueueError> for ApiError {
+    fn from(error: EnqueueError) -> Self {
+        let message = error.to_string();
+        match error {
+            EnqueueError::UnknownKind { nearest, .. } => {
+                let hint = match nearest.as_slice() {
+                    [] => "GET /v1/kinds lists every kind".to_owned(),
+                    near => format!("did you mean {}? GET /v1/kinds lists every kind", near.join(" or ")),
+                };
+                Self::new(StatusCode::BAD_REQUEST, "UNKNOWN_KIND", message)
+                    .details(json!({"nearest": nearest}))
+                    .hint(hint)
+            }
+            EnqueueError::InvalidPayload { kind, errors } => Self::validation(&errors)
+                .hint(format!("GET /v1/kinds has the JSON Schema of the payload of {kind}")),
+            EnqueueError::InvalidField { errors } => Self::validation(&errors),
+            EnqueueError::PayloadTooLarge { max, .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message)
+                    .details(json!({"max_bytes": max}))
+                    .hint("put large data in a file on the node's machine and name the file in the payload")
+            }
+            EnqueueError::InvalidIdempotencyKey { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "INVALID_IDEMPOTENCY_KEY", message)
+            }
+            EnqueueError::IdempotencyKeyReused { original, .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", message)
+                    .details(json!({"original_job_id": original}))
+                    .hint("use a new key for a new job; repeat a request only with the very same body")
+            }
+            EnqueueError::UnknownEngine { .. } => Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message)
+                .hint("GET /v1/engines lists the engines"),
+            EnqueueError::KindNotOnEngine { .. } => Self::new(StatusCode::CONFLICT, "KIND_UNAVAILABLE", message)
+                .hint("leave engine_id out to let the node pick, or see GET /v1/kinds for who runs the kind"),
+            EnqueueError::QueueFull { retry_after, .. } => queue_full(message, retry_after),
+            EnqueueError::Draining { retry_after } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "DRAINING", message).retry_after(retry_after)
+            }
+            EnqueueError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<JobLookupError> for ApiError {
+    fn from(error: JobLookupError) -> Self {
+        let message = error.to_string();
+        match error {
+            JobLookupError::NotFound { .. } => job_not_found(message),
+            JobLookupError::Corrupt { .. } => {
+                tracing::error!(%message, "a stored job failed its hash");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "JOB_CORRUPT", message)
+                    .hint("the disk returned other data than was written; check the disk, and restore a snapshot")
+            }
+            JobLookupError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ListError> for ApiError {
+    fn from(error: ListError) -> Self {
+        let message = error.to_string();
+        match error {
+            ListError::InvalidCursor => Self::new(StatusCode::BAD_REQUEST, "INVALID_CURSOR", message)
+                .hint("pass next_cursor of the page before as it is, or leave it out for the first page"),
+            ListError::InvalidLimit { .. } => Self::field("?limit", message),
+            ListError::UnknownEngine { .. } => Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message)
+                .hint("GET /v1/engines lists the engines"),
+            ListError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ActionError> for ApiError {
+    fn from(error: ActionError) -> Self {
+        let message = error.to_string();
+        match error {
+            ActionError::NotFound { .. } => job_not_found(message),
+            ActionError::InvalidState { state, .. } => {
+                Self::new(StatusCode::CONFLICT, "INVALID_STATE", message).details(json!({"state": state}))
+            }
+            ActionError::QueueFull { retry_after, .. } => queue_full(message, retry_after),
+            ActionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EngineCallError> for ApiError {
+    fn from(error: EngineCallError) -> Self {
+        let message = error.to_string();
+        match error {
+            EngineCallError::UnknownEngine { .. } => Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message),
+            EngineCallError::Invalid { errors } => Self::validation(&errors),
+            EngineCallError::Store(error) => error.into(),
+        }
+    }
+}
+
+fn job_not_found(message: String) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "JOB_NOT_FOUND", message)
+}
+
+fn queue_full(message: String, retry_after: Duration) -> ApiError {
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "QUEUE_FULL", message).retry_after(retry_after)
+}

@@ -1,0 +1,32 @@
+//! The HTTP surface of a node: routes, sign-in, permissions, events, the embedded GUI.
+//!
+//! Start at `router.rs`, the one list of routes with the permission of each. A request passes the `edge` (request id,
+//! `Host` and `Origin` allow-lists), then `auth` (who is it, may they), then its file below `routes`, which extracts,
+//! calls the engine or the control store, and converts. Connections are accepted, limited and ended in `listener`.
+//!
+//! Not here: SQL, rules about jobs, anything of the desktop shell.
+
+mod app;
+mod auth;
+mod edge;
+mod error;
+mod extract;
+mod gui;
+mod idle;
+mod listener;
+mod openapi;
+mod options;
+mod router;
+mod routes;
+mod sse;
+
+pub use app::{GatewayState, NodeFacts};
+pub use auth::{
+    permission::{Permission, Standing},
+    tokens::{InvalidKeyError, TokenKeys},
+};
+pub use listener::{BindError, BoundGateway, GatewayHandle, Shutdown, bind};
+pub use openapi::openapi;
+pub use options::{GatewayOptions, Limits};
+pub use router::{RouteEntry, route_table};
+pub use routes::auth::links::pairing_url;

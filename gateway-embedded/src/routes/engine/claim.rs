@@ -1,0 +1,32 @@
+//! `POST /v1/engine/claim`
+
+use axum::{Json, extract::State};
+use flowork_api_types::engine::{ClaimAnswer, ClaimRequest};
+
+use super::super::SMALL_BODY_BYTES_MAX;
+use crate::{app::AppState, auth::credentials::CallingEngine, error::ApiError, extract::JsonBody};
+
+/// Takes jobs under a lease of 30 s; waits for the first one if there is none.
+#[utoipa::path(
+    post,
+    path = "/v1/engine/claim",
+    tag = "engine",
+    request_body = ClaimRequest,
+    responses(
+        (status = 200, description = "Jobs, or none when the time is up", body = ClaimAnswer),
+        (status = 400, description = "`VALIDATION_ERROR`, `MALFORMED_JSON`"),
+        (status = 503, description = "`SHUTTING_DOWN`, with `Retry-After`")
+    )
+)]
+pub(crate) async fn claim(
+    State(app): State<AppState>,
+    CallingEngine(engine_id): CallingEngine,
+    JsonBody(request): JsonBody<ClaimRequest, SMALL_BODY_BYTES_MAX>,
+) -> Result<Json<ClaimAnswer>, ApiError> {
+    let answer = tokio::select! {
+        biased;
+        answer = app.state.engines.claim(engine_id, request) => answer?,
+        () = app.stopping.cancelled() => ClaimAnswer { jobs: Vec::new() },
+    };
+    Ok(Json(answer))
+}

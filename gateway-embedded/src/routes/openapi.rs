@@ -1,0 +1,19 @@
+//! `GET /openapi.json`
+
+use axum::{extract::State, response::IntoResponse};
+use http::header;
+use serde_json::Value;
+
+use crate::{app::AppState, openapi::openapi};
+
+/// This document. The GUI shows a readable page of it at `/api-docs`.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "node",
+    responses((status = 200, description = "OpenAPI 3.1", body = Value))
+)]
+pub(crate) async fn openapi_document(State(app): State<AppState>) -> impl IntoResponse {
+    let document = app.document.get_or_init(|| openapi().to_json().expect("the document is plain data"));
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], document.clone())
+}

@@ -1,0 +1,43 @@
+//! `GET /v1/status`
+
+use std::sync::PoisonError;
+
+use axum::{Json, extract::State};
+use flowork_api_types::node::Status;
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+
+use crate::app::AppState;
+
+/// Describes the node: where it is, how it is, what to know about it.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    tag = "node",
+    responses((status = 200, description = "The node", body = Status))
+)]
+pub(crate) async fn status(State(app): State<AppState>) -> Json<Status> {
+    let node = &app.state.node;
+    // Reading the process table can block, on some systems for milliseconds.
+    let memory_bytes = tokio::task::spawn_blocking(memory_bytes).await.unwrap_or_default();
+    Json(Status {
+        version: node.version.clone(),
+        url: app.base_url.clone(),
+        pid: std::process::id(),
+        started_at: node.started_at,
+        data_dir: node.data_dir.display().to_string(),
+        vault: node.vault.clone(),
+        draining: app.state.engines.is_draining(),
+        memory_bytes,
+        engines: app.state.engines.list(),
+        notices: node.notices.read().unwrap_or_else(PoisonError::into_inner).clone(),
+    })
+}
+
+/// Memory this process has in RAM; 0 where the system does not say.
+fn memory_bytes() -> u64 {
+    let Ok(pid) = sysinfo::get_current_pid() else { return 0 };
+    let mut system = System::new();
+    let what = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
+    system.process(pid).map_or(0, sysinfo::Process::memory)
+}

@@ -1,0 +1,109 @@
+//! Event streams. Each ends by itself when the node stops, when its caller's token expires, and when they sign out; the
+//! last event is then `bye` with the reason, so that a client knows a goodbye from a broken connection.
+
+pub(crate) mod job_feed;
+pub(crate) mod node_feed;
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::response::{
+    IntoResponse, Response, Sse,
+    sse::{self, KeepAlive},
+};
+use flowork_api_types::{
+    SessionId,
+    event::{Event, EventEnvelope},
+};
+use flowork_control::ControlStore;
+use futures_util::stream;
+use http::{HeaderName, header};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{app::App, auth::credentials::Person};
+
+/// A stream never outlives this, whatever its token says; the client asks again and goes on.
+const STREAM_AGE_MAX: Duration = Duration::from_hours(24);
+
+/// Something that gives one event after another; `None` ends the stream.
+pub(crate) trait Feed: Send + 'static {
+    /// The next event.
+    fn next(&mut self) -> impl Future<Output = Option<sse::Event>> + Send;
+}
+
+/// Streams what the feed gives.
+pub(crate) fn answer<F: Feed>(app: &App, feed: F) -> Response {
+    let events = stream::unfold(feed, async |mut feed| {
+        let event = feed.next().await?;
+        Some((Ok::<_, Infallible>(event), feed))
+    });
+    let keep_alive = KeepAlive::new().interval(app.limits.keep_alive_interval);
+    // Proxies must pass events on as they come.
+    let headers = [(header::CACHE_CONTROL, "no-store"), (HeaderName::from_static("x-accel-buffering"), "no")];
+    (headers, Sse::new(events).keep_alive(keep_alive)).into_response()
+}
+
+/// When a stream has to end though its feed goes on.
+pub(crate) struct StreamEnd {
+    stopping: CancellationToken,
+    token_ends: Instant,
+    session_id: Option<SessionId>,
+    control: ControlStore,
+    session_ends: watch::Receiver<u64>,
+}
+
+impl StreamEnd {
+    pub(crate) fn new(app: &App, person: &Person) -> Self {
+        Self {
+            stopping: app.stopping.clone(),
+            token_ends: Instant::now() + person.time_left().min(STREAM_AGE_MAX),
+            session_id: person.session_id,
+            control: app.state.control.clone(),
+            session_ends: app.state.control.session_ends(),
+        }
+    }
+
+    /// Resolves with the reason once the stream has to end. Dropping the future loses nothing.
+    pub(crate) async fn due(&mut self) -> &'static str {
+        loop {
+            // Marked as seen before the look, so that an end in between is seen by the next turn.
+            self.session_ends.mark_unchanged();
+            if self.session_id.is_some_and(|id| !self.control.session_is_live(id)) {
+                return "signed_out";
+            }
+            tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => return "stopping",
+                () = tokio::time::sleep_until(self.token_ends) => return "token_expired",
+                changed = self.session_ends.changed() => {
+                    if changed.is_err() {
+                        return "stopping";
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The last event of a stream that had to end.
+pub(crate) fn bye(reason: &str) -> sse::Event {
+    sse::Event::default().event("bye").data(format!(r#"{{"reason":"{reason}"}}"#))
+}
+
+/// An event as it goes over the wire. Stored things have no place in the stream of changes and so no `id`.
+pub(crate) fn frame(envelope: &EventEnvelope) -> sse::Event {
+    let data = serde_json::to_string(envelope).expect("events are plain data");
+    let frame = sse::Event::default().event(type_of(&envelope.event)).data(data);
+    if envelope.cursor.is_empty() { frame } else { frame.id(&envelope.cursor) }
+}
+
+const fn type_of(event: &Event) -> &'static str {
+    match event {
+        Event::JobChanged { .. } => "job.changed",
+        Event::JobProgress { .. } => "job.progress",
+        Event::JobLog { .. } => "job.log",
+        Event::KindsChanged => "kinds.changed",
+        Event::EnginesChanged => "engines.changed",
+        Event::Resync => "resync",
+    }
+}

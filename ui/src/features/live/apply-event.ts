@@ -1,0 +1,82 @@
+import type { QueryClient } from "@tanstack/react-query";
+
+import type { NodeEvent } from "~/api/events/envelope";
+import { isFinal, type JobState, type JobSummary, type Progress } from "~/api/types";
+import { engineQueries } from "~/features/engines/queries";
+import { jobQueries } from "~/features/jobs/queries";
+import { kindQueries } from "~/features/kinds/queries";
+import { statusQueries } from "~/features/status/queries";
+
+import { appendLines } from "../jobs/log-lines";
+import { createRefresher } from "./refresher";
+
+/** Brings the query cache up to date with what an event names. */
+export function eventApplier(queries: QueryClient) {
+  const refresh = createRefresher((name) => {
+    const [area, id] = name.split(" ");
+    switch (area) {
+      case "jobs":
+        return queries.invalidateQueries({ queryKey: jobQueries.lists });
+      case "job":
+        return Promise.all([
+          queries.invalidateQueries({ queryKey: jobQueries.one(id ?? "").queryKey }),
+          queries.invalidateQueries({ queryKey: jobQueries.attempts(id ?? "").queryKey }),
+        ]);
+      case "logs":
+        return queries.invalidateQueries({ queryKey: jobQueries.logs(id ?? "").queryKey });
+      case "engines":
+        return queries.invalidateQueries({ queryKey: engineQueries.list.queryKey });
+      case "status":
+        return queries.invalidateQueries({ queryKey: statusQueries.status.queryKey });
+      default:
+        return queries.invalidateQueries({ queryKey: kindQueries.list.queryKey });
+    }
+  });
+
+  function patchJob(id: string, patch: <Known extends JobSummary>(job: Known) => Known) {
+    queries.setQueryData(jobQueries.one(id).queryKey, (job) => job && patch(job));
+    queries.setQueriesData<{ items: JobSummary[]; next_cursor?: string | null }>(
+      { queryKey: jobQueries.lists },
+      (list) => list && { ...list, items: list.items.map((job) => (job.id === id ? patch(job) : job)) },
+    );
+  }
+
+  return (event: NodeEvent): void => {
+    switch (event.type) {
+      case "job.changed":
+        patchJob(event.job_id, (job) => withState(job, event.state, event.attempt));
+        refresh("jobs");
+        refresh("engines");
+        refresh(`job ${event.job_id}`);
+        // The lines of an attempt that ended are all stored now; a gap in what came as events closes here.
+        if (isFinal(event.state)) refresh(`logs ${event.job_id}`);
+        return;
+      case "job.progress":
+        patchJob(event.job_id, (job) => ({ ...job, progress: withProgress(job.progress, event.progress) }));
+        return;
+      case "job.log":
+        queries.setQueryData(jobQueries.logs(event.job_id).queryKey, (log) => log && appendLines(log, event.lines));
+        return;
+      case "kinds.changed":
+        refresh("kinds");
+        return;
+      case "engines.changed":
+        refresh("engines");
+        refresh("status");
+        return;
+      case "resync":
+        void queries.invalidateQueries();
+        return;
+    }
+  };
+}
+
+function withState<Known extends JobSummary>(job: Known, state: JobState, attempt: number): Known {
+  // What it is allowed to do and when it ended come with the fetch that follows.
+  return { ...job, state, attempt, progress: isFinal(state) ? null : job.progress };
+}
+
+/** Keeps the text so far where an event tells only the rest. */
+function withProgress(before: Progress | null | undefined, now: Progress): Progress {
+  return { ...now, output: now.output ?? before?.output ?? null };
+}

@@ -1,0 +1,35 @@
+import type { EnqueueRequest, JobState } from "~/api/types";
+
+/** What narrows the list of jobs; it lives in the URL. */
+export interface JobFilters {
+  state?: JobState | undefined;
+  kind?: string | undefined;
+  queue?: string | undefined;
+  tag?: string | undefined;
+  /** The page: where the one before it ended. */
+  cursor?: string | undefined;
+}
+
+/** What a link to the form fills in. */
+export interface NewJobPrefill {
+  kind?: string | undefined;
+  payload?: EnqueueRequest["payload"];
+}
+
+/** The address of every page, as the router knows it. Links name these and never a string of their own. */
+export const paths = {
+  home: "/",
+  jobs: "/jobs",
+  newJob: "/jobs/new",
+  job: "/jobs/$jobId",
+  engines: "/engines",
+  kinds: "/kinds",
+  status: "/status",
+  apiDocs: "/api-docs",
+} as const;
+
+/** What is read from the node without a typed client. */
+export const nodePaths = {
+  events: "/v1/events",
+  openApi: "/openapi.json",
+} as const;

@@ -1,0 +1,24 @@
+/** What the GUI needs of the home it runs in. Each home implements it once; nothing else asks where it runs. */
+export interface Platform {
+  /** Names the home in the list of sessions, such as `Firefox on Linux`. */
+  deviceName(): string;
+  /** Where the node answers; no slash at the end. */
+  nodeUrl(): string;
+  /** Takes the pairing code out of the address, so that it is neither seen, bookmarked nor shared. */
+  takePairingCode(): string | undefined;
+  /** Calls back when a pairing link is opened over the running page. Returns what stops that. */
+  onPairingLink(listener: () => void): () => void;
+  /** Runs `task` while no other window of this home runs one of the same name. */
+  exclusively<T>(name: string, task: () => Promise<T>): Promise<T>;
+  /** Keeps one secret across restarts, and says when another window changed it. */
+  secret: SecretSlot;
+  /** Keeps a harmless preference across restarts. */
+  preference: { read(name: string): string | undefined; write(name: string, value: string): void };
+}
+
+/** A place for one secret. */
+export interface SecretSlot {
+  read(): string | undefined;
+  write(value: string | undefined): void;
+  onOtherWindow(listener: () => void): () => void;
+}

@@ -1,0 +1,79 @@
+//! The one entry for developers: `cargo xtask <verb>`.
+//!
+//! Each verb is one file. Everything CI runs is [`test`], so it can be run on any machine; nothing here is part of the
+//! product. Start reading at [`Verb`].
+
+mod bench;
+mod cargo_tools;
+mod check;
+mod codegen;
+mod command;
+mod desktop;
+mod dist;
+mod icons;
+mod requirements;
+mod screenshot;
+mod serve;
+mod suites;
+mod tally;
+mod test;
+mod tidy;
+mod ui;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, run and check Flowork", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what is missing, build the GUI and the node, and start the node
+    Serve(serve::Options),
+    /// Run every suite, as CI does
+    Test(test::Options),
+    /// Check format, lints, house rules, dependencies, scripts and generated files
+    Check(check::Options),
+    /// Check the house rules only (a few seconds)
+    Tidy,
+    /// Refresh what is generated: the `OpenAPI` document and the TypeScript client
+    Codegen(codegen::Options),
+    /// Build and open the desktop app
+    Desktop(desktop::Options),
+    /// Build what people download, into target/dist
+    Dist(dist::Options),
+    /// Measure
+    Bench(bench::Options),
+    /// Export the app's icons from assets/icons/flowork.svg
+    Icons,
+    /// Take the picture of the dashboard that the README shows
+    Screenshot,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().verb {
+        Verb::Serve(options) => serve::run(&options),
+        Verb::Test(options) => test::run(&options),
+        Verb::Check(options) => check::run(&options),
+        Verb::Tidy => check::tidy(),
+        Verb::Codegen(options) => codegen::run(&options),
+        Verb::Desktop(options) => desktop::run(&options),
+        Verb::Dist(options) => dist::run(&options),
+        Verb::Bench(options) => bench::run(&options),
+        Verb::Icons => icons::run(),
+        Verb::Screenshot => screenshot::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

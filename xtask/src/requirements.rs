@@ -1,0 +1,241 @@
+//! What a machine must have, how to see whether it has it, and how it gets it.
+//!
+//! Debian packages are installed when this runs as root or `sudo` works without a password. Everything else is named
+//! together with the command that installs it.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::command;
+
+/// The oldest Node.js that the GUI's build tools run on.
+const NODE_MAJOR_MIN: u32 = 20;
+/// How often a step that needs the network is tried; a package mirror fails now and then.
+const NETWORK_TRIES: u32 = 3;
+
+/// How to see that a requirement is there.
+enum Probe {
+    /// A program of this name starts.
+    Program(&'static str),
+    /// `pkg-config` knows a library of this name.
+    Library(&'static str),
+    /// A font is installed: without one a browser draws no text at all.
+    Font,
+}
+
+/// Something the machine must have, and the Debian package that brings it.
+struct Requirement {
+    probe: Probe,
+    package: &'static str,
+    purpose: &'static str,
+}
+
+const fn need(probe: Probe, package: &'static str, purpose: &'static str) -> Requirement {
+    Requirement { probe, package, purpose }
+}
+
+const BUILD: &[Requirement] = &[
+    need(Probe::Program("cc"), "build-essential", "a C compiler, for SQLite and the TLS library"),
+    need(Probe::Program("git"), "git", "listing the project's files"),
+];
+
+const DESKTOP: &[Requirement] = &[
+    need(Probe::Program("pkg-config"), "pkg-config", "finding the desktop libraries"),
+    need(Probe::Library("webkit2gtk-4.1"), "libwebkit2gtk-4.1-dev", "the desktop app's window"),
+    need(Probe::Library("gtk+-3.0"), "libgtk-3-dev", "the desktop app's window"),
+    need(Probe::Library("librsvg-2.0"), "librsvg2-dev", "the desktop app's icons"),
+];
+
+const BROWSER: &[Requirement] = &[
+    need(Probe::Program("chromium"), "chromium", "the browser tests"),
+    need(Probe::Font, "fonts-dejavu-core", "text in the browser tests"),
+];
+
+const SUITES: &[Requirement] = &[
+    need(Probe::Program("Xvfb"), "xvfb", "the desktop test: a screen that nobody sees"),
+    need(Probe::Program("WebKitWebDriver"), "webkit2gtk-driver", "the desktop test: driving the window"),
+    need(Probe::Program("openbox"), "openbox", "the desktop test: a window manager"),
+    need(Probe::Program("wmctrl"), "wmctrl", "the desktop test: closing the window"),
+    need(Probe::Program("shellcheck"), "shellcheck", "checking scripts"),
+    need(Probe::Program("strace"), "strace", "the crash tests: stopping the node at a chosen write"),
+];
+
+/// Makes sure that the node and its GUI can be built.
+pub(crate) fn for_serve() -> Result<()> {
+    install(&missing(&[BUILD]))?;
+    node()
+}
+
+/// Makes sure that the desktop app can be built.
+pub(crate) fn for_desktop() -> Result<()> {
+    install(&missing(&[BUILD, DESKTOP]))?;
+    node()
+}
+
+/// Makes sure that a browser is there for the picture of the dashboard.
+pub(crate) fn for_browser() -> Result<()> {
+    install(&missing(&[BUILD, BROWSER]))?;
+    node()
+}
+
+/// Makes sure that every suite can run.
+pub(crate) fn for_test() -> Result<()> {
+    install(&missing(&[BUILD, DESKTOP, BROWSER, SUITES]))?;
+    node()
+}
+
+fn missing(groups: &[&'static [Requirement]]) -> Vec<&'static Requirement> {
+    groups.iter().flat_map(|group| group.iter()).filter(|requirement| !is_there(&requirement.probe)).collect()
+}
+
+fn is_there(probe: &Probe) -> bool {
+    match probe {
+        Probe::Program(name) => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path)
+                .any(|dir| dir.join(name).is_file() || dir.join(format!("{name}.exe")).is_file())
+        }
+        // Windows and macOS bring their web view along; there is no library to find.
+        Probe::Library(name) => {
+            !cfg!(target_os = "linux") || command::succeeds(Command::new("pkg-config").args(["--exists", name]))
+        }
+        Probe::Font => {
+            !cfg!(target_os = "linux")
+                || ["/usr/share/fonts", "/usr/local/share/fonts"]
+                    .iter()
+                    .any(|dir| std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()))
+        }
+    }
+}
+
+/// Installs the Debian packages behind what is missing, or says what to type.
+fn install(missing: &[&Requirement]) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("missing on this machine:");
+    for requirement in missing {
+        println!("  {} ({})", requirement.package, requirement.purpose);
+    }
+    let packages: Vec<&str> = missing.iter().map(|requirement| requirement.package).collect();
+    if !is_there(&Probe::Program("apt-get")) {
+        bail!("install these, or what your system calls them, and run this again: {}", packages.join(" "));
+    }
+    let typed = format!("sudo apt-get update && sudo apt-get install -y {}", packages.join(" "));
+    let Some(prefix) = elevation() else {
+        bail!("this needs root; run this, then try again:\n  {typed}");
+    };
+    retry(|| apt_get(prefix, &["update"]))?;
+    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    arguments.extend(&packages);
+    retry(|| apt_get(prefix, &arguments))
+}
+
+/// Returns what must stand before a command to run it as root: nothing, `sudo`, or `None` when neither works.
+fn elevation() -> Option<&'static [&'static str]> {
+    let user = Command::new("id").arg("-u").output().ok()?;
+    if user.stdout.trim_ascii() == b"0" {
+        return Some(&[]);
+    }
+    command::succeeds(Command::new("sudo").args(["-n", "true"])).then_some(&["sudo", "-n"])
+}
+
+fn apt_get(prefix: &[&str], arguments: &[&str]) -> Result<()> {
+    let mut words: Vec<&str> = prefix.to_vec();
+    // Through `env`, because sudo drops the variables of its caller; the time-out is for another apt that is at work.
+    words.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"]);
+    words.extend(arguments);
+    command::run(command::in_root(words[0]).args(&words[1..]))
+}
+
+/// Runs a step that needs the network until it succeeds, a few times.
+pub(crate) fn retry(mut step: impl FnMut() -> Result<()>) -> Result<()> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        match step() {
+            Ok(()) => return Ok(()),
+            Err(error) if tried == NETWORK_TRIES => return Err(error),
+            Err(error) => println!("try {tried} of {NETWORK_TRIES} failed: {error:#}"),
+        }
+    }
+}
+
+/// Makes sure of Node.js and npm. Debian's package is used only where it is new enough.
+fn node() -> Result<()> {
+    if node_major().is_none_or(|major| major < NODE_MAJOR_MIN) {
+        install_node()?;
+    }
+    if !command::succeeds(Command::new(npm()).arg("--version")) {
+        install(&[&need(Probe::Program("npm"), "npm", "the GUI's packages")])?;
+    }
+    Ok(())
+}
+
+fn install_node() -> Result<()> {
+    let found = node_major().map_or_else(|| "none".to_owned(), |major| format!("version {major}"));
+    if debian_node_major().is_some_and(|major| major >= NODE_MAJOR_MIN) {
+        return install(&[&need(Probe::Program("node"), "nodejs", "building the GUI")]);
+    }
+    bail!(
+        "building the GUI needs Node.js {NODE_MAJOR_MIN} or newer (found: {found}), and this system's packages have none \
+         that new; install it from https://nodejs.org/en/download and run this again"
+    )
+}
+
+fn node_major() -> Option<u32> {
+    let version = Command::new("node").arg("--version").output().ok()?;
+    major_of(&String::from_utf8_lossy(&version.stdout))
+}
+
+fn debian_node_major() -> Option<u32> {
+    let policy = Command::new("apt-cache").args(["policy", "nodejs"]).output().ok()?;
+    let text = String::from_utf8_lossy(&policy.stdout).into_owned();
+    major_of(text.lines().find_map(|line| line.trim().strip_prefix("Candidate:"))?)
+}
+
+fn major_of(version: &str) -> Option<u32> {
+    version.trim().trim_start_matches('v').split(['.', '~', '+']).next()?.parse().ok()
+}
+
+/// Returns what npm is called on this system.
+pub(crate) fn npm() -> &'static str {
+    if cfg!(windows) { "npm.cmd" } else { "npm" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn major_version_is_read_from_what_node_and_debian_print() {
+        for (text, expected) in [
+            ("v20.20.2\n", Some(20)),
+            (" 18.20.4+dfsg-1~deb12u1", Some(18)),
+            ("22", Some(22)),
+            ("(none)", None),
+            ("", None),
+        ] {
+            assert_eq!(major_of(text), expected, "of {text:?}");
+        }
+    }
+
+    #[test]
+    fn step_that_fails_twice_succeeds_at_the_third_try() {
+        let mut tries = 0;
+        let result = retry(|| {
+            tries += 1;
+            anyhow::ensure!(tries == 3, "mirror is down");
+            Ok(())
+        });
+        assert!(result.is_ok(), "the third try succeeded");
+        assert_eq!(tries, 3);
+    }
+
+    #[test]
+    fn step_that_keeps_failing_ends_with_its_error() {
+        let error = retry(|| bail!("mirror is down")).unwrap_err();
+        assert_eq!(error.to_string(), "mirror is down");
+    }
+}
