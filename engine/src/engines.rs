@@ -21,7 +21,7 @@ use flowork_api_types::{
 pub(crate) use host::Host;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{Clock, Events, KindRegistry, pool::Pool, store::Shard};
 
@@ -141,18 +141,19 @@ impl Engines {
         Ok(engines)
     }
 
-    /// Tells listeners when kinds change.
+    /// Tells listeners when kinds change, and lets shards look for jobs that waited for them.
     fn forward_kind_changes(&self) {
         let mut changes = self.inner.kinds.subscribe();
-        let events = self.events().clone();
-        let stopping = self.inner.pool.stopping();
+        let engines = self.clone();
+        let stopping = self.stopping();
         self.spawn(async move {
             loop {
                 tokio::select! {
                     changed = changes.changed() => if changed.is_err() { return },
                     () = stopping.cancelled() => return,
                 }
-                events.publish(None, Event::KindsChanged);
+                engines.poke();
+                engines.events().publish(None, Event::KindsChanged);
             }
         });
     }
@@ -285,6 +286,11 @@ impl Engines {
     /// Checks a payload for a kind that some engine runs; `None` if none does.
     pub(crate) fn check_kind(&self, kind: &str, payload: &Value) -> Option<Result<(), Vec<FieldError>>> {
         self.hosts().iter().find_map(|host| host.check(kind, payload))
+    }
+
+    /// Fires when the node stops.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.inner.pool.stopping()
     }
 
     /// Runs a task that [`shutdown`](Self::shutdown) waits for.

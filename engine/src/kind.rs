@@ -289,6 +289,11 @@ impl KindRegistry {
         read(&self.kinds).values().map(|registered| registered.kind.descriptor().clone()).collect()
     }
 
+    /// The names of all kinds.
+    pub fn names(&self) -> Vec<String> {
+        read(&self.kinds).keys().cloned().collect()
+    }
+
     /// Changes whenever a kind or a broken module does.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

@@ -13,6 +13,7 @@ use std::{
 };
 
 use flowork_api_types::{JobId, ShardNumber, engine::RenewOutcome};
+use flowork_sqlite::StoreError;
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinHandle,
@@ -23,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     KindRegistry, Reporter,
     engines::Host,
-    store::{Budget, Claimed, Claimer, Grant, LEASE, RenewRow},
+    store::{Budget, ClaimKinds, Claimed, Claimer, Grant, LEASE, RenewRow},
 };
 
 /// What running jobs report is stored and shown this long after it came, at the latest.
@@ -34,6 +35,8 @@ const RENEW_EVERY: Duration = LEASE.checked_div(3).expect("three is not zero");
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The wait before a pool tries again to register with a shard that failed.
 const REGISTER_AGAIN: Duration = Duration::from_secs(1);
+/// The wait before shards that found no free slot look again, after another shard failed to use what it had taken.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The local workers.
 pub(crate) struct Pool {
@@ -47,7 +50,8 @@ struct Shared {
     kinds: KindRegistry,
     workers: u32,
     budget: Arc<Budget>,
-    running: Mutex<HashMap<JobId, Running>>,
+    /// By job and epoch: when a lease was lost, the job may be here again before its old attempt has stopped.
+    running: Mutex<HashMap<(JobId, u32), Running>>,
     /// How many run, for those who wait for none.
     count: watch::Sender<u32>,
     /// Somebody reported something.
@@ -58,7 +62,6 @@ struct Shared {
 
 /// One attempt that runs.
 struct Running {
-    epoch: u32,
     reporter: Reporter,
     stop: Stop,
     /// Until when the lease surely holds, by the monotonic clock, counted from before the claim was renewed.
@@ -116,9 +119,8 @@ impl Pool {
         let (sink, grants) = mpsc::unbounded_channel();
         let tasks = vec![
             tokio::spawn(register(Arc::clone(&shared), sink)),
-            tokio::spawn(dispatch(Arc::clone(&shared), grants)),
+            tokio::spawn(dispatch(Arc::clone(&shared), grants, cancels)),
             tokio::spawn(report(Arc::clone(&shared))),
-            tokio::spawn(stop_cancelled(Arc::clone(&shared), cancels)),
         ];
         Self { shared, tasks: Mutex::new(tasks) }
     }
@@ -158,19 +160,23 @@ impl Pool {
 }
 
 impl Shared {
-    fn running(&self) -> MutexGuard<'_, HashMap<JobId, Running>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<(JobId, u32), Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn insert(&self, id: JobId, running: Running) {
+    fn insert(&self, id: JobId, epoch: u32, running: Running) {
         let mut all = self.running();
-        all.insert(id, running);
+        if self.stopping.is_cancelled() {
+            // Whoever stops the pool tells those that are in the map, and may have been here before.
+            running.stop.because(StopReason::Shutdown);
+        }
+        all.insert((id, epoch), running);
         self.count.send_replace(all.len() as u32);
     }
 
-    fn remove(&self, id: JobId) {
+    fn remove(&self, id: JobId, epoch: u32) {
         let mut all = self.running();
-        all.remove(&id);
+        all.remove(&(id, epoch));
         self.count.send_replace(all.len() as u32);
     }
 
@@ -189,7 +195,8 @@ async fn register(shared: Arc<Shared>, sink: mpsc::UnboundedSender<Grant>) {
     let Some(host) = shared.host.clone() else { return };
     for shard in host.shards() {
         loop {
-            let claimer = Claimer { budget: Arc::clone(&shared.budget), kinds: None, sink: sink.clone() };
+            let kinds = ClaimKinds::Registered(shared.kinds.clone());
+            let claimer = Claimer { budget: Arc::clone(&shared.budget), kinds, sink: sink.clone() };
             match shard.claim(claimer).await {
                 Ok(()) => break,
                 Err(error) if error.is_closed() => return,
@@ -203,17 +210,46 @@ async fn register(shared: Arc<Shared>, sink: mpsc::UnboundedSender<Grant>) {
     }
 }
 
-/// Starts a task for each job that a shard hands out.
-async fn dispatch(shared: Arc<Shared>, mut grants: mpsc::UnboundedReceiver<Grant>) {
+/// What wakes the dispatcher.
+enum Wake {
+    Granted(Grant),
+    Cancelled(JobId),
+    LookAgain,
+    /// The pool stops, or no shard can hand anything out any more.
+    Stop,
+}
+
+/// Starts a task for each job that a shard hands out, and tells attempts to stop whose jobs a person has cancelled.
+async fn dispatch(
+    shared: Arc<Shared>,
+    mut grants: mpsc::UnboundedReceiver<Grant>,
+    mut cancels: mpsc::UnboundedReceiver<JobId>,
+) {
+    let mut look_again: Option<Instant> = None;
     loop {
-        let grant = tokio::select! {
+        let wake = tokio::select! {
             biased;
-            grant = grants.recv() => grant,
-            () = shared.stopping.cancelled() => break,
+            grant = grants.recv() => grant.map_or(Wake::Stop, Wake::Granted),
+            Some(id) = cancels.recv() => Wake::Cancelled(id),
+            () = sleep_until(look_again.unwrap_or_else(Instant::now)), if look_again.is_some() => Wake::LookAgain,
+            () = shared.stopping.cancelled() => Wake::Stop,
         };
-        let Some(grant) = grant else { break };
-        for job in grant {
-            start(&shared, job);
+        match wake {
+            // Its commit failed, so that slots came back which other shards may have missed.
+            Wake::Granted(grant) if grant.is_empty() => look_again = Some(Instant::now() + LOOK_AGAIN),
+            Wake::Granted(grant) => start_all(&shared, grant),
+            Wake::Cancelled(id) => {
+                // The job's grant was sent before its cancel, but may have come after this task looked.
+                while let Ok(grant) = grants.try_recv() {
+                    start_all(&shared, grant);
+                }
+                cancel(&shared, id);
+            }
+            Wake::LookAgain => {
+                look_again = None;
+                shared.wake_starved();
+            }
+            Wake::Stop => break,
         }
     }
     shared.jobs.close();
@@ -227,33 +263,27 @@ async fn dispatch(shared: Arc<Shared>, mut grants: mpsc::UnboundedReceiver<Grant
     }
 }
 
+fn start_all(shared: &Arc<Shared>, grant: Grant) {
+    for job in grant {
+        start(shared, job);
+    }
+}
+
+fn cancel(shared: &Shared, id: JobId) {
+    for ((running_id, _), running) in shared.running().iter() {
+        if *running_id == id {
+            running.stop.because(StopReason::Cancelled);
+        }
+    }
+}
+
 fn start(shared: &Arc<Shared>, job: Claimed) {
     let reporter = Reporter::new(Arc::clone(&shared.reported));
     let stop = Stop::default();
     // The claim was made a moment ago, in its commit; renewals count from before they are sent.
-    let running = Running {
-        epoch: job.epoch,
-        reporter: reporter.clone(),
-        stop: stop.clone(),
-        lease_until: Instant::now() + LEASE,
-    };
-    shared.insert(job.id, running);
+    let running = Running { reporter: reporter.clone(), stop: stop.clone(), lease_until: Instant::now() + LEASE };
+    shared.insert(job.id, job.epoch, running);
     shared.jobs.spawn(run::run(Arc::clone(shared), job, reporter, stop));
-}
-
-/// Tells running attempts whose jobs a person has cancelled.
-async fn stop_cancelled(shared: Arc<Shared>, mut cancels: mpsc::UnboundedReceiver<JobId>) {
-    loop {
-        tokio::select! {
-            id = cancels.recv() => {
-                let Some(id) = id else { return };
-                if let Some(running) = shared.running().get(&id) {
-                    running.stop.because(StopReason::Cancelled);
-                }
-            }
-            () = shared.stopping.cancelled() => return,
-        }
-    }
 }
 
 /// Stores what running jobs report, soon after it comes, and renews all leases at a third of their length. Goes on
@@ -285,22 +315,9 @@ async fn started(shared: &Shared) {
 
 /// Sends one renewal a shard. `extend`: of every lease; else only what was reported.
 async fn flush(shared: &Shared, extend: bool) {
-    let Some(host) = &shared.host else { return };
-    let mut shards: HashMap<ShardNumber, Vec<RenewRow>> = HashMap::new();
-    for (&id, running) in shared.running().iter() {
-        let (progress, logs) = match running.reporter.take() {
-            Some(reported) => reported,
-            None if extend => (None, Vec::new()),
-            None => continue,
-        };
-        let row = RenewRow { id, epoch: running.epoch, progress, logs, extend };
-        shards.entry(id.shard()).or_default().push(row);
-    }
-    for (number, rows) in shards {
-        let Some(shard) = host.shard(number) else { continue };
-        let sent = Instant::now();
-        let leases: Vec<_> = rows.iter().map(|row| (row.id, row.epoch)).collect();
-        match shard.renew(rows).await {
+    let sent = Instant::now();
+    for (leases, answer) in send_renewals(shared, extend) {
+        match answer.await {
             Ok(outcomes) => settle(shared, extend.then_some(sent), std::iter::zip(leases, outcomes)),
             // Not renewed is not lost: the lease holds until its end.
             Err(error) => tracing::warn!(error = %error, "leases could not be renewed"),
@@ -309,10 +326,36 @@ async fn flush(shared: &Shared, extend: bool) {
     stop_overdue(shared);
 }
 
+type Leases = Vec<(JobId, u32)>;
+
+/// Takes what was reported and sends it, all under the lock under which an attempt collects its last words: so what is
+/// sent here comes before its finish, and nothing falls between the two.
+fn send_renewals(
+    shared: &Shared,
+    extend: bool,
+) -> Vec<(Leases, impl Future<Output = Result<Vec<RenewOutcome>, StoreError>> + use<>)> {
+    let Some(host) = &shared.host else { return Vec::new() };
+    let all = shared.running();
+    let mut shards: HashMap<ShardNumber, (Leases, Vec<RenewRow>)> = HashMap::new();
+    for (&(id, epoch), running) in all.iter() {
+        let (progress, logs) = match running.reporter.take() {
+            Some(reported) => reported,
+            None if extend => (None, Vec::new()),
+            None => continue,
+        };
+        let (leases, rows) = shards.entry(id.shard()).or_default();
+        leases.push((id, epoch));
+        rows.push(RenewRow { id, epoch, progress, logs, extend });
+    }
+    let sent =
+        shards.into_iter().filter_map(|(number, (leases, rows))| Some((leases, host.shard(number)?.renew(rows))));
+    sent.collect()
+}
+
 fn settle(shared: &Shared, renewed_at: Option<Instant>, outcomes: impl Iterator<Item = ((JobId, u32), RenewOutcome)>) {
     let mut running = shared.running();
     for ((id, epoch), outcome) in outcomes {
-        let Some(running) = running.get_mut(&id).filter(|running| running.epoch == epoch) else { continue };
+        let Some(running) = running.get_mut(&(id, epoch)) else { continue };
         if let (RenewOutcome::Renewed | RenewOutcome::CancelRequested, Some(at)) = (outcome, renewed_at) {
             running.lease_until = at + LEASE;
         }

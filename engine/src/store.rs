@@ -16,7 +16,7 @@ mod writer;
 
 pub(crate) use read::{ListFilter, ListPage};
 pub(crate) use requests::{
-    Actor, ActOutcome, Budget, Claimed, Claimer, EnqueueOutcome, FinishRow, Grant, NewJob, RenewRow,
+    ActOutcome, Actor, Budget, ClaimKinds, Claimed, Claimer, EnqueueOutcome, FinishRow, Grant, NewJob, RenewRow,
 };
 pub(crate) use rows::{JobRow, Lookup};
 pub(crate) use shard::{Shard, ShardOptions};

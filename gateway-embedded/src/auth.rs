@@ -1,5 +1,5 @@
 //! Who is it, and may they: one extractor for every credential, one table of permissions.
 
 pub(crate) mod credentials;
-pub mod permission;
-pub mod tokens;
+pub(crate) mod permission;
+pub(crate) mod tokens;

@@ -54,9 +54,9 @@ fn is_page(path: &str, headers: &HeaderMap) -> bool {
         return true;
     }
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let below = |root: &&str| path.strip_prefix(**root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let below = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let last = path.rsplit('/').next().unwrap_or_default();
-    accepts.contains("text/html") && !last.contains('.') && !NOT_PAGES.iter().any(|root| below(&root))
+    accepts.contains("text/html") && !last.contains('.') && !NOT_PAGES.iter().any(below)
 }
 
 fn file(name: &str, headers: &HeaderMap) -> Option<Response> {

@@ -168,13 +168,7 @@ impl Drop for GatewayHandle {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    app: AppState,
-    tasks: TaskTracker,
-    cutting: CancellationToken,
-) {
+async fn accept(listener: TcpListener, router: Router, app: AppState, tasks: TaskTracker, cutting: CancellationToken) {
     let free = Arc::new(Semaphore::new(app.limits.connections_max));
     let mut told = false;
     loop {

@@ -17,12 +17,17 @@ pub(crate) struct Hosted {
 
 /// Starts a node, or attaches to the one that runs on the same data directory.
 pub(crate) async fn start_or_attach(arguments: &Arguments) -> Result<Hosted, Failure> {
-    let flags =
-        Flags { data_dir: arguments.data_dir.clone(), listen: arguments.listen.clone(), ..Flags::default() };
+    let flags = Flags { data_dir: arguments.data_dir.clone(), listen: arguments.listen.clone(), ..Flags::default() };
     let config = Config::load(&flags).map_err(|error| Failure::new(&error, error.hint(), None))?;
     let logs = config.data_dir.join("logs");
     let (link, node) = match Node::start(config.clone()).await {
-        Ok(node) => (node.link().to_owned(), Some(node)),
+        Ok(node) => match node.link().await {
+            Ok(link) => (link, Some(node)),
+            Err(error) => {
+                node.stop().await;
+                return Err(Failure::new(&error, None, Some(logs)));
+            }
+        },
         Err(StartError::Lock(LockError::Held { holder: Some(Holder { pid, url: Some(url), .. }), .. })) => {
             let link = attach::link(&config, &url, pid).await;
             (link.map_err(|error| Failure::new(&error, error.hint(), Some(logs.clone())))?, None)

@@ -33,12 +33,13 @@ export async function startNode(t, { args = [], env = {} } = {}) {
     link: ready.link,
     dataDir,
     home,
+    env: environment,
     child,
     said,
     ended,
     /** Runs `flowork` on this node's data and returns what it printed, read as JSON. */
     cli: async (...words) => JSON.parse(await run(t, FLOWORK, [...words, "--json"], { env: environment })),
     /** Makes another one-time link. */
-    newLink: async () => (await JSON.parse(await run(t, FLOWORK, ["link", "--json"], { env: environment }))).link,
+    newLink: async () => JSON.parse(await run(t, FLOWORK, ["link", "--json"], { env: environment })).url,
   };
 }

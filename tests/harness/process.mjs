@@ -79,8 +79,8 @@ export async function within(promise, what, milliseconds = PATIENCE_MS) {
 }
 
 /**
- * Asks until the answer is neither `undefined`, `null` nor `false`, and returns it. For what tells nobody when it
- * changes: the screen of an X server, the list of processes.
+ * Asks until the answer is something other than `undefined`, `null`, `false` and the empty text, and returns it. For
+ * what tells nobody when it changes: the screen of an X server, the list of processes.
  */
 export async function eventually(what, ask, milliseconds = PATIENCE_MS) {
   const deadline = Date.now() + milliseconds;
@@ -88,7 +88,7 @@ export async function eventually(what, ask, milliseconds = PATIENCE_MS) {
   while (Date.now() < deadline) {
     try {
       const answer = await ask();
-      if (answer !== undefined && answer !== null && answer !== false) {
+      if (answer !== undefined && answer !== null && answer !== false && answer !== "") {
         return answer;
       }
       last = String(answer);

@@ -120,7 +120,7 @@ fn node_tests(dir: &str, packages: &[&str]) -> Outcome {
         let report = workspace::target().join(format!("xtask/{}.tap", dir.replace('/', "-")));
         forget(&report)?;
         let mut run = command::in_root("node");
-        run.args(["--test", "--test-concurrency=1"]);
+        run.args(["--test", "--test-concurrency=1", "--test-timeout=300000"]);
         run.args(["--test-reporter=spec", "--test-reporter-destination=stdout"]);
         run.args(["--test-reporter=tap", &format!("--test-reporter-destination={}", report.display())]);
         run.args(&files);

@@ -34,7 +34,8 @@ impl Cli {
 
 /// Reads the settings, with the error as this program tells it.
 pub(crate) fn load_config(flags: &Flags) -> Result<Config, Failure> {
-    Config::load(flags).map_err(|error: ConfigError| Failure::from_error(Exit::Usage, "CONFIG", &error).hint(error.hint()))
+    Config::load(flags)
+        .map_err(|error: ConfigError| Failure::from_error(Exit::Usage, "CONFIG", &error).hint(error.hint()))
 }
 
 #[cfg(test)]
@@ -50,7 +51,7 @@ mod tests {
 
     #[test]
     fn flags_may_follow_the_command() {
-        let cli = Cli::try_parse_from(["flowork", "job", "get", "job_1", "--data-dir", "/x", "--json"]).unwrap();
+        let cli = Cli::try_parse_from(["flowork", "job", "list", "--data-dir", "/x", "--json"]).unwrap();
         assert_eq!((cli.data_dir.as_deref(), cli.json), (Some("/x"), true));
     }
 
@@ -59,7 +60,12 @@ mod tests {
         fn walk(command: &clap::Command) {
             assert!(command.get_about().is_some(), "{} has no description", command.get_name());
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} {} has no description", command.get_name(), argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {} has no description",
+                    command.get_name(),
+                    argument.get_id()
+                );
             }
             command.get_subcommands().for_each(walk);
         }

@@ -49,14 +49,22 @@ impl Client {
         read(self.send(self.request(Method::GET, path)?.query(query)).await?).await
     }
 
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: Option<&impl Serialize>) -> Result<T, Failure> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
         let request = self.request(Method::POST, path)?;
         let request = if let Some(body) = body { request.json(body) } else { request };
         read(self.send(request).await?).await
     }
 
     /// An enqueue; says whether the answer is the replay of an earlier one.
-    pub(crate) async fn enqueue<T: DeserializeOwned>(&self, key: &str, body: &impl Serialize) -> Result<(T, bool), Failure> {
+    pub(crate) async fn enqueue<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        body: &impl Serialize,
+    ) -> Result<(T, bool), Failure> {
         let request = self.request(Method::POST, "/v1/jobs")?.header("Idempotency-Key", key).json(body);
         let answer = self.send(request).await?;
         let replayed = answer.headers().get("Idempotency-Replayed").is_some_and(|value| value == "true");

@@ -78,7 +78,8 @@ impl Failure {
     /// For a person, with the fields that are wrong and the hint on lines of their own.
     pub(crate) fn for_people(&self) -> String {
         let mut text = format!("error: {}", self.body.message);
-        let fields = self.body.details.clone().and_then(|details| serde_json::from_value::<Vec<FieldError>>(details).ok());
+        let fields =
+            self.body.details.clone().and_then(|details| serde_json::from_value::<Vec<FieldError>>(details).ok());
         for field in fields.unwrap_or_default() {
             let _ = write!(text, "\n  {}: {}", field.field, field.message);
         }
@@ -99,7 +100,9 @@ fn exit_of(status: StatusCode, code: &str) -> Exit {
         _ if code == "UNKNOWN_KIND" => Exit::NotFound,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Exit::Refused,
         StatusCode::NOT_FOUND => Exit::NotFound,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE => Exit::Busy,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE => {
+            Exit::Busy
+        }
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => Exit::Usage,
         _ => Exit::Failed,
     }
@@ -123,7 +126,8 @@ mod tests {
     #[test]
     fn answers_become_documented_exit_codes() {
         let check = |status: u16, code: &str, exit: Exit| {
-            let answer = format!(r#"{{"error":{{"code":"{code}","message":"m","details":null,"hint":"h","request_id":null}}}}"#);
+            let answer =
+                format!(r#"{{"error":{{"code":"{code}","message":"m","details":null,"hint":"h","request_id":null}}}}"#);
             let failure = Failure::from_answer(StatusCode::from_u16(status).unwrap(), answer.as_bytes());
             assert_eq!(failure.exit, exit, "{status} {code}");
             assert_eq!(failure.for_people(), "error: m\nhint: h");

@@ -9,17 +9,19 @@ mod commands;
 mod duration;
 mod exit;
 mod output;
+mod signals;
 mod version;
 
-use std::{
-    ffi::OsString,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use clap::Parser;
 
-use crate::{args::Cli, commands::Command, exit::Failure, output::Format};
+use crate::{
+    args::Cli,
+    commands::Command,
+    exit::{Exit, Failure},
+    output::Format,
+};
 
 /// How long a thread that hangs in a system call may hold up the end.
 const RUNTIME_STOP: Duration = Duration::from_millis(200);
@@ -34,7 +36,10 @@ fn main() -> ExitCode {
     {
         return flowork_sample_modules::run(name);
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&error),
+    };
     let format = if cli.json { Format::Json } else { Format::People };
     match run(cli, format) {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,15 +50,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// Help and versions are no errors; usage errors have the form that was asked for, as far as it can be told.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let (message, usage) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let failure = Failure::new(Exit::Usage, "USAGE", message.trim_start_matches("error: ").trim());
+        report(&failure.hint(usage.lines().next().map(str::to_owned)), Format::Json);
+    } else {
+        // Nobody may be there to read it.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
+}
+
 fn run(cli: Cli, format: Format) -> Result<(), Failure> {
     let mut builder = match cli.command {
         Command::Serve(_) | Command::Engine(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
-    let runtime = builder
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::from_error(exit::Exit::Failed, "RUNTIME", &error))?;
+    let runtime = builder.enable_all().build().map_err(|error| Failure::from_error(Exit::Failed, "RUNTIME", &error))?;
     let ended = runtime.block_on(commands::run(cli, format));
     runtime.shutdown_timeout(RUNTIME_STOP);
     ended

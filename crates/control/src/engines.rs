@@ -170,8 +170,7 @@ fn insert(
     token_hash: &SecretHash,
     now: Timestamp,
 ) -> rusqlite::Result<Inserted> {
-    let taken =
-        connection.query_row("SELECT 1 FROM engines WHERE name = ?1", [name], |_| Ok(())).optional()?.is_some();
+    let taken = connection.query_row("SELECT 1 FROM engines WHERE name = ?1", [name], |_| Ok(())).optional()?.is_some();
     if taken {
         return Ok(Inserted::NameTaken);
     }

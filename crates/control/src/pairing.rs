@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::{
     ControlStore,
     secret::{SecretHash, SecretText, hash, random_hex},
-    sessions::{OpenedSession, REFRESH_PURPOSE, insert_session, new_refresh_token},
-    store::{LiveSession, new_uuid},
+    sessions::{OpenedSession, REFRESH_PURPOSE, SessionPerson, insert_session, new_refresh_token},
+    store::new_uuid,
 };
 
 /// How long a link works.
@@ -67,10 +67,8 @@ impl ControlStore {
         let expires_at = Timestamp(now.as_millis() + PAIRING_CODE_TTL.as_millis() as i64);
         self.database
             .write(move |connection| {
-                connection.execute(
-                    "DELETE FROM pairing_codes WHERE expires_at_ms < ?1",
-                    [now.as_millis() - REMEMBERED_MS],
-                )?;
+                connection
+                    .execute("DELETE FROM pairing_codes WHERE expires_at_ms < ?1", [now.as_millis() - REMEMBERED_MS])?;
                 connection.execute(
                     "INSERT INTO pairing_codes (code_hash, created_at_ms, expires_at_ms) VALUES (?1, ?2, ?3)",
                     params![code_hash.as_bytes(), now.as_millis(), expires_at.as_millis()],
@@ -96,22 +94,25 @@ impl ControlStore {
         let refresh_token = new_refresh_token();
         let refresh_hash = hash(REFRESH_PURPOSE, refresh_token.expose());
         let device_name = device_name.map(|name| name.chars().take(DEVICE_NAME_CHARS_MAX).collect::<String>());
+        // Live before it is stored: nobody has a token of it yet, and a later session that displaces this one must find
+        // it here to remove it.
+        self.memory.live_sessions_mut().insert(id);
         let redeemed = self
             .database
             .write(move |connection| {
                 let used = use_up(connection, &code_hash, now)?;
                 let Redeemed::Yes { .. } = used else { return Ok(used) };
-                let live = LiveSession { subject: OWNER_SUBJECT.to_owned(), role: Role::Owner };
-                let displaced =
-                    insert_session(connection, id, &live, device_name.as_deref(), &refresh_hash, now)?;
+                let owner = SessionPerson { subject: OWNER_SUBJECT.to_owned(), role: Role::Owner };
+                let displaced = insert_session(connection, id, &owner, device_name.as_deref(), &refresh_hash, now)?;
                 Ok(Redeemed::Yes { displaced })
             })
-            .await?;
-        match redeemed {
+            .await;
+        if !matches!(redeemed, Ok(Redeemed::Yes { .. })) {
+            self.memory.live_sessions_mut().remove(&id);
+        }
+        match redeemed? {
             Redeemed::Yes { displaced } => {
                 self.forget_sessions(&displaced);
-                let live = LiveSession { subject: OWNER_SUBJECT.to_owned(), role: Role::Owner };
-                self.memory.sessions_mut().insert(id, live);
                 Ok(OpenedSession { id, subject: OWNER_SUBJECT.to_owned(), role: Role::Owner, refresh_token })
             }
             Redeemed::Unknown => Err(OpenSessionError::UnknownCode),

@@ -14,7 +14,6 @@ use uuid::Uuid;
 use crate::{
     ControlStore,
     secret::{SecretHash, SecretText, hash, random_hex},
-    store::LiveSession,
 };
 
 /// A session ends when its refresh token was not used for this long.
@@ -64,17 +63,23 @@ pub enum RefreshError {
 }
 
 enum Rotated {
-    Yes { id: SessionId, live: LiveSession },
+    Yes { id: SessionId, person: SessionPerson },
     Unknown,
     Reused { id: SessionId },
     Ended,
     Expired { id: SessionId },
 }
 
+/// Whose session it is.
+pub(crate) struct SessionPerson {
+    pub(crate) subject: String,
+    pub(crate) role: Role,
+}
+
 struct TokenRow {
     session_id: SessionId,
     used: bool,
-    live: LiveSession,
+    person: SessionPerson,
     last_used_at_ms: i64,
     ended: bool,
 }
@@ -90,8 +95,8 @@ impl ControlStore {
         let next = hash(REFRESH_PURPOSE, next_token.expose());
         let rotated = self.database.write(move |connection| rotate(connection, &old, &next, now)).await?;
         match rotated {
-            Rotated::Yes { id, live } => {
-                Ok(OpenedSession { id, subject: live.subject, role: live.role, refresh_token: next_token })
+            Rotated::Yes { id, person } => {
+                Ok(OpenedSession { id, subject: person.subject, role: person.role, refresh_token: next_token })
             }
             Rotated::Unknown => Err(RefreshError::Unknown),
             Rotated::Ended => Err(RefreshError::Ended),
@@ -127,14 +132,14 @@ impl ControlStore {
                 connection.execute("UPDATE sessions SET ended_at_ms = ?1 WHERE ended_at_ms IS NULL", [now.as_millis()])
             })
             .await?;
-        self.memory.sessions_mut().clear();
+        self.memory.live_sessions_mut().clear();
         self.memory.session_ends.send_modify(|count| *count += 1);
         Ok(ended)
     }
 
     /// Says whether the session is open. Does not touch the file.
     pub fn session_is_live(&self, id: SessionId) -> bool {
-        self.memory.sessions().contains_key(&id)
+        self.memory.live_sessions().contains(&id)
     }
 
     /// Changes whenever a session ends.
@@ -146,7 +151,7 @@ impl ControlStore {
         if ids.is_empty() {
             return;
         }
-        let mut sessions = self.memory.sessions_mut();
+        let mut sessions = self.memory.live_sessions_mut();
         for id in ids {
             sessions.remove(id);
         }
@@ -159,14 +164,12 @@ impl ControlStore {
             .database
             .read(|connection| {
                 connection
-                    .prepare("SELECT id, subject, role FROM sessions WHERE ended_at_ms IS NULL")?
-                    .query_map([], |row| {
-                        Ok((session_id(row, 0)?, LiveSession { subject: row.get(1)?, role: role(row, 2)? }))
-                    })?
+                    .prepare("SELECT id FROM sessions WHERE ended_at_ms IS NULL")?
+                    .query_map([], |row| session_id(row, 0))?
                     .collect::<rusqlite::Result<Vec<_>>>()
             })
             .await?;
-        self.memory.sessions_mut().extend(rows);
+        self.memory.live_sessions_mut().extend(rows);
         Ok(())
     }
 }
@@ -179,13 +182,14 @@ pub(crate) fn new_refresh_token() -> SecretText {
 pub(crate) fn insert_session(
     connection: &Connection,
     id: SessionId,
-    live: &LiveSession,
+    person: &SessionPerson,
     device_name: Option<&str>,
     refresh_hash: &SecretHash,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<SessionId>> {
     let oldest_sensible_ms = now.as_millis() - REFRESH_IDLE_TTL.as_millis() as i64;
-    connection.execute("DELETE FROM sessions WHERE ended_at_ms IS NOT NULL AND ended_at_ms < ?1", [oldest_sensible_ms])?;
+    connection
+        .execute("DELETE FROM sessions WHERE ended_at_ms IS NOT NULL AND ended_at_ms < ?1", [oldest_sensible_ms])?;
     let displaced = connection
         .prepare(
             "UPDATE sessions SET ended_at_ms = ?1
@@ -199,7 +203,7 @@ pub(crate) fn insert_session(
     connection.execute(
         "INSERT INTO sessions (id, subject, role, device_name, created_at_ms, last_used_at_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
-        params![id.as_uuid().as_bytes(), live.subject, live.role.as_str(), device_name, now.as_millis()],
+        params![id.as_uuid().as_bytes(), person.subject, person.role.as_str(), device_name, now.as_millis()],
     )?;
     insert_token(connection, id, refresh_hash, now)?;
     Ok(displaced)
@@ -234,7 +238,7 @@ fn rotate(connection: &Connection, old: &SecretHash, next: &SecretHash, now: Tim
         "UPDATE sessions SET last_used_at_ms = ?2 WHERE id = ?1",
         params![id.as_uuid().as_bytes(), now.as_millis()],
     )?;
-    Ok(Rotated::Yes { id, live: token.live })
+    Ok(Rotated::Yes { id, person: token.person })
 }
 
 fn find_token(connection: &Connection, token_hash: &SecretHash) -> rusqlite::Result<Option<TokenRow>> {
@@ -248,7 +252,7 @@ fn find_token(connection: &Connection, token_hash: &SecretHash) -> rusqlite::Res
                 Ok(TokenRow {
                     session_id: session_id(row, 0)?,
                     used: row.get(1)?,
-                    live: LiveSession { subject: row.get(2)?, role: role(row, 3)? },
+                    person: SessionPerson { subject: row.get(2)?, role: role(row, 3)? },
                     last_used_at_ms: row.get(4)?,
                     ended: row.get(5)?,
                 })

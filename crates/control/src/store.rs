@@ -1,12 +1,12 @@
 //! Opening the store, and what it keeps in memory.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use flowork_api_types::{EngineId, SessionId, Timestamp, auth::Role};
+use flowork_api_types::{EngineId, SessionId, Timestamp};
 use flowork_sqlite::{Database, StoreError};
 use uuid::Uuid;
 
@@ -26,17 +26,10 @@ pub struct ControlStore {
 /// The answers that every request needs. The file is the truth; this follows each commit.
 #[derive(Default)]
 pub(crate) struct Memory {
-    sessions: RwLock<HashMap<SessionId, LiveSession>>,
+    live_sessions: RwLock<HashSet<SessionId>>,
     engines: RwLock<HashMap<EngineId, KnownEngine>>,
     /// Grows whenever a session ends.
     pub(crate) session_ends: tokio::sync::watch::Sender<u64>,
-}
-
-/// A session that has not ended.
-#[derive(Clone, Debug)]
-pub(crate) struct LiveSession {
-    pub(crate) subject: String,
-    pub(crate) role: Role,
 }
 
 /// An engine and what its token hashes to.
@@ -76,12 +69,12 @@ impl ControlStore {
 }
 
 impl Memory {
-    pub(crate) fn sessions(&self) -> RwLockReadGuard<'_, HashMap<SessionId, LiveSession>> {
-        self.sessions.read().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn live_sessions(&self) -> RwLockReadGuard<'_, HashSet<SessionId>> {
+        self.live_sessions.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn sessions_mut(&self) -> RwLockWriteGuard<'_, HashMap<SessionId, LiveSession>> {
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn live_sessions_mut(&self) -> RwLockWriteGuard<'_, HashSet<SessionId>> {
+        self.live_sessions.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn engines(&self) -> RwLockReadGuard<'_, HashMap<EngineId, KnownEngine>> {

@@ -42,7 +42,9 @@ impl DataDirError {
             Self::NotADirectory(_) => "name another with --data-dir or FLOWORK_DATA_DIR".to_owned(),
             Self::Make { source, .. } | Self::NotWritable { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull => "make room on that disk, or name a directory on another with --data-dir",
-                io::ErrorKind::ReadOnlyFilesystem => "that disk is read-only: name a directory on another with --data-dir",
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    "that disk is read-only: name a directory on another with --data-dir"
+                }
                 _ => "give this account the right to write there, or name another directory with --data-dir",
             }
             .to_owned(),

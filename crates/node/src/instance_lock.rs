@@ -67,7 +67,8 @@ impl LockError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Held { holder, .. } => {
-                let stop = holder.as_ref().map_or_else(|| "stop it".to_owned(), |holder| format!("stop pid {}", holder.pid));
+                let stop =
+                    holder.as_ref().map_or_else(|| "stop it".to_owned(), |holder| format!("stop pid {}", holder.pid));
                 Some(format!("open it with `flowork link`, {stop}, or start a second node with another --data-dir"))
             }
             Self::Io { .. } => None,

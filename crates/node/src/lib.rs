@@ -10,6 +10,7 @@ pub mod config;
 
 mod data_dir;
 mod instance_lock;
+mod kinds;
 mod logs;
 mod node;
 mod port;
@@ -18,10 +19,13 @@ mod start_error;
 pub use config::{Config, ConfigError, Flags};
 pub use data_dir::{DataDir, DataDirError};
 pub use instance_lock::{Holder, InstanceLock, LockError};
-pub use logs::LogError;
+pub use kinds::EngineKinds;
+pub use logs::{LogError, log_to_stderr};
 pub use node::{Node, NodeHandle, ShutdownOutcome};
 pub use port::PortHolder;
 pub use start_error::StartError;
 
 /// The GUI's own API document, made from the routes.
 pub use flowork_gateway::openapi;
+/// The version of the SQLite that is linked in.
+pub use flowork_sqlite::sqlite_version;

@@ -47,16 +47,8 @@ pub enum LogError {
 /// Writes out what waits when dropped, so it must live until the process ends.
 #[must_use]
 #[derive(Debug)]
-pub struct LogGuard {
+pub(crate) struct LogGuard {
     _worker: WorkerGuard,
-    dropped: ErrorCounter,
-}
-
-impl LogGuard {
-    /// Lines that were dropped so far because the disk could not keep up.
-    pub fn dropped_lines(&self) -> usize {
-        self.dropped.dropped_lines()
-    }
 }
 
 /// Starts logging for the whole process.
@@ -65,20 +57,14 @@ impl LogGuard {
 ///
 /// # Errors
 /// The filter cannot be read, or `logs` cannot be written in.
-pub fn start(logs: &Path, filter: &str, quiet: bool) -> Result<LogGuard, LogError> {
-    let parse = |filter: &str| {
-        EnvFilter::builder()
-            .parse(filter)
-            .map_err(|error| LogError::Filter { filter: filter.to_owned(), reason: error.to_string() })
-    };
+pub(crate) fn start(logs: &Path, filter: &str, quiet: bool) -> Result<LogGuard, LogError> {
     let dropped = Arc::new(OnceLock::new());
     let file = BoundedLog::open(logs, Clock::System, Arc::clone(&dropped))
         .map_err(|source| LogError::Io { path: logs.to_owned(), source })?;
     let (writer, worker) =
         NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING_MAX).thread_name("logs").finish(file);
-    let counter = writer.error_counter();
     // Set once, here; only the writer's thread reads it.
-    let _ = dropped.set(counter.clone());
+    let _ = dropped.set(writer.error_counter());
 
     let to_file = fmt::layer().json().with_writer(writer).with_filter(parse(filter)?);
     let terminal = io::stderr().is_terminal();
@@ -86,7 +72,25 @@ pub fn start(logs: &Path, filter: &str, quiet: bool) -> Result<LogGuard, LogErro
     let to_stderr = to_stderr.with_filter(parse(if quiet { "warn" } else { filter })?);
     // A second start in one process, as tests have it, keeps the first one's subscriber.
     let _ = tracing_subscriber::registry().with(to_file).with(to_stderr).try_init();
-    Ok(LogGuard { _worker: worker, dropped: counter })
+    Ok(LogGuard { _worker: worker })
+}
+
+/// Logs to standard error alone, for programs without a data directory of their own.
+///
+/// # Errors
+/// The filter cannot be read.
+pub fn log_to_stderr(filter: &str) -> Result<(), LogError> {
+    let terminal = io::stderr().is_terminal();
+    let layer = fmt::layer().with_writer(io::stderr).with_ansi(terminal).with_filter(parse(filter)?);
+    // As above: the first one stays.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
+    Ok(())
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::builder()
+        .parse(filter)
+        .map_err(|error| LogError::Filter { filter: filter.to_owned(), reason: error.to_string() })
 }
 
 /// A file that is followed by another when it is full or the day is over, the oldest being removed.

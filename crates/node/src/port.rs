@@ -34,7 +34,7 @@ impl std::fmt::Display for PortHolder {
 }
 
 /// Finds out who listens on `address`. Blocks for up to half a second.
-pub fn holder(address: SocketAddr) -> PortHolder {
+pub(crate) fn holder(address: SocketAddr) -> PortHolder {
     PortHolder { process: process(address), is_flowork: is_flowork(address) }
 }
 

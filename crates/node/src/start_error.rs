@@ -54,6 +54,9 @@ pub enum StartError {
     /// A host in the configuration is none.
     #[error("egress.allow_hosts cannot be read: {0}")]
     Egress(String),
+    /// A provider in the configuration is none.
+    #[error("{0}")]
+    Provider(String),
     /// A built-in kind of job is broken.
     #[error("a built-in job kind could not be registered: {0}")]
     Kinds(String),

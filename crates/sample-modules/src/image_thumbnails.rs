@@ -189,6 +189,7 @@ impl<'a> Batch<'a> {
 /// The pictures of a folder in the order of their names, and how many other files there are.
 fn find(folder: &Path, output_folder: &Path, recursive: bool) -> Result<(Vec<PathBuf>, usize), Failure> {
     let (mut files, mut skipped) = (Vec::new(), 0);
+    let output_folder = output_folder.canonicalize().ok();
     let mut folders = VecDeque::from([folder.to_owned()]);
     while let Some(folder) = folders.pop_front() {
         let entries = std::fs::read_dir(&folder).map_err(|error| Failure::io("read", &folder, &error))?;
@@ -198,7 +199,7 @@ fn find(folder: &Path, output_folder: &Path, recursive: bool) -> Result<(Vec<Pat
             let Ok(file_type) = entry.file_type() else { continue };
             let path = entry.path();
             if file_type.is_dir() {
-                if recursive && path != output_folder {
+                if recursive && path.canonicalize().ok() != output_folder {
                     folders.push_back(path);
                 }
                 continue;

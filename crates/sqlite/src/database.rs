@@ -116,8 +116,7 @@ impl Store for Closures {
 mod tests {
     use super::*;
 
-    static SCHEMA: Schema =
-        Schema { name: "test", migrations: &["CREATE TABLE a (x INTEGER PRIMARY KEY) STRICT"] };
+    static SCHEMA: Schema = Schema { name: "test", migrations: &["CREATE TABLE a (x INTEGER PRIMARY KEY) STRICT"] };
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn one_bad_write_does_not_sink_its_batch() {

@@ -17,6 +17,8 @@ const BATCH_MAX: usize = 1_024;
 const CHECKPOINT_PAGES: u32 = 1_024;
 /// WAL pages after which readers are asked to let go, so that the WAL starts over (64 MiB).
 const RESTART_PAGES: u32 = 16_384;
+/// After a failed commit, due work waits at least this long: on a full disk it would only fail again, in a busy loop.
+const FAILED_PAUSE: Duration = Duration::from_millis(500);
 
 /// What the requests of one file do. Runs on the writer thread.
 pub trait Store: Send + 'static {
@@ -92,7 +94,7 @@ impl<R: Send + 'static> GroupWriter<R> {
         let (sender, receiver) = channel();
         let thread = std::thread::Builder::new()
             .name("flowork-writer".to_owned())
-            .spawn(move || Loop { connection, store, receiver, wal_pages_kept: 0 }.run())
+            .spawn(move || Loop { connection, store, receiver, wal_pages_kept: 0, failed: false }.run())
             .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
         Ok(Self { requests: Requests { sender }, thread: Some(thread) })
     }
@@ -125,6 +127,8 @@ struct Loop<S: Store> {
     store: S,
     receiver: Receiver<Message<S::Request>>,
     wal_pages_kept: u32,
+    /// The last transaction failed.
+    failed: bool,
 }
 
 enum Wake<R> {
@@ -151,11 +155,15 @@ impl<S: Store> Loop<S> {
             }
             self.checkpoint();
         }
+        if self.store.due_in() == Some(Duration::ZERO) {
+            self.batch(None);
+        }
         // The last connection to close checkpoints and removes the WAL by itself.
     }
 
     fn wait(&self) -> Wake<S::Request> {
-        let message = match self.store.due_in() {
+        let pause = if self.failed { FAILED_PAUSE } else { Duration::ZERO };
+        let message = match self.store.due_in().map(|wait| wait.max(pause)) {
             None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => self.receiver.recv_timeout(wait),
         };
@@ -169,6 +177,7 @@ impl<S: Store> Loop<S> {
     /// Runs one transaction; tells whether the loop must end.
     fn batch(&mut self, first: Option<S::Request>) -> bool {
         if let Err(error) = execute(&self.connection, "BEGIN IMMEDIATE") {
+            self.failed = true;
             tracing::error!(error = %error, "a transaction could not begin");
             if let Some(request) = first {
                 self.store.refuse(request, error.into());
@@ -187,6 +196,7 @@ impl<S: Store> Loop<S> {
                 tracing::error!(error = %error, "the rollback failed too");
             }
         }
+        self.failed = outcome.is_err();
         self.store.committed(&self.connection, outcome);
         close
     }
@@ -215,7 +225,10 @@ impl<S: Store> Loop<S> {
     /// Applies one request in a savepoint. An error comes back only when it ended the whole transaction, as a full
     /// disk does.
     fn apply_isolated(&mut self, request: S::Request) -> Result<(), StoreError> {
-        execute(&self.connection, "SAVEPOINT request")?;
+        if let Err(error) = execute(&self.connection, "SAVEPOINT request").map_err(StoreError::from) {
+            self.store.refuse(request, error.clone());
+            return Err(error);
+        }
         match self.store.apply(&self.connection, request) {
             Applied::Keep => execute(&self.connection, "RELEASE request")?,
             Applied::Undo(error) if self.connection.is_autocommit() => return Err(error),
@@ -259,4 +272,54 @@ fn wal_checkpoint_due(connection: &Connection, kept: u32) -> rusqlite::Result<Op
         connection.prepare_cached(mode)?.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
     // All of it checkpointed: the next write starts the WAL over.
     Ok(Some(if log == done { 0 } else { u32::try_from(log).unwrap_or(0) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Instant};
+
+    use super::*;
+    use crate::{Schema, open_writer};
+
+    static SCHEMA: Schema = Schema { name: "test", migrations: &["CREATE TABLE a (x INTEGER) STRICT"] };
+
+    /// Always due, and never able to do what is due.
+    struct Stuck(mpsc::Sender<Instant>);
+
+    impl Store for Stuck {
+        type Request = mpsc::Sender<StoreError>;
+
+        fn apply(&mut self, _: &Connection, _: Self::Request) -> Applied {
+            Applied::Keep
+        }
+
+        fn refuse(&mut self, request: Self::Request, error: StoreError) {
+            request.send(error).unwrap();
+        }
+
+        fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+            // The test may have seen enough.
+            let _ = self.0.send(Instant::now());
+            connection.execute("INSERT INTO missing VALUES (1)", []).map(|_| ())
+        }
+
+        fn committed(&mut self, _: &Connection, outcome: Result<(), StoreError>) {
+            assert!(outcome.is_err());
+        }
+
+        fn due_in(&self) -> Option<Duration> {
+            Some(Duration::ZERO)
+        }
+    }
+
+    #[test]
+    fn due_work_that_fails_is_tried_again_after_a_pause() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let (sender, settled) = mpsc::channel();
+        let writer = GroupWriter::start(&path, open_writer(&path, &SCHEMA).unwrap(), Stuck(sender)).unwrap();
+        let tries: Vec<Instant> = settled.iter().take(3).collect();
+        assert!(tries[2] - tries[1] >= FAILED_PAUSE, "without the pause this is a busy loop");
+        writer.close();
+    }
 }

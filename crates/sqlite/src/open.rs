@@ -86,8 +86,7 @@ pub fn open_writer(path: &Path, schema: &Schema) -> Result<Connection, OpenError
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|source| OpenError::Directory { path: parent.to_owned(), source })?;
+        std::fs::create_dir_all(parent).map_err(|source| OpenError::Directory { path: parent.to_owned(), source })?;
     }
     let at = |source| OpenError::Sqlite { path: path.to_owned(), source };
     let mut connection = Connection::open(path).map_err(at)?;

@@ -23,13 +23,15 @@ pub struct Readers {
 struct Inner {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
     /// Readers of the file at `path`, which must exist by the first read.
     pub fn new(path: PathBuf) -> Self {
-        Self { inner: Arc::new(Inner { path, idle: Mutex::default(), permits: Semaphore::new(CONNECTIONS_MAX) }) }
+        Self {
+            inner: Arc::new(Inner { path, idle: Mutex::default(), permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }),
+        }
     }
 
     /// Runs `query` on a connection of the pool, on a thread where blocking is allowed.
@@ -40,9 +42,11 @@ impl Readers {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self.inner.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let permit = Arc::clone(&self.inner.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let inner = Arc::clone(&self.inner);
         let work = move || {
+            // Held here, because the read goes on when whoever asked has gone.
+            let _permit = permit;
             let pooled = inner.lock().pop();
             let connection = match pooled {
                 Some(connection) => connection,

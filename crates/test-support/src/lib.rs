@@ -1,1 +1,10 @@
-//! Starts real nodes and stand-ins for third parties; for tests only.
+//! Starts real nodes, and stand-ins for third parties that can't be reached from a test. For tests only.
+//!
+//! A [`TestNode`] is the real `flowork` binary with a data directory, a vault and a port of its own. What is faked is
+//! only what is somebody else's: [`LlmStandIn`] speaks a language model's protocol on loopback.
+
+mod llm;
+mod node;
+
+pub use llm::{LlmBehavior, LlmStandIn};
+pub use node::{TestHome, TestNode, flowork, output_of};

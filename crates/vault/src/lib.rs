@@ -11,14 +11,16 @@
 pub mod keys;
 
 mod disk;
+mod error;
 mod file;
 mod keychain;
 mod record;
 mod secret;
 mod vault;
 
+pub use error::{OpenError, VaultError};
 pub use secret::Secret;
-pub use vault::{BackEnd, OpenError, Vault, VaultChoice, VaultError, VaultNotice, VaultOptions};
+pub use vault::{BackEnd, Vault, VaultChoice, VaultNotice, VaultOptions};
 
 /// The item that holds the private key of users' access tokens: RSA, PKCS#8 DER.
 pub const ITEM_USER_KEY: &str = "jwt/user";

@@ -28,7 +28,7 @@ use crate::{
 /// What a full queue answers while nothing has finished yet.
 const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(5);
 /// The longest wait a full queue asks for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// The span over which the drain rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
@@ -176,11 +176,8 @@ impl Host {
         for descriptor in report.kinds {
             // Compiling a schema costs far more than comparing two.
             let known = heard.kinds.get(&descriptor.name).is_some_and(|(known, _)| *known == descriptor);
-            let compiled = if known {
-                None
-            } else {
-                Some(compile_schema(&descriptor).map_err(|error| error.to_string())?)
-            };
+            let compiled =
+                if known { None } else { Some(compile_schema(&descriptor).map_err(|error| error.to_string())?) };
             reported.push((descriptor, compiled));
         }
         let mut before = std::mem::take(&mut heard.kinds);
@@ -329,4 +326,3 @@ impl FinishRate {
         windows.per_second
     }
 }
-

@@ -139,9 +139,19 @@ impl Engines {
         trace_id: String,
     ) -> Result<Enqueued, EnqueueError> {
         check_key(idempotency_key)?;
-        check_fields(&request, self.now())?;
-        let payload = self.check_payload(&request)?;
         let body_hash = body_hash(&request);
+        let checked = check_fields(&request, self.now()).and_then(|()| self.check_payload(&request));
+        let payload = match checked {
+            Ok(payload) => payload,
+            // It may have been valid once: meanwhile its time has passed, or the engine that runs its kind has gone.
+            Err(error) => {
+                let original = self.original(caller, idempotency_key, body_hash).await?;
+                return match original {
+                    Some(id) => self.replay(caller, id).await,
+                    None => Err(error),
+                };
+            }
+        };
         let host = self.host_for(caller, idempotency_key, &request).await?;
         let job = NewJob {
             owner: Arc::clone(&caller.subject),
@@ -166,16 +176,7 @@ impl Engines {
                 row.payload = echo;
                 Ok(Enqueued { job: row.into_job(host.id(), caller.may_act), replayed: false })
             }
-            EnqueueOutcome::Replayed(id) => {
-                let job = self.job(caller, id).await.map_err(|error| match error {
-                    super::query::JobLookupError::Store(error) => EnqueueError::Store(error),
-                    super::query::JobLookupError::NotFound { .. }
-                    | super::query::JobLookupError::Corrupt { .. } => {
-                        EnqueueError::IdempotencyKeyReused { original: id }
-                    }
-                })?;
-                Ok(Enqueued { job, replayed: true })
-            }
+            EnqueueOutcome::Replayed(id) => self.replay(caller, id).await,
             EnqueueOutcome::KeyReused(original) => Err(EnqueueError::IdempotencyKeyReused { original }),
             EnqueueOutcome::QueueFull if self.is_draining() => {
                 Err(EnqueueError::Draining { retry_after: DRAIN_RETRY_AFTER })
@@ -196,6 +197,33 @@ impl Engines {
             async move { self.enqueue(caller, &key, request?, trace_id).await }
         });
         futures_util::future::join_all(enqueues).await
+    }
+
+    /// The job that this very request was enqueued as before.
+    async fn original(
+        &self,
+        caller: &Caller,
+        idempotency_key: &str,
+        body_hash: [u8; 32],
+    ) -> Result<Option<JobId>, StoreError> {
+        for host in self.hosts() {
+            let shard = host.shard_for_key(&caller.subject, idempotency_key);
+            let found = shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await?;
+            if let Some((id, _)) = found.filter(|(_, stored)| *stored == body_hash) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn replay(&self, caller: &Caller, id: JobId) -> Result<Enqueued, EnqueueError> {
+        let job = self.job(caller, id).await.map_err(|error| match error {
+            super::query::JobLookupError::Store(error) => EnqueueError::Store(error),
+            super::query::JobLookupError::NotFound { .. } | super::query::JobLookupError::Corrupt { .. } => {
+                EnqueueError::IdempotencyKeyReused { original: id }
+            }
+        })?;
+        Ok(Enqueued { job, replayed: true })
     }
 
     fn run_at(&self, request: &EnqueueRequest) -> Option<Timestamp> {
@@ -384,7 +412,8 @@ mod tests {
             json!({"kind": "noop", "attempts_max": 1}),
             json!({"kind": "noop", "tags": ["a"]}),
         ];
-        let hashes: std::collections::HashSet<_> = bodies.iter().cloned().map(|body| body_hash(&request(body))).collect();
+        let hashes: std::collections::HashSet<_> =
+            bodies.iter().cloned().map(|body| body_hash(&request(body))).collect();
         assert_eq!(hashes.len(), bodies.len());
     }
 

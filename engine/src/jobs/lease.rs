@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use flowork_api_types::{
-    EngineId, JobId, ShardNumber,
+    EngineId, ShardNumber,
     engine::{
         CLAIM_JOBS_MAX, ClaimAnswer, ClaimRequest, ClaimedJob, FinishAnswer, FinishAnswerItem, FinishAnswerList,
         FinishItem, FinishOutcome, FinishRequest, HeartbeatAnswer, HeartbeatRequest, RenewAnswer, RenewAnswerItem,
@@ -17,11 +17,12 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     engines::{Engines, Host},
     kind::LOG_LINE_BYTES_MAX,
-    store::{Budget, Claimed, Claimer, FinishRow, Grant, RenewRow},
+    store::{Budget, ClaimKinds, Claimed, Claimer, FinishRow, Grant, RenewRow},
 };
 
 /// Leases one renewal may name.
@@ -70,9 +71,9 @@ impl Engines {
         }
         let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
         let (sender, receiver) = oneshot::channel();
-        self.spawn(claim_until(host, request, deadline, sender));
-        let jobs = receiver.await.map_err(|_| StoreError::Closed)??;
-        Ok(ClaimAnswer { jobs: jobs.into_iter().map(to_wire).collect() })
+        self.spawn(claim_until(host, request, deadline, self.stopping(), sender));
+        let delivery = receiver.await.map_err(|_| StoreError::Closed)??;
+        Ok(ClaimAnswer { jobs: delivery.accept().into_iter().map(to_wire).collect() })
     }
 
     /// Renews leases, and stores what their attempts report.
@@ -84,31 +85,28 @@ impl Engines {
         if request.jobs.len() > RENEW_ITEMS_MAX {
             return Err(invalid("/jobs", format!("more than {RENEW_ITEMS_MAX} leases")));
         }
-        let ids: Vec<JobId> = request.jobs.iter().map(|item| item.id).collect();
-        let mut shards: HashMap<ShardNumber, Vec<RenewRow>> = HashMap::new();
-        for mut item in request.jobs {
+        // A job of another engine's shard is not this engine's to hold.
+        let mut items: Vec<_> =
+            request.jobs.iter().map(|item| RenewAnswerItem { id: item.id, outcome: RenewOutcome::LeaseLost }).collect();
+        let mut shards: HashMap<ShardNumber, (Vec<usize>, Vec<RenewRow>)> = HashMap::new();
+        for (index, mut item) in request.jobs.into_iter().enumerate() {
             item.logs.truncate(RENEW_LINES_MAX);
             for line in &mut item.logs {
                 line.message.truncate(line.message.floor_char_boundary(LOG_LINE_BYTES_MAX));
             }
-            let row = RenewRow {
-                id: item.id,
-                epoch: item.epoch,
-                progress: item.progress,
-                logs: item.logs,
-                extend: true,
-            };
-            shards.entry(item.id.shard()).or_default().push(row);
+            let row =
+                RenewRow { id: item.id, epoch: item.epoch, progress: item.progress, logs: item.logs, extend: true };
+            let (indexes, rows) = shards.entry(item.id.shard()).or_default();
+            indexes.push(index);
+            rows.push(row);
         }
-        let mut outcomes = HashMap::new();
-        for (number, rows) in shards {
+        for (number, (indexes, rows)) in shards {
             let Some(shard) = host.shard(number) else { continue };
-            let ids: Vec<JobId> = rows.iter().map(|row| row.id).collect();
-            outcomes.extend(std::iter::zip(ids, shard.renew(rows).await?));
+            for (index, outcome) in std::iter::zip(indexes, shard.renew(rows).await?) {
+                items[index].outcome = outcome;
+            }
         }
-        // A job of another engine's shard is not this engine's to hold.
-        let outcome = |id: &JobId| outcomes.get(id).copied().unwrap_or(RenewOutcome::LeaseLost);
-        Ok(RenewAnswer { items: ids.iter().map(|id| RenewAnswerItem { id: *id, outcome: outcome(id) }).collect() })
+        Ok(RenewAnswer { items })
     }
 
     /// Ends attempts.
@@ -124,22 +122,25 @@ impl Engines {
         if request.results.len() > CLAIM_JOBS_MAX as usize {
             return Err(invalid("/results", format!("more than {CLAIM_JOBS_MAX} results")));
         }
-        let ids: Vec<JobId> = request.results.iter().map(|item| item.id).collect();
-        let mut shards: HashMap<ShardNumber, Vec<FinishRow>> = HashMap::new();
+        let mut items: Vec<_> = request
+            .results
+            .iter()
+            .map(|item| FinishAnswerItem { id: item.id, outcome: FinishAnswer::LeaseLost })
+            .collect();
+        let mut shards: HashMap<ShardNumber, (Vec<usize>, Vec<FinishRow>)> = HashMap::new();
         for (index, item) in request.results.into_iter().enumerate() {
-            shards.entry(item.id.shard()).or_default().push(to_row(index, item)?);
+            let (indexes, rows) = shards.entry(item.id.shard()).or_default();
+            indexes.push(index);
+            rows.push(to_row(index, item)?);
         }
-        let mut outcomes = HashMap::new();
-        for (number, rows) in shards {
+        for (number, (indexes, rows)) in shards {
             let Some(shard) = host.shard(number) else { continue };
-            let ids: Vec<JobId> = rows.iter().map(|row| row.id).collect();
-            host.count_finished(ids.len() as u64);
-            outcomes.extend(std::iter::zip(ids, shard.finish(rows, None).await?));
+            host.count_finished(rows.len() as u64);
+            for (index, outcome) in std::iter::zip(indexes, shard.finish(rows, None).await?) {
+                items[index].outcome = outcome;
+            }
         }
-        let outcome = |id: &JobId| outcomes.get(id).copied().unwrap_or(FinishAnswer::LeaseLost);
-        Ok(FinishAnswerList {
-            items: ids.iter().map(|id| FinishAnswerItem { id: *id, outcome: outcome(id) }).collect(),
-        })
+        Ok(FinishAnswerList { items })
     }
 
     /// Takes an engine's report of itself; answers what the node wants of it.
@@ -171,22 +172,19 @@ async fn claim_until(
     host: Arc<Host>,
     request: ClaimRequest,
     deadline: Instant,
-    mut reply: oneshot::Sender<Result<Vec<Claimed>, StoreError>>,
+    stopping: CancellationToken,
+    mut reply: oneshot::Sender<Result<Delivery, StoreError>>,
 ) {
     let budget = Arc::new(Budget::new(u64::from(request.max)));
     let (sink, mut grants) = mpsc::unbounded_channel::<Grant>();
     let registered = futures_util::future::try_join_all(host.shards().map(|shard| {
-        shard.claim(Claimer { budget: Arc::clone(&budget), kinds: request.kinds.clone(), sink: sink.clone() })
+        shard.claim(Claimer { budget: Arc::clone(&budget), kinds: request.kinds.clone().map_or(ClaimKinds::All, ClaimKinds::Only), sink: sink.clone() })
     }));
-    if let Err(error) = registered.await {
-        budget.close();
-        // Whoever asked may have gone.
-        let _ = reply.send(Err(error));
-        return;
-    }
+    let registered = registered.await;
     drop(sink);
-    let mut jobs: Vec<Claimed> = Vec::new();
-    while jobs.is_empty() {
+    let mut delivery = Delivery { host, jobs: Vec::new() };
+    let jobs = &mut delivery.jobs;
+    while registered.is_ok() && jobs.is_empty() {
         tokio::select! {
             biased;
             grant = timeout_at(deadline, grants.recv()) => match grant {
@@ -194,6 +192,7 @@ async fn claim_until(
                 Ok(None) | Err(_) => break,
             },
             () = reply.closed() => break,
+            () = stopping.cancelled() => break,
         }
     }
     budget.close();
@@ -203,16 +202,32 @@ async fn claim_until(
             None => break,
         }
     }
-    if let Err(Ok(unwanted)) = reply.send(Ok(jobs)) {
-        release(&host, unwanted).await;
+    // A shard that failed does not take away what the others gave.
+    let answer = if jobs.is_empty() { registered.map(|_| delivery) } else { Ok(delivery) };
+    // Whoever asked may have gone; then the delivery is dropped, and its jobs are ready again.
+    let _ = reply.send(answer);
+}
+
+/// Claimed jobs on their way to whoever asked. Those that nobody accepts are released: the asker can go away at any
+/// moment, also after the answer was sent and before it was looked at.
+struct Delivery {
+    host: Arc<Host>,
+    jobs: Vec<Claimed>,
+}
+
+impl Delivery {
+    fn accept(mut self) -> Vec<Claimed> {
+        std::mem::take(&mut self.jobs)
     }
 }
 
-async fn release(host: &Host, jobs: Vec<Claimed>) {
-    for job in jobs {
-        let Some(shard) = host.shard(job.id.shard()) else { continue };
-        if let Err(error) = shard.release(vec![(job.id, job.epoch)], None).await {
-            tracing::warn!(job = %job.id, error = %error, "a lease could not be released; it will run out");
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        for job in &self.jobs {
+            if let Some(shard) = self.host.shard(job.id.shard()) {
+                // Sent with the call; if the store fails, the lease runs out.
+                drop(shard.release(vec![(job.id, job.epoch)], None));
+            }
         }
     }
 }
@@ -255,6 +270,7 @@ fn to_row(index: usize, item: FinishItem) -> Result<FinishRow, EngineCallError> 
         outcome,
         retryable: item.retryable.unwrap_or(true),
         retry_after: None,
+        progress: None,
         logs: Vec::new(),
     })
 }

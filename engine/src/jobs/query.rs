@@ -96,7 +96,9 @@ impl Engines {
                 return Ok(job);
             }
             loop {
-                let Ok(Some((_, envelope))) = timeout_at(deadline, feed.next()).await else { return Ok(job) };
+                let Ok(Some((_, envelope))) = timeout_at(deadline, feed.next()).await else {
+                    return self.job(caller, id).await;
+                };
                 match envelope.event {
                     Event::JobChanged { job_id, state, .. } if job_id == id && state.is_final() => break,
                     Event::Resync => break,
@@ -170,8 +172,7 @@ impl Engines {
 async fn list(hosts: &[std::sync::Arc<Host>], filter: &ListFilter, may_act: bool) -> Result<JobList, StoreError> {
     let shards: Vec<(EngineId, &Shard)> =
         hosts.iter().flat_map(|host| host.shards().map(|shard| (host.id(), shard))).collect();
-    let pages =
-        futures_util::future::try_join_all(shards.iter().map(|(_, shard)| shard.list(filter.clone()))).await?;
+    let pages = futures_util::future::try_join_all(shards.iter().map(|(_, shard)| shard.list(filter.clone()))).await?;
     let complete_from = pages.iter().filter_map(|page| page.complete_from).max();
     let mut rows: Vec<_> = std::iter::zip(shards, pages)
         .flat_map(|((engine_id, _), page)| page.rows.into_iter().map(move |row| (engine_id, row)))

@@ -21,7 +21,8 @@ impl Default for Sleep {
         Self(KindDescriptor {
             name: "sleep".to_owned(),
             title: "Sleep".to_owned(),
-            description: "Waits for a while and reports how far it is. For drills and for trying things out.".to_owned(),
+            description: "Waits for a while and reports how far it is. For drills and for trying things out."
+                .to_owned(),
             payload_schema: json!({
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
                 "type": "object",

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use flowork_api_types::{JobId, engine::FinishAnswer, engine::NewLogLine, job::JobError};
+use flowork_api_types::{
+    JobId,
+    engine::{FinishAnswer, NewLogLine},
+    job::{JobError, Progress},
+};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
@@ -10,6 +14,7 @@ use super::{STOP_GRACE, Shared, Stop, StopReason};
 use crate::{
     JobContext, JobFailure, Reporter,
     jobs::lease::RESULT_BYTES_MAX,
+    kind::RegisteredKind,
     store::{Claimed, FinishRow},
 };
 
@@ -17,33 +22,39 @@ use crate::{
 const FINISH_AGAIN: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
+/// How long an aborted attempt may take to let go of what it holds.
+const ABORT_GRACE: Duration = Duration::from_secs(1);
+
 /// Runs the attempt and stores how it ended.
 pub(super) async fn run(shared: Arc<Shared>, job: Claimed, reporter: Reporter, stop: Stop) {
-    let outcome = attempt(&shared, &job, &reporter, &stop).await;
+    match shared.kinds.get(&job.kind) {
+        Some(kind) => run_kind(&shared, &job, &kind, &reporter, &stop).await,
+        // The kind went away after the claim; the job waits until some engine runs it again.
+        None => release(&shared, job.id, job.epoch).await,
+    }
+    shared.remove(job.id, job.epoch);
+    shared.wake_starved();
+}
+
+async fn run_kind(shared: &Shared, job: &Claimed, kind: &RegisteredKind, reporter: &Reporter, stop: &Stop) {
+    let outcome = attempt(job, kind, reporter, stop).await;
     match (stop.reason(), &outcome) {
         // Nothing that is written with this epoch counts any more.
         (Some(StopReason::LeaseLost), _) => {
             tracing::warn!(job = %job.id, "the lease was lost while the job ran");
             shared.budget.give_back(1);
         }
-        (Some(StopReason::Shutdown), Err(_)) => release(&shared, job.id, job.epoch).await,
-        _ => finish(&shared, &job, outcome, &reporter, &stop).await,
+        (Some(StopReason::Shutdown), Err(_)) => release(shared, job.id, job.epoch).await,
+        _ => finish(shared, job, outcome, reporter, stop).await,
     }
-    shared.remove(job.id);
-    shared.wake_starved();
 }
 
 async fn attempt(
-    shared: &Shared,
     job: &Claimed,
+    registered: &RegisteredKind,
     reporter: &Reporter,
     stop: &Stop,
 ) -> Result<Value, JobFailure> {
-    let Some(registered) = shared.kinds.get(&job.kind) else {
-        let message = format!("this engine does not run {} any more", job.kind);
-        return Err(JobFailure::retryable("KIND_UNAVAILABLE", message)
-            .hint("Put the module back, and requeue the job."));
-    };
     let payload: Value = serde_json::from_slice(&job.payload)
         .map_err(|error| JobFailure::permanent("INVALID_PAYLOAD", error.to_string()))?;
     // The kind may have changed since the job was enqueued.
@@ -77,7 +88,11 @@ async fn attempt(
             Ok(ended) => ended,
             Err(_) => {
                 running.abort();
-                running.await
+                // One that blocks its thread cannot be aborted; the worker goes on without it.
+                match timeout(ABORT_GRACE, running).await {
+                    Ok(ended) => ended,
+                    Err(_) => return Err(interrupted(stop, job)),
+                }
             }
         },
     };
@@ -85,36 +100,39 @@ async fn attempt(
         Ok(outcome) => outcome,
         Err(error) if error.is_panic() => Err(JobFailure::retryable("PANICKED", "the job kind crashed")
             .hint("This is a defect of the job kind; the node's log has the details.")),
-        Err(_) => Err(JobFailure::retryable("INTERRUPTED", "the job did not stop when it was told to")),
+        Err(_) => return Err(interrupted(stop, job)),
     };
     match (stop.reason(), outcome) {
-        (_, Ok(result)) => Ok(result),
-        (Some(StopReason::Deadline), Err(_)) => Err(JobFailure::retryable(
-            "TIMEOUT",
-            format!("the attempt took longer than its {} ms", job.timeout_ms),
-        )
-        .hint("Give the job a larger timeout_ms, or less to do.")),
-        (Some(StopReason::Cancelled), Err(_)) => Err(JobFailure::permanent("CANCELLED", "a person cancelled the job")),
-        (_, failed) => failed,
+        (Some(StopReason::Deadline | StopReason::Cancelled), Err(_)) => Err(interrupted(stop, job)),
+        (_, outcome) => outcome,
+    }
+}
+
+/// Why an attempt failed that was told to stop.
+fn interrupted(stop: &Stop, job: &Claimed) -> JobFailure {
+    match stop.reason() {
+        Some(StopReason::Deadline) => {
+            JobFailure::retryable("TIMEOUT", format!("the attempt took longer than its {} ms", job.timeout_ms))
+                .hint("Give the job a larger timeout_ms, or less to do.")
+        }
+        Some(StopReason::Cancelled) => JobFailure::permanent("CANCELLED", "a person cancelled the job"),
+        Some(StopReason::LeaseLost | StopReason::Shutdown) | None => {
+            JobFailure::retryable("INTERRUPTED", "the job did not stop when it was told to")
+        }
     }
 }
 
 /// Stores how the attempt ended, and keeps trying while the disk is full or fails: the work is done and must not be
 /// lost for want of a moment.
-async fn finish(
-    shared: &Shared,
-    job: &Claimed,
-    outcome: Result<Value, JobFailure>,
-    reporter: &Reporter,
-    stop: &Stop,
-) {
-    let row = to_row(job, outcome, remaining_logs(reporter));
+async fn finish(shared: &Shared, job: &Claimed, outcome: Result<Value, JobFailure>, reporter: &Reporter, stop: &Stop) {
+    let row = to_row(job, outcome, last_words(shared, reporter));
     let Some(host) = &shared.host else { return };
     let Some(shard) = host.shard(job.id.shard()) else { return };
     host.count_finished(1);
     // The slot is given back with the first try, whatever becomes of it.
     let mut slots = Some(Arc::clone(&shared.budget));
-    for wait in FINISH_AGAIN.into_iter().chain(std::iter::repeat(FINISH_AGAIN[FINISH_AGAIN.len() - 1])) {
+    let mut waits = FINISH_AGAIN.into_iter();
+    loop {
         match shard.finish(vec![row.clone()], slots.take()).await {
             Ok(answers) => {
                 if answers.first() == Some(&FinishAnswer::LeaseLost) {
@@ -125,20 +143,27 @@ async fn finish(
             Err(error) if error.is_closed() => return,
             Err(error) => tracing::error!(job = %job.id, error = %error, "the end of an attempt could not be stored"),
         }
-        if stop.reason() == Some(StopReason::LeaseLost) {
+        let next = waits.next();
+        // A node that stops can't wait for ever; the next start reclaims the lease.
+        if stop.reason() == Some(StopReason::LeaseLost) || (next.is_none() && shared.stopping.is_cancelled()) {
             return;
         }
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(next.unwrap_or(FINISH_AGAIN[FINISH_AGAIN.len() - 1])).await;
     }
 }
 
-fn to_row(job: &Claimed, outcome: Result<Value, JobFailure>, logs: Vec<NewLogLine>) -> FinishRow {
+fn to_row(
+    job: &Claimed,
+    outcome: Result<Value, JobFailure>,
+    (progress, logs): (Option<Progress>, Vec<NewLogLine>),
+) -> FinishRow {
     let mut row = FinishRow {
         id: job.id,
         epoch: job.epoch,
         outcome: Ok(Vec::new()),
         retryable: false,
         retry_after: None,
+        progress,
         logs,
     };
     match outcome {
@@ -164,8 +189,11 @@ fn too_large(bytes: usize) -> JobError {
     }
 }
 
-fn remaining_logs(reporter: &Reporter) -> Vec<NewLogLine> {
-    reporter.take().map(|(_, logs)| logs).unwrap_or_default()
+/// What was reported and not yet sent. Under the lock under which the rest is taken and sent, so that the rest is stored
+/// before the finish: after it nothing of this attempt counts.
+fn last_words(shared: &Shared, reporter: &Reporter) -> (Option<Progress>, Vec<NewLogLine>) {
+    let _running = shared.running();
+    reporter.take().unwrap_or_default()
 }
 
 /// Gives a lease back unused, with its slot.

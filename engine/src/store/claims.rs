@@ -3,7 +3,7 @@
 use flowork_api_types::{
     JobId, Timestamp,
     engine::{NewLogLine, RenewOutcome},
-    job::{AttemptOutcome, JobState, LogLine},
+    job::{AttemptOutcome, JobState, LogLine, Progress},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,49 +14,53 @@ use super::{
     rows::{JobRow, columns},
 };
 
-/// Claims the first `limit` ready jobs: by priority, then time, then id. Rows whose payload is damaged come back as
-/// `Err` with their row, still unclaimed, for the caller to fail.
-pub(super) fn claim(
-    connection: &Connection,
-    kinds: Option<&[String]>,
-    limit: u64,
-    now: Timestamp,
-    lease_expires_at: Timestamp,
-) -> rusqlite::Result<Vec<Result<(Claimed, JobRow), JobRow>>> {
-    let rows = ready(connection, kinds, limit)?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for mut row in rows {
-        let Some(payload) = payload_of(connection, "job", row.id)? else {
-            claimed.push(Err(row));
-            continue;
-        };
-        row.attempt += 1;
-        row.epoch += 1;
-        row.state = JobState::Leased;
-        row.claimed_at = Some(now);
-        row.lease_expires_at = Some(lease_expires_at);
-        connection
-            .prepare_cached(
-                "UPDATE job SET state = 'leased', attempt = ?2, epoch = ?3, lease_expires_at_ms = ?4, \
-                 claimed_at_ms = ?5, progress = NULL WHERE key = ?1",
-            )?
-            .execute(params![row.id.key(), row.attempt, row.epoch, lease_expires_at.as_millis(), now.as_millis()])?;
-        let job = Claimed {
-            id: row.id,
-            kind: row.kind.clone(),
-            payload,
-            attempt: row.attempt,
-            epoch: row.epoch,
-            lease_expires_at,
-            timeout_ms: row.timeout_ms,
-            trace_id: row.trace_id.clone(),
-        };
-        claimed.push(Ok((job, row)));
-    }
-    Ok(claimed)
+/// A ready job with its payload; `Err` if that is damaged.
+pub(super) type Ready = Result<(JobRow, Vec<u8>), JobRow>;
+
+/// The first `limit` ready jobs: by priority, then time, then id.
+pub(super) fn ready(connection: &Connection, kinds: Option<&[String]>, limit: u64) -> rusqlite::Result<Vec<Ready>> {
+    let with_payload = |row: JobRow| {
+        let payload = payload_of(connection, "job", row.id)?;
+        Ok(match payload {
+            Some(payload) => Ok((row, payload)),
+            None => Err(row),
+        })
+    };
+    ready_rows(connection, kinds, limit)?.into_iter().map(with_payload).collect()
 }
 
-fn ready(connection: &Connection, kinds: Option<&[String]>, limit: u64) -> rusqlite::Result<Vec<JobRow>> {
+/// Leases a ready job to whoever gets what comes back.
+pub(super) fn claim(
+    connection: &Connection,
+    row: &mut JobRow,
+    payload: Vec<u8>,
+    now: Timestamp,
+    lease_expires_at: Timestamp,
+) -> rusqlite::Result<Claimed> {
+    row.attempt += 1;
+    row.epoch += 1;
+    row.state = JobState::Leased;
+    row.claimed_at = Some(now);
+    row.lease_expires_at = Some(lease_expires_at);
+    connection
+        .prepare_cached(
+            "UPDATE job SET state = 'leased', attempt = ?2, epoch = ?3, lease_expires_at_ms = ?4, \
+             claimed_at_ms = ?5, progress = NULL WHERE key = ?1",
+        )?
+        .execute(params![row.id.key(), row.attempt, row.epoch, lease_expires_at.as_millis(), now.as_millis()])?;
+    Ok(Claimed {
+        id: row.id,
+        kind: row.kind.clone(),
+        payload,
+        attempt: row.attempt,
+        epoch: row.epoch,
+        lease_expires_at,
+        timeout_ms: row.timeout_ms,
+        trace_id: row.trace_id.clone(),
+    })
+}
+
+fn ready_rows(connection: &Connection, kinds: Option<&[String]>, limit: u64) -> rusqlite::Result<Vec<JobRow>> {
     let limit = limit as i64;
     match kinds {
         None => connection
@@ -102,13 +106,19 @@ pub(super) fn renew(
             .execute([item.id.key(), lease_expires_at.as_millis()])?;
     }
     if let Some(progress) = &item.progress {
-        connection
-            .prepare_cached("UPDATE job SET progress = ?2 WHERE key = ?1")?
-            .execute(params![item.id.key(), to_text(progress)])?;
+        set_progress(connection, item.id, progress)?;
     }
     let lines = append_log(connection, item.id, held.attempt, &item.logs)?;
     let outcome = if held.cancel_requested { RenewOutcome::CancelRequested } else { RenewOutcome::Renewed };
     Ok(Renewed { outcome, owner: Some(held.owner), lines })
+}
+
+/// Stores how far a leased job is.
+pub(super) fn set_progress(connection: &Connection, id: JobId, progress: &Progress) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE job SET progress = ?2 WHERE key = ?1")?
+        .execute(params![id.key(), to_text(progress)])
+        .map(|_| ())
 }
 
 /// The row of a job whose lease is held under `epoch`.

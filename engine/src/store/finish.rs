@@ -8,7 +8,7 @@ use flowork_api_types::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    claims::{append_log, held, record_attempt},
+    claims::{append_log, held, record_attempt, set_progress},
     insert::to_text,
     requests::FinishRow,
     rows::{JobRow, check_of, columns},
@@ -29,6 +29,9 @@ pub(super) fn finish(connection: &Connection, item: &FinishRow, now: Timestamp) 
         return repeated(connection, item).map(Finished::Unchanged);
     };
     let lines = append_log(connection, item.id, row.attempt, &item.logs)?;
+    if let Some(progress) = &item.progress {
+        set_progress(connection, item.id, progress)?;
+    }
     match &item.outcome {
         Ok(result) => {
             row.error = None;
@@ -43,8 +46,9 @@ pub(super) fn finish(connection: &Connection, item: &FinishRow, now: Timestamp) 
             } else {
                 record_attempt(connection, &row, AttemptOutcome::Failed, now)?;
                 if item.retryable && row.attempt < row.attempts_max {
-                    let wait = backoff_ms(&row.backoff, row.attempt, rand::random())
-                        .max(item.retry_after.map_or(0, |wait| wait.as_millis() as u64));
+                    // What another server asked for is not ours to trust: it gets the same bound.
+                    let asked = item.retry_after.map_or(0.0, |wait| wait.as_millis() as f64).min(BACKOFF_MS_MAX) as u64;
+                    let wait = backoff_ms(&row.backoff, row.attempt, rand::random()).max(asked);
                     retry_at(connection, &mut row, Timestamp(now.as_millis() + wait as i64))?;
                 } else {
                     retire(connection, &mut row, JobState::Failed, None, now)?;
@@ -60,11 +64,10 @@ fn repeated(connection: &Connection, item: &FinishRow) -> rusqlite::Result<Finis
         .prepare_cached("SELECT outcome FROM attempt WHERE key = ?1 AND epoch = ?2")?
         .query_row(params![item.id.key(), item.epoch], |row| row.get(0))
         .optional()?;
-    let same = match (&item.outcome, before.as_deref()) {
-        (Ok(_), Some("completed")) => true,
-        (Err(_), Some("failed" | "cancelled")) => true,
-        _ => false,
-    };
+    let same = matches!(
+        (&item.outcome, before.as_deref()),
+        (Ok(_), Some("completed")) | (Err(_), Some("failed" | "cancelled"))
+    );
     Ok(if same { FinishAnswer::Accepted } else { FinishAnswer::LeaseLost })
 }
 

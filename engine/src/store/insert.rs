@@ -1,9 +1,6 @@
 //! Enqueue: the idempotency record and the job, in one transaction.
 
-use flowork_api_types::{
-    JobId, ShardNumber, Timestamp,
-    job::JobState,
-};
+use flowork_api_types::{JobId, ShardNumber, Timestamp, job::JobState};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::{
@@ -22,7 +19,8 @@ pub(super) struct Keys {
 impl Keys {
     /// Goes on after the newest job of the shard.
     pub(super) fn load(connection: &Connection, shard: ShardNumber) -> rusqlite::Result<Self> {
-        let newest = "SELECT max((SELECT coalesce(max(key), 0) FROM job), (SELECT coalesce(max(key), 0) FROM finished))";
+        let newest =
+            "SELECT max((SELECT coalesce(max(key), 0) FROM job), (SELECT coalesce(max(key), 0) FROM finished))";
         Ok(Self { shard, last: connection.query_row(newest, [], |row| row.get(0))? })
     }
 
@@ -37,7 +35,7 @@ pub(super) fn enqueue(
     connection: &Connection,
     keys: &mut Keys,
     now: Timestamp,
-    job: NewJob,
+    job: &NewJob,
 ) -> rusqlite::Result<EnqueueOutcome> {
     if let Some((original, body_hash)) = find_key(connection, &job.owner, &job.idempotency_key)? {
         return Ok(if body_hash == job.body_hash {
@@ -50,7 +48,7 @@ pub(super) fn enqueue(
         return Ok(EnqueueOutcome::QueueFull);
     }
     let id = keys.next(now);
-    let row = new_row(id, now, &job);
+    let row = new_row(id, now, job);
     insert(connection, &row, &job.payload)?;
     connection
         .prepare_cached(

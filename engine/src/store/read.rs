@@ -108,16 +108,12 @@ pub(super) fn list(connection: &Connection, filter: &ListFilter) -> rusqlite::Re
 
 fn list_table(connection: &Connection, table: Table, filter: &ListFilter) -> rusqlite::Result<ListPage> {
     let sql = match table {
-        Table::Job => concat!(
-            "SELECT ",
-            columns!(),
-            " FROM job WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3"
-        ),
-        Table::Finished => concat!(
-            "SELECT ",
-            columns!(),
-            " FROM finished WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3"
-        ),
+        Table::Job => {
+            concat!("SELECT ", columns!(), " FROM job WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3")
+        }
+        Table::Finished => {
+            concat!("SELECT ", columns!(), " FROM finished WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3")
+        }
     };
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![filter.from_key, filter.below_key, ROWS_SCANNED_MAX])?;
@@ -149,11 +145,7 @@ impl ListFilter {
 }
 
 /// A job's attempts, oldest first, the running one last; `None` if there is no such job for this actor.
-pub(super) fn attempts(
-    connection: &Connection,
-    id: JobId,
-    actor: &Actor,
-) -> rusqlite::Result<Option<Vec<Attempt>>> {
+pub(super) fn attempts(connection: &Connection, id: JobId, actor: &Actor) -> rusqlite::Result<Option<Vec<Attempt>>> {
     let transaction = connection.unchecked_transaction()?;
     let Some(job) = visible(&transaction, id, actor)? else { return Ok(None) };
     let mut attempts: Vec<Attempt> = transaction
@@ -226,11 +218,6 @@ fn visible(connection: &Connection, id: JobId, actor: &Actor) -> rusqlite::Resul
         None => find(connection, Table::Finished, id)?,
     };
     Ok(row.filter(|row| actor.may_see(&row.owner)))
-}
-
-/// The job that an idempotency key was first used for.
-pub(super) fn find_key(connection: &Connection, owner: &str, key: &str) -> rusqlite::Result<Option<JobId>> {
-    Ok(super::insert::find_key(connection, owner, key)?.map(|(id, _)| id))
 }
 
 /// Jobs of each open state.

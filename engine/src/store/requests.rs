@@ -16,23 +16,51 @@ use flowork_api_types::{
 use flowork_sqlite::StoreError;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::KindRegistry;
+
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// One request to a shard's writer.
 pub(crate) enum Request {
-    Enqueue { job: Box<NewJob>, reply: Reply<EnqueueOutcome> },
+    Enqueue {
+        job: Box<NewJob>,
+        reply: Reply<EnqueueOutcome>,
+    },
     /// Registers somebody who takes jobs, until its budget is closed. Answered once the shard has looked for the first
     /// time, after what it found has gone out.
-    Claim { claimer: Claimer, reply: Reply<()> },
-    Renew { items: Vec<RenewRow>, reply: Reply<Vec<RenewOutcome>> },
+    Claim {
+        claimer: Claimer,
+        reply: Reply<()>,
+    },
+    Renew {
+        items: Vec<RenewRow>,
+        reply: Reply<Vec<RenewOutcome>>,
+    },
     /// `slots`: a worker pool's budget, given back one slot an item before the transaction ends, so that a finish and
     /// the claim that follows it cost one fsync. They are given back whatever becomes of the finish.
-    Finish { items: Vec<FinishRow>, slots: Option<Arc<Budget>>, reply: Reply<Vec<FinishAnswer>> },
+    Finish {
+        items: Vec<FinishRow>,
+        slots: Option<Arc<Budget>>,
+        reply: Reply<Vec<FinishAnswer>>,
+    },
     /// Gives leases back unused: the jobs are ready again and the attempts do not count.
-    Release { items: Vec<(JobId, u32)>, slots: Option<Arc<Budget>>, reply: Option<Reply<()>> },
-    Cancel { id: JobId, actor: Actor, reply: Reply<ActOutcome> },
-    Requeue { id: JobId, actor: Actor, full: bool, reply: Reply<ActOutcome> },
+    Release {
+        items: Vec<(JobId, u32)>,
+        slots: Option<Arc<Budget>>,
+        reply: Reply<()>,
+    },
+    Cancel {
+        id: JobId,
+        actor: Actor,
+        reply: Reply<ActOutcome>,
+    },
+    Requeue {
+        id: JobId,
+        actor: Actor,
+        full: bool,
+        reply: Reply<ActOutcome>,
+    },
     /// Something outside changed: slots are free, the drain ended, or a test moved the clock.
     Poke,
 }
@@ -115,6 +143,8 @@ pub(crate) struct FinishRow {
     pub(crate) outcome: Result<Vec<u8>, JobError>,
     pub(crate) retryable: bool,
     pub(crate) retry_after: Option<Duration>,
+    /// How far it got, if that was not yet sent.
+    pub(crate) progress: Option<Progress>,
     /// Lines not yet sent.
     pub(crate) logs: Vec<NewLogLine>,
 }
@@ -140,9 +170,29 @@ pub(crate) type Grant = Vec<Claimed>;
 /// Somebody who takes jobs.
 pub(crate) struct Claimer {
     pub(crate) budget: Arc<Budget>,
-    /// Only these kinds; all without it.
-    pub(crate) kinds: Option<Vec<String>>,
+    pub(crate) kinds: ClaimKinds,
     pub(crate) sink: mpsc::UnboundedSender<Grant>,
+}
+
+/// Which kinds a claimer takes.
+pub(crate) enum ClaimKinds {
+    /// Whatever comes.
+    All,
+    /// These and no others.
+    Only(Vec<String>),
+    /// Those that this process runs at the time of the claim. Jobs of a module that is away, or not loaded yet, wait.
+    Registered(KindRegistry),
+}
+
+impl ClaimKinds {
+    /// The names, or `None` for all.
+    pub(crate) fn names(&self) -> Option<Vec<String>> {
+        match self {
+            Self::All => None,
+            Self::Only(names) => Some(names.clone()),
+            Self::Registered(registry) => Some(registry.names()),
+        }
+    }
 }
 
 /// How many more jobs a claimer takes, over all shards of its engine.
@@ -164,44 +214,68 @@ impl Budget {
         Self { total: slots, free: AtomicU64::new(slots), starved: AtomicBool::new(false) }
     }
 
-    /// Takes up to `wanted` slots; answers how many.
+    /// How many of `wanted` slots are free, without taking them.
+    ///
+    /// A shard that finds too few says so first and then looks again, and whoever frees a slot frees it first and then
+    /// asks [`take_starved`](Self::take_starved): one of the two always sees the other. That needs one order of all
+    /// four steps, hence `SeqCst` throughout.
+    pub(crate) fn offer(&self, wanted: u64) -> u64 {
+        let mut free = self.free();
+        if free < wanted {
+            self.starved.store(true, Ordering::SeqCst);
+            free = self.free();
+        }
+        free.min(wanted)
+    }
+
+    /// Takes up to `wanted` slots; answers how many. Take no more than there are jobs for: a slot that goes back unused
+    /// may have been missed by another shard meanwhile.
     pub(crate) fn take(&self, wanted: u64) -> u64 {
         let mut taken = 0;
-        let outcome = self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| {
-            taken = free.min(wanted);
-            (free & Self::CLOSED == 0).then(|| free - taken)
-        });
-        if outcome.is_err() {
-            return 0;
+        loop {
+            let offered = self.offer(wanted - taken);
+            if offered == 0 {
+                return taken;
+            }
+            let mut now = 0;
+            let outcome = self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| {
+                now = free.min(offered);
+                (free & Self::CLOSED == 0).then(|| free - now)
+            });
+            if outcome.is_ok() {
+                taken += now;
+            }
         }
-        if taken < wanted {
-            self.starved.store(true, Ordering::Release);
-        }
-        taken
     }
 
     /// Gives back slots whose jobs ended, or whose grant was not committed.
     pub(crate) fn give_back(&self, slots: u64) {
-        self.free.fetch_add(slots, Ordering::AcqRel);
+        self.free.fetch_add(slots, Ordering::SeqCst);
     }
 
     /// Slots that are taken.
     pub(crate) fn taken(&self) -> u64 {
-        self.total - (self.free.load(Ordering::Acquire) & !Self::CLOSED)
+        self.total - (self.free.load(Ordering::SeqCst) & !Self::CLOSED)
     }
 
     /// Grants nothing from now on.
     pub(crate) fn close(&self) {
-        self.free.fetch_or(Self::CLOSED, Ordering::AcqRel);
+        self.free.fetch_or(Self::CLOSED, Ordering::SeqCst);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.free.load(Ordering::Acquire) & Self::CLOSED != 0
+        self.free.load(Ordering::SeqCst) & Self::CLOSED != 0
     }
 
     /// Whether a shard had to leave jobs since the last call.
     pub(crate) fn take_starved(&self) -> bool {
-        self.starved.swap(false, Ordering::AcqRel)
+        self.starved.swap(false, Ordering::SeqCst)
+    }
+
+    /// None when closed.
+    fn free(&self) -> u64 {
+        let free = self.free.load(Ordering::SeqCst);
+        if free & Self::CLOSED == 0 { free } else { 0 }
     }
 }
 
@@ -228,5 +302,42 @@ mod tests {
         assert_eq!(budget.take(1), 0);
         assert!(budget.take_starved());
         assert!(!budget.take_starved());
+    }
+
+    #[test]
+    fn a_slot_that_is_freed_while_a_shard_looks_is_taken_or_its_hunger_is_seen() {
+        const ROUNDS: usize = 20_000;
+        let budgets: Vec<Budget> = (0..ROUNDS).map(|_| Budget::new(1)).collect();
+        for budget in &budgets {
+            assert_eq!(budget.take(1), 1);
+        }
+        // Both sides take turns at being early, by spinning towards the other's round.
+        let round = [const { AtomicU64::new(0) }; 2];
+        let meet = |mine: usize, number: u64| {
+            round[mine].store(number, Ordering::SeqCst);
+            while round[1 - mine].load(Ordering::SeqCst) < number {
+                std::hint::spin_loop();
+            }
+        };
+        let (seen, taken) = std::thread::scope(|scope| {
+            let freer = scope.spawn(|| {
+                let free = |(number, budget): (usize, &Budget)| {
+                    meet(0, number as u64 + 1);
+                    budget.give_back(1);
+                    budget.take_starved()
+                };
+                budgets.iter().enumerate().map(free).collect::<Vec<bool>>()
+            });
+            let taker = scope.spawn(|| {
+                let take = |(number, budget): (usize, &Budget)| {
+                    meet(1, number as u64 + 1);
+                    budget.take(1) == 1
+                };
+                budgets.iter().enumerate().map(take).collect::<Vec<bool>>()
+            });
+            (freer.join().unwrap(), taker.join().unwrap())
+        });
+        let missed = std::iter::zip(seen, taken).filter(|&(seen, taken)| !seen && !taken).count();
+        assert_eq!(missed, 0, "each is a job that waits although a slot is free");
     }
 }

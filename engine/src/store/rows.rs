@@ -87,10 +87,10 @@ impl JobRow {
             finished_at: row.get::<_, Option<i64>>(17)?.map(Timestamp),
             idempotency_key: row.get(18)?,
             trace_id: row.get(19)?,
-            tags: json(row, 20)?,
-            backoff: json(row, 21)?,
-            progress: optional_json(row, 22)?,
-            error: optional_json(row, 23)?,
+            tags: lenient_json(row, 20)?.unwrap_or_default(),
+            backoff: lenient_json(row, 21)?.unwrap_or_default(),
+            progress: lenient_json(row, 22)?,
+            error: lenient_json(row, 23)?,
             payload: Value::Null,
             result: None,
         })
@@ -100,9 +100,8 @@ impl JobRow {
     pub(crate) fn into_summary(self, engine_id: EngineId, may_act: bool) -> JobSummary {
         let allowed_actions = match self.state {
             _ if !may_act => vec![],
-            JobState::Scheduled | JobState::Queued => vec![JobAction::Cancel],
             JobState::Leased if self.cancel_requested => vec![],
-            JobState::Leased => vec![JobAction::Cancel],
+            JobState::Scheduled | JobState::Queued | JobState::Leased => vec![JobAction::Cancel],
             JobState::Failed | JobState::Cancelled | JobState::Expired => vec![JobAction::Requeue],
             JobState::Completed => vec![],
         };
@@ -157,8 +156,16 @@ fn parse(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
     row.get_ref(column)?.as_str()?.parse().map_err(|error| bad_column(column, error))
 }
 
-pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| bad_column(column, error))
+/// For what a job can do without: one damaged row must not keep a shard from serving the others.
+fn lenient_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text = row.get_ref(column)?.as_bytes_or_null()?;
+    Ok(text.and_then(|text| {
+        serde_json::from_slice(text)
+            .inspect_err(
+                |error| tracing::error!(column, error = %error, "a job's row is damaged; a default takes its place"),
+            )
+            .ok()
+    }))
 }
 
 pub(super) fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {

@@ -17,8 +17,7 @@ use flowork_sqlite::{GroupWriter, OpenError, Readers, Requests, StoreError, open
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    ListFilter, ListPage, Lookup,
-    read,
+    ListFilter, ListPage, Lookup, insert, read,
     requests::{ActOutcome, Actor, Budget, Claimer, EnqueueOutcome, FinishRow, NewJob, RenewRow, Reply, Request},
     schema::SCHEMA,
     writer::ShardWriter,
@@ -102,8 +101,12 @@ impl Shard {
         self.ask(|reply| Request::Enqueue { job: Box::new(job), reply }).await
     }
 
-    pub(crate) async fn renew(&self, items: Vec<RenewRow>) -> Result<Vec<RenewOutcome>, StoreError> {
-        self.ask(|reply| Request::Renew { items, reply }).await
+    /// Sent by the time this returns; the future is the answer.
+    pub(crate) fn renew(
+        &self,
+        items: Vec<RenewRow>,
+    ) -> impl Future<Output = Result<Vec<RenewOutcome>, StoreError>> + use<> {
+        self.ask(|reply| Request::Renew { items, reply })
     }
 
     pub(crate) async fn finish(
@@ -114,12 +117,13 @@ impl Shard {
         self.ask(|reply| Request::Finish { items, slots, reply }).await
     }
 
-    pub(crate) async fn release(
+    /// Sent by the time this returns; the future is the answer.
+    pub(crate) fn release(
         &self,
         items: Vec<(JobId, u32)>,
         slots: Option<Arc<Budget>>,
-    ) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Release { items, slots, reply: Some(reply) }).await
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        self.ask(|reply| Request::Release { items, slots, reply })
     }
 
     pub(crate) async fn cancel(&self, id: JobId, actor: Actor) -> Result<ActOutcome, StoreError> {
@@ -163,8 +167,9 @@ impl Shard {
         self.readers.read(move |connection| read::logs(connection, id, &actor, after, limit)).await
     }
 
-    pub(crate) async fn find_key(&self, owner: Arc<str>, key: String) -> Result<Option<JobId>, StoreError> {
-        self.readers.read(move |connection| read::find_key(connection, &owner, &key)).await
+    /// The job that an idempotency key was first used for, with the hash of its request.
+    pub(crate) async fn find_key(&self, owner: Arc<str>, key: String) -> Result<Option<(JobId, [u8; 32])>, StoreError> {
+        self.readers.read(move |connection| insert::find_key(connection, &owner, &key)).await
     }
 
     /// As of the last commit.
@@ -182,9 +187,15 @@ impl Shard {
         drop(writer);
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
+    fn ask<T, R: FnOnce(Reply<T>) -> Request>(
+        &self,
+        request: R,
+    ) -> impl Future<Output = Result<T, StoreError>> + use<T, R> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(request(reply))?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        let sent = self.requests.send(request(reply));
+        async move {
+            sent?;
+            answer.await.map_err(|_| StoreError::Closed)?
+        }
     }
 }

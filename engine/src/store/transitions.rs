@@ -111,6 +111,14 @@ pub(super) fn reclaim(connection: &Connection, why: Reclaim, now: Timestamp) -> 
     Ok(rows)
 }
 
+/// Lets every lease run for its full length again, after a start: while the node was away nobody could renew, and its
+/// clock may have been set.
+pub(super) fn extend_leases(connection: &Connection, until: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .execute("UPDATE job SET lease_expires_at_ms = ?1 WHERE state = 'leased'", [until.as_millis()])
+        .map(|_| ())
+}
+
 fn lease_error(why: Reclaim) -> JobError {
     let message = match why {
         Reclaim::Expired => "the worker stopped renewing its lease: it crashed, hung or lost its connection",

@@ -3,16 +3,15 @@
 //! Claims are served at the end of a batch, inside its transaction. So a job that is enqueued while a worker waits is
 //! enqueued and claimed with one fsync, and so is a finish with the claim that follows it.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+mod grants;
+
+use std::{sync::Arc, time::Duration};
 
 use flowork_api_types::{
     JobId, Timestamp,
     engine::{FinishAnswer, RenewOutcome},
     event::Event,
-    job::{AttemptOutcome, JobError, JobState},
+    job::{AttemptOutcome, JobState},
 };
 use flowork_sqlite::{Applied, Store, StoreError};
 use rusqlite::Connection;
@@ -25,7 +24,7 @@ use super::{
     read,
     requests::{ActOutcome, Actor, Budget, Claimer, EnqueueOutcome, FinishRow, Grant, RenewRow, Request},
     rows::JobRow,
-    shard::{Counts, SharedCounts, ShardOptions},
+    shard::{Counts, ShardOptions, SharedCounts},
     transitions::{self, Reclaim},
 };
 
@@ -62,6 +61,10 @@ struct Batch {
     events: Vec<OwnedEvent>,
     cancels: Vec<JobId>,
     grants: Vec<(usize, Grant)>,
+    /// Of claimers that registered in this batch.
+    joined: Vec<Arc<Budget>>,
+    /// How many of the undelivered are released in it.
+    released: usize,
 }
 
 impl ShardWriter {
@@ -75,6 +78,8 @@ impl ShardWriter {
             let transaction = connection.unchecked_transaction()?;
             while !transitions::reclaim(&transaction, Reclaim::Orphaned, options.clock.now())?.is_empty() {}
             transaction.commit()?;
+        } else {
+            transitions::extend_leases(connection, Self::lease_end(options.clock.now()))?;
         }
         let committed = read::count(connection)?;
         shared.store(committed);
@@ -125,7 +130,7 @@ impl ShardWriter {
         ));
     }
 
-    fn enqueue(&mut self, connection: &Connection, job: super::NewJob) -> rusqlite::Result<EnqueueOutcome> {
+    fn enqueue(&mut self, connection: &Connection, job: &super::NewJob) -> rusqlite::Result<EnqueueOutcome> {
         let now = self.now();
         let outcome = insert::enqueue(connection, &mut self.keys, now, job)?;
         if let EnqueueOutcome::Created(row) = &outcome {
@@ -159,6 +164,10 @@ impl ShardWriter {
         for item in items {
             answers.push(match finish::finish(connection, item, now)? {
                 Finished::Moved(row, lines) => {
+                    if let Some(progress) = &item.progress {
+                        let event = Event::JobProgress { job_id: item.id, progress: progress.clone() };
+                        self.batch.events.push((Some(Arc::clone(&row.owner)), event));
+                    }
                     if !lines.is_empty() {
                         let event = Event::JobLog { job_id: item.id, lines };
                         self.batch.events.push((Some(Arc::clone(&row.owner)), event));
@@ -193,9 +202,7 @@ impl ShardWriter {
         if let Some(mut row) = find(connection, Table::Job, id)?.filter(|row| actor.may_see(&row.owner)) {
             let from = row.state;
             if from == JobState::Leased {
-                connection
-                    .prepare_cached("UPDATE job SET cancel_requested = 1 WHERE key = ?1")?
-                    .execute([id.key()])?;
+                connection.prepare_cached("UPDATE job SET cancel_requested = 1 WHERE key = ?1")?.execute([id.key()])?;
                 self.batch.cancels.push(id);
             } else {
                 retire(connection, &mut row, JobState::Cancelled, None, now)?;
@@ -234,19 +241,51 @@ impl ShardWriter {
         })
     }
 
+    /// Does one request.
+    fn run(&mut self, connection: &Connection, request: Request) -> Applied {
+        match request {
+            Request::Enqueue { job, reply } => {
+                let outcome = self.enqueue(connection, &job);
+                self.keep(outcome, reply)
+            }
+            Request::Claim { claimer, reply } => {
+                self.batch.joined.push(Arc::clone(&claimer.budget));
+                self.claimers.push(claimer);
+                self.keep(Ok(()), reply)
+            }
+            Request::Renew { items, reply } => {
+                let outcome = self.renew(connection, items);
+                self.keep(outcome, reply)
+            }
+            Request::Finish { items, slots, reply } => {
+                let outcome = self.finish(connection, &items);
+                give_back(slots.as_ref(), items.len());
+                self.keep(outcome, reply)
+            }
+            Request::Release { items, slots, reply } => {
+                let outcome = self.release(connection, &items);
+                give_back(slots.as_ref(), items.len());
+                self.keep(outcome, reply)
+            }
+            Request::Cancel { id, actor, reply } => {
+                let outcome = self.cancel(connection, id, &actor);
+                self.keep(outcome, reply)
+            }
+            Request::Requeue { id, actor, full, reply } => {
+                let outcome = self.requeue(connection, id, &actor, full);
+                self.keep(outcome, reply)
+            }
+            Request::Poke => Applied::Keep,
+        }
+    }
+
     /// Keeps an answer until the commit; an error undoes the request and answers at once what went wrong.
-    fn keep<T: Send + 'static>(
-        &mut self,
-        outcome: rusqlite::Result<T>,
-        reply: Option<super::requests::Reply<T>>,
-    ) -> Applied {
+    fn keep<T: Send + 'static>(&mut self, outcome: rusqlite::Result<T>, reply: super::requests::Reply<T>) -> Applied {
         match outcome {
             Ok(value) => {
                 self.batch.answers.push(Box::new(move |committed| {
-                    if let Some(reply) = reply {
-                        // Whoever asked may have gone; what was done stands.
-                        let _ = reply.send(committed.map(|()| value));
-                    }
+                    // Whoever asked may have gone; what was done stands.
+                    let _ = reply.send(committed.map(|()| value));
                 }));
                 Applied::Keep
             }
@@ -254,9 +293,7 @@ impl ShardWriter {
                 self.batch.recount = true;
                 self.batch.redue = true;
                 let error = StoreError::from(error);
-                if let Some(reply) = reply {
-                    let _ = reply.send(Err(error.clone()));
-                }
+                let _ = reply.send(Err(error.clone()));
                 Applied::Undo(error)
             }
         }
@@ -280,72 +317,6 @@ impl ShardWriter {
         }
         Ok(())
     }
-
-    fn grant(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
-        if self.options.draining.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        for offset in 0..self.claimers.len() {
-            if self.batch.counts.queued == 0 {
-                break;
-            }
-            let index = (self.turn + offset) % self.claimers.len();
-            let slots = self.claimers[index].budget.take(self.batch.counts.queued as u64);
-            if slots == 0 {
-                continue;
-            }
-            let jobs = self.claim_for(connection, index, slots, now)?;
-            let unused = slots - jobs.len() as u64;
-            self.claimers[index].budget.give_back(unused);
-            if !jobs.is_empty() {
-                self.batch.grants.push((index, jobs));
-            }
-        }
-        self.turn = self.turn.wrapping_add(1);
-        Ok(())
-    }
-
-    fn claim_for(
-        &mut self,
-        connection: &Connection,
-        index: usize,
-        slots: u64,
-        now: Timestamp,
-    ) -> rusqlite::Result<Grant> {
-        let kinds = self.claimers[index].kinds.as_deref();
-        let claimed = claims::claim(connection, kinds, slots, now, Self::lease_end(now));
-        let claimed = claimed.inspect_err(|_| self.claimers[index].budget.give_back(slots))?;
-        let mut jobs = Vec::with_capacity(claimed.len());
-        for outcome in claimed {
-            match outcome {
-                Ok((job, row)) => {
-                    self.moved(Some(JobState::Queued), &row);
-                    jobs.push(job);
-                }
-                Err(mut damaged) => {
-                    damaged.error = Some(JobError {
-                        code: "PAYLOAD_DAMAGED".to_owned(),
-                        message: "the payload read from the disk is not what was stored".to_owned(),
-                        hint: Some("Check the disk, and enqueue the job again.".to_owned()),
-                        details: None,
-                    });
-                    retire(connection, &mut damaged, JobState::Failed, None, now)?;
-                    self.moved(Some(JobState::Queued), &damaged);
-                }
-            }
-        }
-        Ok(jobs)
-    }
-
-    fn deliver(&mut self, grants: Vec<(usize, Grant)>) {
-        for (index, jobs) in grants {
-            let claimer = &self.claimers[index];
-            if let Err(unsent) = claimer.sink.send(jobs) {
-                claimer.budget.give_back(unsent.0.len() as u64);
-                self.undelivered.extend(unsent.0.iter().map(|job| (job.id, job.epoch)));
-            }
-        }
-    }
 }
 
 fn give_back(slots: Option<&Arc<Budget>>, count: usize) {
@@ -358,39 +329,13 @@ impl Store for ShardWriter {
     type Request = Request;
 
     fn apply(&mut self, connection: &Connection, request: Request) -> Applied {
-        match request {
-            Request::Enqueue { job, reply } => {
-                let outcome = self.enqueue(connection, *job);
-                self.keep(outcome, Some(reply))
-            }
-            Request::Claim { claimer, reply } => {
-                self.claimers.push(claimer);
-                self.keep(Ok(()), Some(reply))
-            }
-            Request::Renew { items, reply } => {
-                let outcome = self.renew(connection, items);
-                self.keep(outcome, Some(reply))
-            }
-            Request::Finish { items, slots, reply } => {
-                let outcome = self.finish(connection, &items);
-                give_back(slots.as_ref(), items.len());
-                self.keep(outcome, Some(reply))
-            }
-            Request::Release { items, slots, reply } => {
-                let outcome = self.release(connection, &items);
-                give_back(slots.as_ref(), items.len());
-                self.keep(outcome, reply)
-            }
-            Request::Cancel { id, actor, reply } => {
-                let outcome = self.cancel(connection, id, &actor);
-                self.keep(outcome, Some(reply))
-            }
-            Request::Requeue { id, actor, full, reply } => {
-                let outcome = self.requeue(connection, id, &actor, full);
-                self.keep(outcome, Some(reply))
-            }
-            Request::Poke => Applied::Keep,
+        let (events, cancels) = (self.batch.events.len(), self.batch.cancels.len());
+        let applied = self.run(connection, request);
+        if matches!(applied, Applied::Undo(_)) {
+            self.batch.events.truncate(events);
+            self.batch.cancels.truncate(cancels);
         }
+        applied
     }
 
     fn refuse(&mut self, request: Request, error: StoreError) {
@@ -403,7 +348,7 @@ impl Store for ShardWriter {
             }
             Request::Release { items, slots, reply } => {
                 give_back(slots.as_ref(), items.len());
-                drop(reply.map(|reply| reply.send(Err(error))));
+                drop(reply.send(Err(error)));
             }
             Request::Cancel { reply, .. } | Request::Requeue { reply, .. } => drop(reply.send(Err(error))),
             Request::Claim { reply, .. } => drop(reply.send(Err(error))),
@@ -414,20 +359,22 @@ impl Store for ShardWriter {
     fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.claimers.retain(|claimer| !claimer.budget.is_closed() && !claimer.sink.is_closed());
         if !self.undelivered.is_empty() {
-            let items = std::mem::take(&mut self.undelivered);
+            let items = self.undelivered.clone();
             self.release(connection, &items)?;
+            self.batch.released = items.len();
         }
         let now = self.now();
         self.run_due(connection, now)?;
         self.grant(connection, now)
     }
 
-    fn committed(&mut self, connection: &Connection, outcome: Result<(), StoreError>) {
-        let Batch { counts, answers, events, cancels, grants, .. } = std::mem::take(&mut self.batch);
+    fn committed(&mut self, _: &Connection, outcome: Result<(), StoreError>) {
+        let Batch { counts, answers, events, cancels, grants, joined, released, .. } = std::mem::take(&mut self.batch);
         match &outcome {
             Ok(()) => {
                 self.committed = counts;
                 self.shared.store(counts);
+                self.undelivered.drain(..released);
                 self.deliver(grants);
                 for id in cancels {
                     // No local pool listens for an external engine's jobs.
@@ -441,7 +388,10 @@ impl Store for ShardWriter {
                     claimer.budget.give_back(jobs.len() as u64);
                     let _ = claimer.sink.send(Grant::new());
                 }
-                self.next_due = transitions::next_due(connection).unwrap_or(Some(self.now()));
+                // They are told that they are not registered, and try again.
+                self.claimers.retain(|claimer| !joined.iter().any(|budget| Arc::ptr_eq(budget, &claimer.budget)));
+                // What was due or ready still is.
+                self.next_due = Some(self.now());
             }
         }
         self.batch.counts = self.committed;

@@ -3,7 +3,10 @@
 //! [`authorize`] wraps every route: it looks the route's permission up in the table of `router.rs`, finds out who calls,
 //! and lets pass or not. A route without an entry in the table is refused to everybody.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
@@ -11,7 +14,7 @@ use axum::{
     response::Response,
 };
 use flowork_api_types::{EngineId, SessionId, auth::Role};
-use flowork_engine::engines::Caller;
+use flowork_engine::jobs::Caller;
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 
 use super::{
@@ -29,7 +32,7 @@ pub(crate) const ENGINE_TOKEN: HeaderName = HeaderName::from_static("x-engine-to
 /// A signed-in person.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
-    pub(crate) subject: String,
+    pub(crate) subject: Arc<str>,
     pub(crate) role: Role,
     pub(crate) session_id: Option<SessionId>,
     /// Seconds since the epoch at which the token ends.
@@ -40,7 +43,7 @@ impl Person {
     /// What this person sees and may do about jobs.
     pub(crate) fn caller(&self) -> Caller {
         Caller {
-            subject: self.subject.clone(),
+            subject: Arc::clone(&self.subject),
             sees_all: matches!(self.role, Role::Owner | Role::Operator | Role::Viewer),
             may_act: matches!(self.role, Role::Owner | Role::Operator | Role::Member),
         }
@@ -48,13 +51,13 @@ impl Person {
 
     /// Whether an event about a job of `owner` is for this person.
     pub(crate) fn sees(&self, owner: Option<&str>) -> bool {
-        self.caller().sees_all || owner.is_none_or(|owner| owner == self.subject)
+        self.caller().sees_all || owner.is_none_or(|owner| owner == &*self.subject)
     }
 
     /// How long the token still works.
     pub(crate) fn time_left(&self) -> Duration {
-        let end = UNIX_EPOCH + Duration::from_secs(self.expires_at_s);
-        end.duration_since(SystemTime::now()).unwrap_or_default()
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Duration::from_secs(self.expires_at_s).saturating_sub(now)
     }
 }
 
@@ -127,7 +130,10 @@ fn identify(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
 fn person(app: &App, authorization: &str) -> Result<Person, ApiError> {
     let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(ApiError::unauthorized("TOKEN_INVALID", "the Authorization header is not of the form Bearer <token>"));
+        return Err(ApiError::unauthorized(
+            "TOKEN_INVALID",
+            "the Authorization header is not of the form Bearer <token>",
+        ));
     }
     let claims = app.state.tokens.verify(token.trim()).map_err(|error| match error {
         TokenError::Expired => ApiError::unauthorized("TOKEN_EXPIRED", error.to_string())
@@ -138,7 +144,7 @@ fn person(app: &App, authorization: &str) -> Result<Person, ApiError> {
     if claims.sid.is_some_and(|id| !app.state.control.session_is_live(id)) {
         return Err(ApiError::unauthorized("SESSION_ENDED", "this session has ended").hint("sign in again"));
     }
-    Ok(Person { subject: claims.sub, role: claims.role, session_id: claims.sid, expires_at_s: claims.exp })
+    Ok(Person { subject: claims.sub.into(), role: claims.role, session_id: claims.sid, expires_at_s: claims.exp })
 }
 
 /// The header's value if it is there exactly once: two values mean that somebody along the way may read the other one.

@@ -119,7 +119,10 @@ impl TokenKeys {
             sid: session_id,
         };
         let claims = serde_json::to_value(claims).expect("claims are plain data");
-        (self.sign(&json!({"alg": "RS256", "typ": TOKEN_TYPE, "kid": self.0.key_id}), &claims), Timestamp(exp as i64 * 1_000))
+        (
+            self.sign(&json!({"alg": "RS256", "typ": TOKEN_TYPE, "kid": self.0.key_id}), &claims),
+            Timestamp(exp as i64 * 1_000),
+        )
     }
 
     /// Puts a token together and signs it (RFC 7515, section 7.1).
@@ -139,12 +142,13 @@ impl TokenKeys {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Invalid);
         }
-        let data = jsonwebtoken::decode::<Claims>(token, &self.0.checking, &self.0.validation).map_err(|error| {
-            match error.kind() {
+        let data =
+            jsonwebtoken::decode::<Claims>(token, &self.0.checking, &self.0.validation).map_err(|error| match error
+                .kind()
+            {
                 jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
-            }
-        })?;
+            })?;
         let ours = data.header.kid.as_deref() == Some(&self.0.key_id)
             && data.header.typ.as_deref() == Some(TOKEN_TYPE)
             && !data.claims.sub.is_empty()

@@ -119,12 +119,8 @@ fn options(methods: &str, preflight: bool) -> Response {
 }
 
 fn foreign_origin(origin: &str) -> ApiError {
-    ApiError::new(
-        StatusCode::FORBIDDEN,
-        "ORIGIN_NOT_ALLOWED",
-        format!("pages from {origin:?} may not call this node"),
-    )
-    .hint("open the GUI at the address the node printed, or add the origin to gateway.allowed_origins")
+    ApiError::new(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", format!("pages from {origin:?} may not call this node"))
+        .hint("open the GUI at the address the node printed, or add the origin to gateway.allowed_origins")
 }
 
 fn bracketed(address: SocketAddr) -> String {

@@ -61,6 +61,7 @@ pub(crate) async fn enter(matched: Option<MatchedPath>, mut request: Request, ne
 }
 
 /// Turns a panic into 500 `INTERNAL`. What it said goes to the log only.
+#[expect(clippy::needless_pass_by_value, reason = "the layer gives it by value")]
 pub(crate) fn answer_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
     let said = panic
         .downcast_ref::<String>()
@@ -94,12 +95,18 @@ impl<S: Sync> FromRequestParts<S> for Scope {
 pub(crate) fn random_hex<const N: usize>() -> String {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system gives randomness");
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| char::from_digit(digit.into(), 16)).flatten().collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 fn envelope(error: &ApiError, scope: &Scope, response: Response) -> Response {
     match error.chain() {
-        Some(chain) if error.status().is_server_error() => tracing::error!(code = error.code(), chain, "request failed"),
+        Some(chain) if error.status().is_server_error() => {
+            tracing::error!(code = error.code(), chain, "request failed");
+        }
         Some(chain) => tracing::debug!(code = error.code(), chain, "request refused"),
         None => {}
     }
@@ -151,5 +158,40 @@ pub(crate) fn route_not_found(path: &str, nearest: Option<&str>) -> ApiError {
     match nearest {
         Some(near) => error.hint(format!("did you mean {near}? /openapi.json lists every route")),
         None => error.hint("/openapi.json lists every route"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    async fn panics() -> &'static str {
+        panic!("the password is hunter2")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_without_its_words() {
+        let router =
+            Router::new().route("/", get(panics)).layer(CatchPanicLayer::custom(answer_panic)).layer(from_fn(enter));
+        let request = Request::get("/").header("x-request-id", "abc").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains(r#""code":"INTERNAL""#) && text.contains(r#""request_id":"abc""#), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_failure_of_ours_names_its_causes_in_the_log_only() {
+        let error = ApiError::internal(std::io::Error::other("disk on fire"));
+        assert_eq!(error.chain().as_deref(), Some("disk on fire"));
+        assert!(!serde_json::to_string(&error.body(None)).unwrap().contains("fire"));
     }
 }

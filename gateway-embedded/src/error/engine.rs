@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use flowork_engine::engines::{ActionError, EngineCallError, EnqueueError, JobLookupError, ListError};
+use flowork_api_types::JobId;
+use flowork_engine::jobs::{
+    act::ActionError,
+    enqueue::EnqueueError,
+    lease::EngineCallError,
+    query::{JobLookupError, ListError},
+};
 use http::StatusCode;
 use serde_json::json;
 
@@ -21,9 +27,10 @@ impl From<EnqueueError> for ApiError {
                     .details(json!({"nearest": nearest}))
                     .hint(hint)
             }
-            EnqueueError::InvalidPayload { kind, errors } => Self::validation(&errors)
-                .hint(format!("GET /v1/kinds has the JSON Schema of the payload of {kind}")),
-            EnqueueError::InvalidField { errors } => Self::validation(&errors),
+            EnqueueError::InvalidPayload { kind, errors } => {
+                Self::validation(&errors).hint(format!("GET /v1/kinds has the JSON Schema of the payload of {kind}"))
+            }
+            EnqueueError::InvalidFields { errors } => Self::validation(&errors),
             EnqueueError::PayloadTooLarge { max, .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message)
                     .details(json!({"max_bytes": max}))
@@ -37,9 +44,10 @@ impl From<EnqueueError> for ApiError {
                     .details(json!({"original_job_id": original}))
                     .hint("use a new key for a new job; repeat a request only with the very same body")
             }
-            EnqueueError::UnknownEngine { .. } => Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message)
-                .hint("GET /v1/engines lists the engines"),
-            EnqueueError::KindNotOnEngine { .. } => Self::new(StatusCode::CONFLICT, "KIND_UNAVAILABLE", message)
+            EnqueueError::UnknownEngine { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message).hint("GET /v1/engines lists the engines")
+            }
+            EnqueueError::KindUnavailable { .. } => Self::new(StatusCode::CONFLICT, "KIND_UNAVAILABLE", message)
                 .hint("leave engine_id out to let the node pick, or see GET /v1/kinds for who runs the kind"),
             EnqueueError::QueueFull { retry_after, .. } => queue_full(message, retry_after),
             EnqueueError::Draining { retry_after } => {
@@ -55,11 +63,7 @@ impl From<JobLookupError> for ApiError {
         let message = error.to_string();
         match error {
             JobLookupError::NotFound { .. } => job_not_found(message),
-            JobLookupError::Corrupt { .. } => {
-                tracing::error!(%message, "a stored job failed its hash");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "JOB_CORRUPT", message)
-                    .hint("the disk returned other data than was written; check the disk, and restore a snapshot")
-            }
+            JobLookupError::Corrupt { job_id, .. } => job_corrupt(job_id, message),
             JobLookupError::Store(error) => error.into(),
         }
     }
@@ -72,8 +76,9 @@ impl From<ListError> for ApiError {
             ListError::InvalidCursor => Self::new(StatusCode::BAD_REQUEST, "INVALID_CURSOR", message)
                 .hint("pass next_cursor of the page before as it is, or leave it out for the first page"),
             ListError::InvalidLimit { .. } => Self::field("?limit", message),
-            ListError::UnknownEngine { .. } => Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message)
-                .hint("GET /v1/engines lists the engines"),
+            ListError::UnknownEngine { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message).hint("GET /v1/engines lists the engines")
+            }
             ListError::Store(error) => error.into(),
         }
     }
@@ -88,6 +93,7 @@ impl From<ActionError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "INVALID_STATE", message).details(json!({"state": state}))
             }
             ActionError::QueueFull { retry_after, .. } => queue_full(message, retry_after),
+            ActionError::Corrupt { job_id, .. } => job_corrupt(job_id, message),
             ActionError::Store(error) => error.into(),
         }
     }
@@ -106,6 +112,12 @@ impl From<EngineCallError> for ApiError {
 
 fn job_not_found(message: String) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "JOB_NOT_FOUND", message)
+}
+
+fn job_corrupt(job_id: JobId, message: String) -> ApiError {
+    tracing::error!(%job_id, message, "a stored job failed its hash");
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "JOB_CORRUPT", message)
+        .hint("the disk returned other data than was written; check the disk, and restore a snapshot")
 }
 
 fn queue_full(message: String, retry_after: Duration) -> ApiError {

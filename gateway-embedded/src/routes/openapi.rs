@@ -2,7 +2,6 @@
 
 use axum::{extract::State, response::IntoResponse};
 use http::header;
-use serde_json::Value;
 
 use crate::{app::AppState, openapi::openapi};
 
@@ -11,7 +10,7 @@ use crate::{app::AppState, openapi::openapi};
     get,
     path = "/openapi.json",
     tag = "node",
-    responses((status = 200, description = "OpenAPI 3.1", body = Value))
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
 )]
 pub(crate) async fn openapi_document(State(app): State<AppState>) -> impl IntoResponse {
     let document = app.document.get_or_init(|| openapi().to_json().expect("the document is plain data"));

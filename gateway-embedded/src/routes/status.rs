@@ -35,8 +35,7 @@ pub(crate) async fn status(State(app): State<AppState>) -> Json<Status> {
 
 /// Memory this process has in RAM; 0 where the system does not say.
 fn memory_bytes() -> u64 {
-    let Ok(pid) = sysinfo::get_current_pid() else { return 0 };
-    let mut system = System::new();
+    let (Ok(pid), Ok(mut system)) = (sysinfo::get_current_pid(), System::new()) else { return 0 };
     let what = ProcessRefreshKind::nothing().with_memory();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
     system.process(pid).map_or(0, sysinfo::Process::memory)

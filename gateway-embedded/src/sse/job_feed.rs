@@ -11,7 +11,11 @@ use flowork_api_types::{
     event::{Event, EventEnvelope},
     job::{Job, LogLine},
 };
-use flowork_engine::{EventFeed, Engines, clock::wall_now, engines::{Caller, JobLookupError}};
+use flowork_engine::{
+    Engines, EventFeed,
+    clock::wall_now,
+    jobs::{Caller, query::JobLookupError},
+};
 
 use super::{Feed, StreamEnd, bye, frame};
 use crate::{app::App, auth::credentials::Person};
@@ -93,18 +97,18 @@ impl JobFeed {
         Ok(())
     }
 
-    fn take(&mut self, envelope: EventEnvelope) {
+    fn take(&mut self, envelope: &EventEnvelope) {
         match &envelope.event {
             Event::JobChanged { job_id, state, .. } if *job_id == self.job_id => {
                 if state.is_final() {
                     self.phase = Phase::Again;
                 } else {
-                    self.ready.push_back(frame(&envelope));
+                    self.ready.push_back(frame(envelope));
                 }
             }
-            Event::JobProgress { job_id, .. } if *job_id == self.job_id => self.ready.push_back(frame(&envelope)),
+            Event::JobProgress { job_id, .. } if *job_id == self.job_id => self.ready.push_back(frame(envelope)),
             Event::JobLog { job_id, lines } if *job_id == self.job_id => {
-                self.send_lines(lines.clone(), Some(&envelope));
+                self.send_lines(lines.clone(), Some(envelope));
             }
             Event::Resync => self.phase = Phase::Again,
             Event::JobChanged { .. }
@@ -152,7 +156,7 @@ impl Feed for JobFeed {
                     reason = self.end.due() => Some(reason),
                     next = self.events.next() => {
                         match next {
-                            Some((_, envelope)) => self.take(envelope),
+                            Some((_, envelope)) => self.take(&envelope),
                             None => self.finish(bye("stopping")),
                         }
                         None

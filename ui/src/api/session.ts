@@ -114,8 +114,8 @@ export function createSession({ platform, fetch, now }: Dependencies) {
     }
     if (response.status === 429 || response.status >= 500) throw await ApiError.from(response);
     // A link that was used here before is how people come back: whoever still has a session just goes in.
-    if (platform.secret.read() !== undefined) return void (await renew(undefined));
-    become({ name: "signed_out", reason: "link_spent", said: await ApiError.from(response) });
+    if (platform.secret.read() !== undefined) await renew(undefined);
+    else become({ name: "signed_out", reason: "link_spent", said: await ApiError.from(response) });
   }
 
   /** Signs in with the link's code if there is one, else with what is kept from last time. */
@@ -156,7 +156,7 @@ export function createSession({ platform, fetch, now }: Dependencies) {
     renew,
     accessToken: () => (access !== undefined && isFresh(access) ? Promise.resolve(access.value) : renew(access?.value)),
     state: () => state,
-    subscribe(listener: () => void) {
+    subscribe: (listener: () => void) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },

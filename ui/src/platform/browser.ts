@@ -18,10 +18,10 @@ export function browserPlatform(): Platform {
       window.addEventListener("hashchange", onHashChange);
       return () => window.removeEventListener("hashchange", onHashChange);
     },
-    exclusively(name, task) {
+    async exclusively(name, task) {
       // Absent outside secure contexts; a lone window then still runs one task at a time by itself.
-      if (!("locks" in navigator)) return task();
-      return navigator.locks.request(`flowork.${name}`, task);
+      if (!("locks" in navigator)) return await task();
+      return await navigator.locks.request(`flowork.${name}`, task);
     },
     secret: storedSecret(),
     preference: {

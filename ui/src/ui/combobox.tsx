@@ -83,17 +83,17 @@ export function Combobox({ label, value, options, onChange, placeholder, hint, e
           className={clsx(controlClass, "pr-9 font-mono")}
         />
         <ChevronDown aria-hidden className="pointer-events-none absolute top-1/2 right-3 size-4 -translate-y-1/2 text-ink-faint" />
-        <ul
+        <div
           id={`${id}-list`}
           role="listbox"
-          aria-label={label}
+          aria-label="Choices"
           hidden={!open}
           className="scroll-thin absolute z-20 mt-1.5 max-h-80 w-full overflow-y-auto rounded-xl border border-line-strong bg-panel p-1 shadow-raised"
         >
           {found.map((option, index) => (
             // The keyboard reaches the options through the input, which keeps the focus.
             // eslint-disable-next-line jsx-a11y/click-events-have-key-events
-            <li
+            <div
               key={option.value}
               id={`${id}-${index}`}
               role="option"
@@ -109,14 +109,14 @@ export function Combobox({ label, value, options, onChange, placeholder, hint, e
               <span className="font-mono text-[13px]">{option.value}</span>
               {option.title !== option.value && <span className="ml-2 text-ink-soft">{option.title}</span>}
               <span className="block text-[12.5px] leading-snug text-ink-faint">{option.detail}</span>
-            </li>
+            </div>
           ))}
           {found.length === 0 && (
-            <li role="presentation" className="px-3 py-2 text-ink-faint">
+            <p className="px-3 py-2 text-ink-faint">
               Nothing matches “{search}”.
-            </li>
+            </p>
           )}
-        </ul>
+        </div>
       </div>
     </Field>
   );

@@ -57,16 +57,17 @@ export function describedBy(id: string, has: { hint: boolean; errors: boolean })
 export function Field({ id, label, required = false, hint, errors = [], children }: FieldProps) {
   return (
     <div className="space-y-1.5">
-      <label htmlFor={id} className="block text-[13px] font-medium">
-        {label}
+      <div className="text-[13px] font-medium">
+        <label htmlFor={id}>{label}</label>
         {required && <RequiredMark />}
-      </label>
+      </div>
       {children}
       <FieldNotes id={id} hint={hint} errors={errors} />
     </div>
   );
 }
 
+/** Beside the label and not in it, so that the label stays the field's plain name. */
 export function RequiredMark() {
   return (
     <span aria-hidden title="required" className="ml-1 text-bad">

@@ -38,7 +38,9 @@ pub(super) fn check(file: &str, text: &str, problems: &mut Vec<Problem>) {
 /// Returns the name of the type or module that a line defines.
 fn defined(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace().skip_while(|word| {
-        word.starts_with("pub") || word.ends_with(')') || ["export", "default", "declare", "abstract", "unsafe", "const", "in"].contains(word)
+        word.starts_with("pub")
+            || (word.starts_with("crate::") && word.ends_with(')'))
+            || ["export", "default", "declare", "abstract", "unsafe", "const"].contains(word)
     });
     if !DEFINITIONS.contains(&words.next()?) {
         return None;

@@ -15,7 +15,7 @@ pub(crate) enum Command {
     Show,
 }
 
-pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(), Failure> {
+pub(super) fn run(command: &Command, config: &Config, format: Format) -> Result<(), Failure> {
     let Command::Show = command;
     let settings: Vec<Value> = config.shown.iter().map(as_json).collect();
     format.print(&json!({"settings": settings}), |_| {

@@ -36,8 +36,8 @@ pub(crate) enum Role {
     Viewer,
 }
 
-pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(), Failure> {
-    let Command::Create { role, ttl } = command;
+pub(super) fn run(command: &Command, config: &Config, format: Format) -> Result<(), Failure> {
+    let &Command::Create { role, ttl } = command;
     let role = match role {
         Role::Owner => auth::Role::Owner,
         Role::Operator => auth::Role::Operator,

@@ -24,12 +24,20 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn walk(&self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<(String, Value, Place)>) -> Result<(), ConfigError> {
+    fn walk(
+        &self,
+        prefix: &str,
+        table: &DeTable<'_>,
+        into: &mut Vec<(String, Value, Place)>,
+    ) -> Result<(), ConfigError> {
         for (name, value) in table {
             let place = self.place(name.span().start);
-            let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            let key =
+                if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
             match (settings::find(&key), value.get_ref()) {
-                (Some(setting), _) if !setting.in_file => return Err(ConfigError::NotInFile { place, key: setting.key }),
+                (Some(setting), _) if !setting.in_file => {
+                    return Err(ConfigError::NotInFile { place, key: setting.key });
+                }
                 (Some(setting), found) => match setting.kind.parse_toml(found) {
                     Some(value) => into.push((key, value, place)),
                     None => {
@@ -49,7 +57,7 @@ impl Reader<'_> {
     }
 
     fn place(&self, offset: usize) -> Place {
-        let line = self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = self.text[..self.text.floor_char_boundary(offset)].matches('\n').count() + 1;
         Place::File { path: self.path.to_owned(), line }
     }
 }

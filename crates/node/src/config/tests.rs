@@ -79,11 +79,11 @@ fn wrong_files_are_refused_with_line_and_reason() {
     check("workers = 0", "config.toml:1: workers must be a whole number from 1 to 256, not 0");
     check("egress = 1", "config.toml:1: egress must be a table, [egress], not integer");
     check("vault = 'plain'", "config.toml:1: vault must be one of auto, keychain, file, not 'plain'");
-    check("data_dir = '/x'", "config.toml:1: data_dir cannot be set in the file that lies in it hint: use --data-dir or FLOWORK_DATA_DIR");
     check(
-        "default_provider = 'gorq'",
-        "config.toml:1: there is no provider \"gorq\" hint: configured are: ollama",
+        "data_dir = '/x'",
+        "config.toml:1: data_dir cannot be set in the file that lies in it hint: use --data-dir or FLOWORK_DATA_DIR",
     );
+    check("default_provider = 'gorq'", "config.toml:1: there is no provider \"gorq\" hint: configured are: ollama");
     check(
         "[providers.x]\nmodel = 'm'",
         "config.toml:2: the provider \"x\" has no base_url hint: add base_url = \"https://…\" under [providers.x]",
@@ -102,7 +102,8 @@ fn address_that_others_can_reach_is_refused() {
 
 #[test]
 fn provider_of_the_file_joins_the_one_that_is_always_there() {
-    let config = Case::new("[providers.groq]\nbase_url = 'https://api.groq.com/openai/v1'\nmodel = 'm'").load().unwrap();
+    let config =
+        Case::new("[providers.groq]\nbase_url = 'https://api.groq.com/openai/v1'\nmodel = 'm'").load().unwrap();
     assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["groq", "ollama"]);
     assert_eq!(config.providers["groq"].model.as_deref(), Some("m"));
 }

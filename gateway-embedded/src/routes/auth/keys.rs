@@ -2,7 +2,6 @@
 
 use axum::{Json, extract::State, response::IntoResponse};
 use http::header;
-use serde_json::Value;
 
 use crate::app::AppState;
 
@@ -11,7 +10,7 @@ use crate::app::AppState;
     get,
     path = "/.well-known/jwks.json",
     tag = "auth",
-    responses((status = 200, description = "A JSON Web Key Set (RFC 7517)", body = Value))
+    responses((status = 200, description = "A JSON Web Key Set (RFC 7517)", body = serde_json::Value))
 )]
 pub(crate) async fn key_set(State(app): State<AppState>) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, "public, max-age=300")], Json(app.state.tokens.key_set()))

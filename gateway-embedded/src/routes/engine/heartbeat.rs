@@ -23,6 +23,6 @@ pub(crate) async fn heartbeat(
     CallingEngine(engine_id): CallingEngine,
     JsonBody(request): JsonBody<HeartbeatRequest, HEARTBEAT_BYTES_MAX>,
 ) -> Result<Json<HeartbeatAnswer>, ApiError> {
-    let answer = app.state.engines.heartbeat(engine_id, request).await?;
+    let answer = app.state.engines.heartbeat(engine_id, request)?;
     Ok(Json(answer))
 }

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use flowork_api_types::job::{BATCH_JOBS_MAX, BatchAnswer, BatchEntry, BatchItem, BatchRequest, EnqueueRequest};
-use flowork_engine::engines::{Enqueued, EnqueueError};
+use flowork_engine::jobs::enqueue::{EnqueueError, Enqueued};
 
 use crate::{
     app::AppState,
@@ -45,7 +45,7 @@ pub(crate) async fn enqueue_batch(
 }
 
 fn parsed(entry: BatchEntry) -> (String, Result<EnqueueRequest, EnqueueError>) {
-    let request = from_value(entry.job).map_err(|error| EnqueueError::InvalidField { errors: vec![error] });
+    let request = from_value(entry.job).map_err(|error| EnqueueError::InvalidFields { errors: vec![error] });
     (entry.idempotency_key, request)
 }
 

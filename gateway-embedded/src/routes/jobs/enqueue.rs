@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flowork_api_types::job::{EnqueueRequest, Job, PAYLOAD_BYTES_MAX};
-use flowork_engine::engines::Enqueued;
+use flowork_engine::jobs::enqueue::Enqueued;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{

@@ -95,9 +95,11 @@ export function createEventStream({ open, onEvent, onOpen, now }: Dependencies) 
         });
         if (atOnce) continue;
       } catch (error) {
-        if (error instanceof SignedOut) return stop();
+        if (error instanceof SignedOut) {
+          stop();
+          return;
+        }
       }
-      if (signal.aborted) return;
       failures += 1;
       const delayMs = RETRY_DELAYS_MS[Math.min(failures, RETRY_DELAYS_MS.length) - 1] ?? 30_000;
       become({ name: "waiting", failures, retryAtMs: now() + delayMs });
@@ -127,7 +129,7 @@ export function createEventStream({ open, onEvent, onOpen, now }: Dependencies) 
     /** Does not wait for the next try. */
     retryNow: () => retryNow?.(),
     state: () => state,
-    subscribe(listener: () => void) {
+    subscribe: (listener: () => void) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },

@@ -32,12 +32,12 @@ export function useJobAction(id: string) {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (action: JobAction): Promise<Job> => {
-      const params = { path: { id } };
+      const params = { path: { job_id: id } };
       switch (action) {
         case "cancel":
-          return body(node.POST("/v1/jobs/{id}/cancel", { params }));
+          return body(node.POST("/v1/jobs/{job_id}/cancel", { params }));
         case "requeue":
-          return body(node.POST("/v1/jobs/{id}/requeue", { params }));
+          return body(node.POST("/v1/jobs/{job_id}/requeue", { params }));
       }
     },
     onSuccess: (job) => {

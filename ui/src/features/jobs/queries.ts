@@ -27,13 +27,13 @@ export const jobQueries = {
   one: (id: string) =>
     queryOptions({
       queryKey: ["jobs", "one", id] as const,
-      queryFn: ({ signal }) => body(node.GET("/v1/jobs/{id}", { params: { path: { id } }, signal })),
+      queryFn: ({ signal }) => body(node.GET("/v1/jobs/{job_id}", { params: { path: { job_id: id } }, signal })),
     }),
 
   attempts: (id: string) =>
     queryOptions({
       queryKey: ["jobs", "attempts", id] as const,
-      queryFn: ({ signal }) => body(node.GET("/v1/jobs/{id}/attempts", { params: { path: { id } }, signal })),
+      queryFn: ({ signal }) => body(node.GET("/v1/jobs/{job_id}/attempts", { params: { path: { job_id: id } }, signal })),
     }),
 
   logs: (id: string) =>
@@ -47,14 +47,14 @@ export const jobQueries = {
 
 async function fetchLog(id: string, signal: AbortSignal): Promise<JobLog> {
   let log = EMPTY_LOG;
-  let after: string | undefined;
+  let after: number | undefined;
   for (let page = 0; page < LOG_PAGES_MAX; page += 1) {
     const answer = await body(
-      node.GET("/v1/jobs/{id}/logs", { params: { path: { id }, query: { after, limit: PAGE_LINES } }, signal }),
+      node.GET("/v1/jobs/{job_id}/logs", { params: { path: { job_id: id }, query: { after, limit: PAGE_LINES } }, signal }),
     );
     log = appendLines(log, answer.items);
-    after = answer.next_cursor ?? undefined;
-    if (after === undefined) return log;
+    if (!answer.next_cursor) return log;
+    after = Number(answer.next_cursor);
   }
   return log;
 }

@@ -1,0 +1,27 @@
+//! Measures the parts whose speed is promised, each beside what limits it, in one run on one disk.
+//!
+//! Figures are for comparing within a run; they say nothing about another machine.
+
+mod disk;
+mod queue;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Flowork.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The job queue, in process: enqueue, claim and finish, and the time from enqueue to claim.
+    Queue(queue::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().what {
+        What::Queue(options) => queue::run(&options),
+    }
+}

@@ -1,0 +1,31 @@
+//! `flowork engine …`
+
+mod list;
+mod run;
+
+use clap::Subcommand;
+use flowork_node::Flags;
+
+use crate::{args::load_config, client::Client, exit::Failure, output::Format};
+
+/// Run and list engines
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run jobs for a node elsewhere, until told to stop
+    Run(run::Args),
+    /// List the engines of the running node
+    List,
+    /// Add an engine that runs elsewhere, and print its token, once
+    Create {
+        /// For people; 1 to 64 characters
+        name: String,
+    },
+}
+
+pub(super) async fn run(command: Command, flags: &Flags, format: Format) -> Result<(), Failure> {
+    match command {
+        Command::Run(args) => run::run(args, flags, format).await,
+        Command::List => list::list(&Client::connect(&load_config(flags)?)?, format).await,
+        Command::Create { name } => list::create(name, &Client::connect(&load_config(flags)?)?, format).await,
+    }
+}

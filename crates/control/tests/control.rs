@@ -1,0 +1,196 @@
+//! The control store on real files.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::{path::Path, time::Duration};
+
+use flowork_api_types::{Timestamp, engine::EngineLocation};
+use flowork_control::{
+    ControlStore, CreateEngineError, OpenSessionError, OpenedSession, PAIRING_CODE_TTL, REFRESH_IDLE_TTL, RefreshError,
+    SESSIONS_MAX,
+};
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+fn after(wait: Duration) -> Timestamp {
+    Timestamp(NOW.as_millis() + wait.as_millis() as i64)
+}
+
+async fn open(directory: &Path) -> ControlStore {
+    ControlStore::open(&directory.join("control.db")).await.unwrap()
+}
+
+async fn sign_in(store: &ControlStore) -> OpenedSession {
+    let code = store.create_pairing_code(NOW).await.unwrap().code;
+    store.open_session(code.expose(), Some("a browser"), NOW).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_redeems_of_one_code_exactly_one_opens_a_session() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let code = store.create_pairing_code(NOW).await.unwrap().code;
+    let redeems: Vec<_> = (0..50)
+        .map(|_| {
+            let (store, code) = (store.clone(), code.clone());
+            tokio::spawn(async move { store.open_session(code.expose(), None, NOW).await })
+        })
+        .collect();
+    let (mut opened, mut used) = (0, 0);
+    for redeem in redeems {
+        match redeem.await.unwrap() {
+            Ok(session) => {
+                opened += 1;
+                assert!(store.session_is_live(session.id));
+            }
+            Err(OpenSessionError::UsedCode) => used += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((opened, used), (1, 49));
+}
+
+#[tokio::test]
+async fn a_code_that_can_not_be_used_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let pairing = store.create_pairing_code(NOW).await.unwrap();
+    assert_eq!(pairing.expires_at, after(PAIRING_CODE_TTL));
+    let unknown = store.open_session("0123", None, NOW).await;
+    assert!(matches!(unknown, Err(OpenSessionError::UnknownCode)));
+    let late = store.open_session(pairing.code.expose(), None, pairing.expires_at).await;
+    assert!(matches!(late, Err(OpenSessionError::ExpiredCode)));
+    let last = Timestamp(pairing.expires_at.as_millis() - 1);
+    store.open_session(pairing.code.expose(), None, last).await.expect("it works up to its end");
+    let again = store.open_session(pairing.code.expose(), None, last).await;
+    assert!(matches!(again, Err(OpenSessionError::UsedCode)));
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let first = sign_in(&store).await;
+    let second = store.refresh_session(first.refresh_token.expose(), NOW).await.unwrap();
+    assert_eq!(second.id, first.id);
+    let mut ends = store.session_ends();
+    let reused = store.refresh_session(first.refresh_token.expose(), NOW).await;
+    assert!(matches!(reused, Err(RefreshError::Reused { session_id }) if session_id == first.id));
+    assert!(ends.has_changed().unwrap(), "whoever streams to the session is told");
+    ends.mark_unchanged();
+    assert!(!store.session_is_live(first.id));
+    let newest = store.refresh_session(second.refresh_token.expose(), NOW).await;
+    assert!(matches!(newest, Err(RefreshError::Ended)), "the newest token of the family is dead as well");
+    let unknown = store.refresh_session("flr_00", NOW).await;
+    assert!(matches!(unknown, Err(RefreshError::Unknown)));
+}
+
+#[tokio::test]
+async fn a_session_lasts_thirty_days_from_its_last_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let opened = sign_in(&store).await;
+    let used_at = after(REFRESH_IDLE_TTL);
+    let next = store.refresh_session(opened.refresh_token.expose(), used_at).await.expect("on the last day");
+    let too_late = Timestamp(used_at.as_millis() + REFRESH_IDLE_TTL.as_millis() as i64 + 1);
+    let expired = store.refresh_session(next.refresh_token.expose(), too_late).await;
+    assert!(matches!(expired, Err(RefreshError::Expired)));
+    assert!(!store.session_is_live(opened.id));
+}
+
+#[tokio::test]
+async fn sessions_and_engines_are_there_again_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let (live, ended) = (sign_in(&store).await, sign_in(&store).await);
+    store.end_session(ended.id, NOW).await.unwrap();
+    let engine = store.create_engine("local", EngineLocation::Local, 4, NOW).await.unwrap();
+    store.set_setting("drain", Some("on")).await.unwrap();
+    store.close().await;
+
+    let store = open(directory.path()).await;
+    assert!(store.session_is_live(live.id) && !store.session_is_live(ended.id));
+    assert_eq!(store.engines(), std::slice::from_ref(&engine.record));
+    assert_eq!(store.engine_of_token(engine.token.expose()), Some(engine.record.id));
+    assert_eq!(store.setting("drain").await.unwrap().as_deref(), Some("on"));
+    assert_eq!(store.end_all_sessions(NOW).await.unwrap(), 1);
+    assert!(!store.session_is_live(live.id));
+}
+
+#[tokio::test]
+async fn an_engine_is_known_by_its_whole_token_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let one = store.create_engine("one", EngineLocation::Local, 1, NOW).await.unwrap();
+    let two = store.create_engine(" two ", EngineLocation::External, 1, NOW).await.unwrap();
+    assert_eq!((one.record.slot, two.record.slot, two.record.name.as_str()), (0, 1, "two"));
+    let (token, other) = (one.token.expose(), two.token.expose());
+    let mixed = format!("{}{}", &token[..token.len() - 64], &other[other.len() - 64..]);
+    for bad in ["", "fle_", "fle__", &token[1..], &token[..token.len() - 1], &mixed, &token.to_uppercase()] {
+        assert_eq!(store.engine_of_token(bad), None, "{bad}");
+    }
+    let renewed = store.replace_engine_token(one.record.id).await.unwrap().expect("it exists");
+    assert_eq!(store.engine_of_token(token), None, "the old token is dead");
+    assert_eq!(store.engine_of_token(renewed.expose()), Some(one.record.id));
+}
+
+#[tokio::test]
+async fn bad_and_taken_engine_names_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    store.create_engine("one", EngineLocation::Local, 1, NOW).await.unwrap();
+    for bad in ["", "  ", "a\nb", &"x".repeat(65)] {
+        let refused = store.create_engine(bad, EngineLocation::External, 1, NOW).await;
+        assert!(matches!(refused, Err(CreateEngineError::InvalidName)), "{bad:?}");
+    }
+    let taken = store.create_engine("one", EngineLocation::External, 1, NOW).await;
+    assert!(matches!(taken, Err(CreateEngineError::NameTaken { .. })));
+    let next = store.create_engine("next", EngineLocation::External, 1, NOW).await.unwrap();
+    assert_eq!(next.record.slot, 1, "a refused engine takes no number");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_session_too_many_ends_the_one_unused_for_longest() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let oldest = sign_in(&store).await;
+    let mut pending = Vec::new();
+    for n in 1..=SESSIONS_MAX as i64 {
+        let store = store.clone();
+        pending.push(tokio::spawn(async move {
+            let now = Timestamp(NOW.as_millis() + n);
+            let code = store.create_pairing_code(now).await.unwrap().code;
+            store.open_session(code.expose(), None, now).await.unwrap().id
+        }));
+    }
+    let mut live = 0;
+    for opened in pending {
+        live += usize::from(store.session_is_live(opened.await.unwrap()));
+    }
+    assert!(!store.session_is_live(oldest.id));
+    assert_eq!(live, SESSIONS_MAX);
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let code = store.create_pairing_code(NOW).await.unwrap().code;
+    let session = store.open_session(code.expose(), None, NOW).await.unwrap();
+    let engine = store.create_engine("local", EngineLocation::Local, 1, NOW).await.unwrap();
+    store.close().await;
+    // Closed, so that reading the files directly is safe.
+    let stored: Vec<u8> = std::fs::read_dir(directory.path())
+        .unwrap()
+        .flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    let holds = |text: &[u8]| stored.windows(text.len()).any(|window| window == text);
+    assert!(holds(b"local"), "the search finds what is there");
+    for secret in [&code, &session.refresh_token, &engine.token] {
+        let digits = &secret.expose()[secret.expose().len() - 64..];
+        let bytes: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).unwrap()).collect();
+        for part in [&digits.as_bytes()[..24], &bytes[..12]] {
+            assert!(!holds(part), "a secret is stored in the clear");
+        }
+        assert!(!format!("{secret:?}").contains(&digits[..8]), "Debug shows a secret");
+    }
+}

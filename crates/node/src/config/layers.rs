@@ -1,0 +1,169 @@
+//! The layers of settings, each over the one before, and what they come to.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use flowork_api_types::node::Notice;
+use flowork_vault::VaultChoice;
+
+use super::{
+    Config, ConfigError, Flags, Place, ProviderConfig, ShownSetting, settings,
+    value::{self, Value},
+};
+
+/// The provider that is there without being configured: Ollama on this machine.
+const OLLAMA: (&str, &str) = ("ollama", "http://127.0.0.1:11434/v1");
+
+/// Values by key, before they become a [`Config`].
+pub(super) struct Values(pub(super) BTreeMap<String, (Value, Place)>);
+
+impl Values {
+    pub(super) fn with_defaults() -> Self {
+        let mut values = Self(BTreeMap::new());
+        for setting in settings::SETTINGS {
+            if let Some(value) = (setting.default)().and_then(|text| setting.kind.parse_text(&text)) {
+                values.0.insert(setting.key.to_owned(), (value, Place::Default));
+            }
+        }
+        let (name, url) = OLLAMA;
+        values.0.insert(format!("providers.{name}.base_url"), (Value::Text(url.to_owned()), Place::Default));
+        values
+    }
+
+    pub(super) fn override_by(
+        &mut self,
+        flags: &Flags,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<(), ConfigError> {
+        for setting in settings::SETTINGS {
+            // An empty variable is one that a wrapper left unset.
+            let variable = setting.env.and_then(|name| Some((environment.get(name).filter(|v| !v.is_empty())?, name)));
+            let flag = match setting.key {
+                "data_dir" => flags.data_dir.as_ref(),
+                "listen" => flags.listen.as_ref(),
+                "workers" => flags.workers.as_ref(),
+                _ => None,
+            };
+            let given = match (flag, variable) {
+                (Some(text), _) => Some((text, Place::Flag(setting.flag.expect("settings with a flag name it")))),
+                (None, Some((text, name))) => Some((text, Place::Env(name))),
+                (None, None) => None,
+            };
+            let Some((text, place)) = given else { continue };
+            let Some(value) = setting.kind.parse_text(text) else {
+                return Err(ConfigError::WrongValue {
+                    place,
+                    key: setting.key.to_owned(),
+                    expected: setting.kind.expected(),
+                    found: format!("{text:?}"),
+                });
+            };
+            self.0.insert(setting.key.to_owned(), (value, place));
+        }
+        Ok(())
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        match &self.0.get(key)?.0 {
+            Value::Text(text) => Some(text.clone()),
+            Value::Integer(_) | Value::List(_) => None,
+        }
+    }
+
+    fn integer(&self, key: &str) -> u64 {
+        match self.0.get(key) {
+            Some((Value::Integer(number), _)) => *number,
+            _ => unreachable!("{key} is an integer with a default in the table of settings"),
+        }
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        match self.0.get(key) {
+            Some((Value::List(items), _)) => items.clone(),
+            _ => unreachable!("{key} is a list with a default in the table of settings"),
+        }
+    }
+
+    fn place(&self, key: &str) -> Place {
+        self.0.get(key).map_or(Place::Default, |(_, place)| place.clone())
+    }
+
+    fn listen(&self) -> Result<SocketAddr, ConfigError> {
+        let address = self.text("listen").and_then(|text| value::parse_address(&text));
+        let address = address.expect("listen was checked when it was read");
+        if address.ip().is_loopback() {
+            Ok(address)
+        } else {
+            Err(ConfigError::NotLoopback { place: self.place("listen"), address })
+        }
+    }
+
+    fn providers(&self) -> Result<BTreeMap<String, ProviderConfig>, ConfigError> {
+        let mut providers = BTreeMap::new();
+        for (key, (_, place)) in self.0.range("providers.".to_owned().."providers/".to_owned()) {
+            let Some((name, _)) = key["providers.".len()..].rsplit_once('.') else { continue };
+            let base_url = self.text(&format!("providers.{name}.base_url"));
+            let base_url = base_url
+                .ok_or_else(|| ConfigError::ProviderWithoutUrl { place: place.clone(), name: name.to_owned() })?;
+            let model = self.text(&format!("providers.{name}.model"));
+            providers.insert(name.to_owned(), ProviderConfig { base_url, model });
+        }
+        Ok(providers)
+    }
+
+    pub(super) fn into_config(mut self, data_dir: PathBuf, notices: Vec<Notice>) -> Result<Config, ConfigError> {
+        let place = self.place("data_dir");
+        self.0.insert("data_dir".to_owned(), (Value::Text(data_dir.to_string_lossy().into_owned()), place));
+        let providers = self.providers()?;
+        let default_provider = self.text("default_provider").unwrap_or_default();
+        if !providers.contains_key(&default_provider) {
+            return Err(ConfigError::UnknownProvider {
+                place: self.place("default_provider"),
+                name: default_provider,
+                known: providers.into_keys().collect(),
+            });
+        }
+        Ok(Config {
+            listen: self.listen()?,
+            workers: self.integer("workers") as u32,
+            shards: self.integer("shards") as u16,
+            queue_hard_cap: self.integer("queue_hard_cap"),
+            drain_deadline: Duration::from_millis(self.integer("drain_deadline_ms")),
+            log: self.text("log").unwrap_or_default(),
+            vault: match self.text("vault").as_deref() {
+                Some("keychain") => VaultChoice::Keychain,
+                Some("file") => VaultChoice::File,
+                _ => VaultChoice::Auto,
+            },
+            vault_key_dir: self.text("vault_key_dir").map(PathBuf::from),
+            egress_allow_hosts: self.list("egress.allow_hosts"),
+            allowed_hosts: self.list("gateway.allowed_hosts"),
+            allowed_origins: self.list("gateway.allowed_origins"),
+            shown: self.shown(),
+            data_dir,
+            default_provider,
+            providers,
+            notices,
+        })
+    }
+
+    /// In the order of the table; chosen names in alphabetical order.
+    fn shown(&self) -> Vec<ShownSetting> {
+        let mut shown = Vec::new();
+        for setting in settings::SETTINGS {
+            if setting.key.contains('*') {
+                let keys = self.0.iter().filter(|(key, _)| settings::find(key).is_some_and(|s| s.key == setting.key));
+                shown.extend(keys.map(|(key, (value, place))| ShownSetting {
+                    key: key.clone(),
+                    value: Some(value.clone()),
+                    place: place.clone(),
+                    doc: setting.doc,
+                }));
+            } else {
+                let (key, place) = (setting.key.to_owned(), self.place(setting.key));
+                let value = self.0.get(setting.key).map(|(value, _)| value.clone());
+                shown.push(ShownSetting { key, value, place, doc: setting.doc });
+            }
+        }
+        shown
+    }
+}

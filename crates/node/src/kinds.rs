@@ -1,0 +1,126 @@
+//! Which kinds of jobs run here: the built-in ones, and the modules in the data directory.
+//!
+//! A node registers them in its own pool; `flowork engine run` uses [`EngineKinds`] for the same set on another host.
+
+use std::{collections::BTreeMap, error::Error, path::Path};
+
+use flowork_api_types::node::Notice;
+use flowork_egress::EgressPolicy;
+use flowork_engine::KindRegistry;
+use flowork_kinds::{ApiKey, KindsOptions, ModuleHost, ModuleOptions, Provider, Providers};
+use flowork_vault::{OpenError, Secret, Vault, VaultError, provider_item};
+
+use crate::{config::Config, data_dir::DataDir, start_error::StartError};
+
+/// API keys by provider.
+pub(crate) type ProviderKeys = BTreeMap<String, Secret>;
+
+/// Reads the keys of those providers that have one.
+pub(crate) fn read_provider_keys(vault: &Vault, config: &Config) -> Result<ProviderKeys, VaultError> {
+    let mut keys = ProviderKeys::new();
+    for name in config.providers.keys() {
+        if let Some(key) = vault.get(&provider_item(name))? {
+            keys.insert(name.clone(), key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Adds the built-in kinds.
+pub(crate) fn register(config: &Config, keys: &ProviderKeys, registry: &KindRegistry) -> Result<(), StartError> {
+    let egress = EgressPolicy::parse(&config.egress_allow_hosts);
+    let egress = egress.map_err(|error| StartError::Egress(error.to_string()))?;
+    let mut providers = BTreeMap::new();
+    for (name, provider) in &config.providers {
+        let key = keys.get(name).and_then(Secret::expose_str).map(|key| ApiKey::new(key.to_owned()));
+        let provider = Provider::new(&provider.base_url, provider.model.clone(), key);
+        providers.insert(name.clone(), provider.map_err(|error| StartError::Provider(error.to_string()))?);
+    }
+    let providers = Providers::new(providers, Some(config.default_provider.clone()));
+    flowork_engine::kinds::register(registry)
+        .and_then(|()| flowork_kinds::register_builtin(registry, KindsOptions { egress, providers }))
+        .map_err(|error| StartError::Kinds(error.to_string()))
+}
+
+/// The modules of a directory, registered and watched.
+pub(crate) struct Modules(ModuleHost);
+
+impl Modules {
+    /// Installs the samples, registers what is there, and watches. What is wrong comes back as notices; it never stops
+    /// a node. Blocks; needs a runtime.
+    pub(crate) fn start(config: &Config, directory: &Path, registry: KindRegistry) -> (Option<Self>, Vec<Notice>) {
+        let mut notices = Vec::new();
+        if let Err(error) = flowork_sample_modules::install(directory) {
+            notices.push(notice("SAMPLE_MODULES", "The sample modules could not be installed", &error));
+        }
+        let options = ModuleOptions { allow_hosts: config.egress_allow_hosts.clone(), ..ModuleOptions::default() };
+        match ModuleHost::start(directory, registry, options) {
+            Ok(host) => {
+                notices.extend(host.notice().map(|notice| Notice {
+                    code: notice.code.to_owned(),
+                    message: notice.message.clone(),
+                    hint: Some(notice.hint.clone()),
+                }));
+                (Some(Self(host)), notices)
+            }
+            Err(error) => {
+                notices.push(notice("MODULES", "Modules are not available", &error));
+                (None, notices)
+            }
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.0.stop().await;
+    }
+}
+
+fn notice(code: &str, what: &str, error: &dyn Error) -> Notice {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Notice { code: code.to_owned(), message: format!("{what}: {error}{cause}"), hint: None }
+}
+
+/// The kinds of an engine that has no node in its process.
+pub struct EngineKinds {
+    registry: KindRegistry,
+    modules: Option<Modules>,
+    notices: Vec<Notice>,
+}
+
+impl EngineKinds {
+    /// Registers the built-in kinds and the modules of the data directory. Keys of providers come from the vault, if
+    /// there is one. Blocks; needs a runtime.
+    ///
+    /// # Errors
+    /// The data directory or the vault cannot be used, or the configuration does not fit.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        let data_dir = DataDir::prepare(&config.data_dir)?;
+        let keys = match Vault::open(config.vault_options()) {
+            Ok(vault) => read_provider_keys(&vault, config).map_err(StartError::Secret)?,
+            Err(OpenError::NoVault(_)) => ProviderKeys::new(),
+            Err(error) => return Err(StartError::Vault(error)),
+        };
+        let registry = KindRegistry::default();
+        register(config, &keys, &registry)?;
+        let (modules, mut notices) = Modules::start(config, &data_dir.modules(), registry.clone());
+        notices.splice(0..0, config.notices.clone());
+        Ok(Self { registry, modules, notices })
+    }
+
+    /// What runs here now; changes with the modules.
+    pub fn registry(&self) -> &KindRegistry {
+        &self.registry
+    }
+
+    /// What a person should know.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Ends the watch.
+    pub async fn stop(self) {
+        if let Some(modules) = self.modules {
+            modules.stop().await;
+        }
+    }
+}

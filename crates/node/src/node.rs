@@ -1,0 +1,325 @@
+//! Putting a node together, and taking it apart again.
+//!
+//! The order of a start is chosen for speed: the vault is unlocked on threads of its own while the stores open, the
+//! port is taken first because it is the likeliest to fail, and modules are looked for once the node already answers.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use flowork_api_types::{
+    Timestamp,
+    engine::{Engine, EngineLocation},
+    node::Notice,
+};
+use flowork_control::{ControlStore, StoreError};
+use flowork_engine::{Clock, EngineSpec, Engines, EnginesOptions, KindRegistry};
+use flowork_gateway::{BindError, BoundGateway, GatewayHandle, GatewayOptions, GatewayState, NodeFacts, TokenKeys};
+use flowork_vault::{BackEnd, ITEM_USER_KEY, Vault, keys};
+use tokio::{task::JoinHandle, time::timeout};
+
+use crate::{
+    config::{Config, Place},
+    data_dir::DataDir,
+    instance_lock::InstanceLock,
+    kinds::{self, Modules},
+    logs::{self, LogGuard},
+    port,
+    start_error::StartError,
+};
+
+/// The engine every node has, in its own process.
+const LOCAL_ENGINE: &str = "local";
+/// How long requests in flight may take once the node stops; event streams say goodbye at once.
+const GATEWAY_STOP: Duration = Duration::from_secs(3);
+
+/// Starts nodes.
+pub struct Node;
+
+/// A node that runs.
+pub struct NodeHandle {
+    data_dir: DataDir,
+    url: String,
+    back_end: BackEnd,
+    notices: Arc<RwLock<Vec<Notice>>>,
+    control: ControlStore,
+    engines: Engines,
+    clock: Clock,
+    gateway: GatewayHandle,
+    modules: JoinHandle<Option<Modules>>,
+    // Last, in this order: whoever waits for the lock finds the files closed, and the log tells all of it.
+    _lock: InstanceLock,
+    _logs: LogGuard,
+}
+
+/// How a node stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownOutcome {
+    /// Jobs that had not finished by the deadline. They are back in their queues.
+    pub released: u32,
+}
+
+impl Node {
+    /// Starts a node: data directory, lock, vault, stores, gateway. Returns once it serves.
+    ///
+    /// # Errors
+    /// Something it needs cannot be had; nothing of it runs any more.
+    pub async fn start(config: Config) -> Result<NodeHandle, StartError> {
+        let clock = Clock::System;
+        let started_at = clock.now();
+        let data_dir = DataDir::prepare(&config.data_dir)?;
+        let mut lock = InstanceLock::take(data_dir.path(), started_at)?;
+        let logs = logs::start(&data_dir.logs(), &config.log, is_quiet(&config))?;
+        let gateway = bind(&config).await?;
+
+        let registry = KindRegistry::default();
+        let (secrets, stores) =
+            tokio::join!(open_secrets(&config), open_stores(&config, &data_dir, &clock, registry.clone()));
+        let (secrets, (control, engines)) = match (secrets, stores) {
+            (Ok(secrets), Ok(stores)) => (secrets, stores),
+            (Err(error), Ok((control, engines))) => {
+                close(engines, control).await;
+                return Err(error);
+            }
+            (_, Err(error)) => return Err(error),
+        };
+        if let Err(error) = kinds::register(&config, &secrets.provider_keys, &registry) {
+            close(engines, control).await;
+            return Err(error);
+        }
+
+        let mut notices = config.notices.clone();
+        notices.extend(secrets.notice);
+        let notices = Arc::new(RwLock::new(notices));
+        let node = NodeFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            data_dir: data_dir.path().to_owned(),
+            vault: secrets.back_end.as_str().to_owned(),
+            started_at,
+            notices: Arc::clone(&notices),
+        };
+        let url = gateway.base_url();
+        if let Err(error) = lock.set_url(&url) {
+            close(engines, control).await;
+            return Err(error.into());
+        }
+        let gateway = gateway.serve(GatewayState {
+            engines: engines.clone(),
+            control: control.clone(),
+            tokens: secrets.tokens,
+            clock: clock.clone(),
+            node,
+        });
+        let took_ms = clock.now().as_millis() - started_at.as_millis();
+        tracing::info!(url, took_ms, data_dir = %data_dir.path().display(), "the node serves");
+        let modules = tokio::spawn(start_modules(config, data_dir.modules(), registry, Arc::clone(&notices)));
+        let back_end = secrets.back_end;
+        Ok(NodeHandle {
+            data_dir,
+            url,
+            back_end,
+            notices,
+            control,
+            engines,
+            clock,
+            gateway,
+            modules,
+            _lock: lock,
+            _logs: logs,
+        })
+    }
+}
+
+impl NodeHandle {
+    /// Where it serves, such as `http://127.0.0.1:7717`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
+    }
+
+    /// Where its secrets are.
+    pub fn vault(&self) -> BackEnd {
+        self.back_end
+    }
+
+    /// What a person should know about it.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.notices.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its engines.
+    pub fn engines(&self) -> Vec<Engine> {
+        self.engines.list()
+    }
+
+    /// Local jobs that run now.
+    pub fn running(&self) -> u32 {
+        self.engines.running()
+    }
+
+    /// Makes a link that signs one browser in as the owner, once.
+    ///
+    /// # Errors
+    /// The control store failed.
+    pub async fn link(&self) -> Result<String, StoreError> {
+        let pairing = self.control.create_pairing_code(self.clock.now()).await?;
+        Ok(flowork_gateway::pairing_url(&self.url, pairing.code.expose()))
+    }
+
+    /// Takes no new jobs and waits for those that run, at most until the deadline. Says how many still run then.
+    pub async fn drain(&self, deadline: Duration) -> u32 {
+        tracing::info!(running = self.engines.running(), deadline_ms = deadline.as_millis() as u64, "draining");
+        self.engines.drain(true);
+        // Whether it was in time is what `running` tells.
+        let _ = timeout(deadline, self.engines.drained()).await;
+        self.engines.running()
+    }
+
+    /// Goes back to work after a drain.
+    pub fn resume(&self) {
+        self.engines.drain(false);
+    }
+
+    /// Stops at once: jobs that run are cancelled and go back to their queues.
+    pub async fn stop(self) {
+        let cut = self.gateway.shutdown(GATEWAY_STOP).await.cut;
+        if cut > 0 {
+            tracing::info!(cut, "connections were still busy and were cut");
+        }
+        if let Ok(Some(modules)) = self.modules.await {
+            modules.stop().await;
+        }
+        close(self.engines, self.control).await;
+        tracing::info!("the node has stopped");
+    }
+
+    /// [`drain`](Self::drain), then [`stop`](Self::stop).
+    pub async fn shutdown(self, deadline: Duration) -> ShutdownOutcome {
+        let released = self.drain(deadline).await;
+        self.stop().await;
+        ShutdownOutcome { released }
+    }
+}
+
+async fn close(engines: Engines, control: ControlStore) {
+    engines.shutdown().await;
+    control.close().await;
+}
+
+/// On a terminal where nobody asked for logs, only warnings: a person reads the link there.
+fn is_quiet(config: &Config) -> bool {
+    let untouched = config.shown.iter().any(|setting| setting.key == "log" && setting.place == Place::Default);
+    untouched && std::io::stderr().is_terminal()
+}
+
+async fn bind(config: &Config) -> Result<BoundGateway, StartError> {
+    let mut options = GatewayOptions::new(config.listen);
+    options.extra_hosts.clone_from(&config.allowed_hosts);
+    options.extra_origins.clone_from(&config.allowed_origins);
+    let error = match flowork_gateway::bind(options).await {
+        Ok(bound) => return Ok(bound),
+        Err(error) => error,
+    };
+    let address = config.listen;
+    if !matches!(error, BindError::AddressInUse { .. }) {
+        return Err(StartError::Listen { address, source: error });
+    }
+    let holder = tokio::task::spawn_blocking(move || port::holder(address)).await.map_err(StartError::Panicked)?;
+    Err(StartError::PortTaken { address, holder })
+}
+
+/// What a start takes from the vault.
+struct Secrets {
+    tokens: TokenKeys,
+    provider_keys: kinds::ProviderKeys,
+    back_end: BackEnd,
+    notice: Option<Notice>,
+}
+
+async fn open_secrets(config: &Config) -> Result<Secrets, StartError> {
+    let config = config.clone();
+    let open = move || {
+        let vault = Vault::open_or_create(config.vault_options()).map_err(StartError::Vault)?;
+        let key = vault.get_or_make(ITEM_USER_KEY, keys::generate_user_key).map_err(StartError::Secret)?;
+        let tokens = TokenKeys::from_pkcs8(key.expose()).map_err(StartError::Key)?;
+        let provider_keys = kinds::read_provider_keys(&vault, &config).map_err(StartError::Secret)?;
+        let notice = vault.notice().map(|notice| Notice {
+            code: notice.code.to_owned(),
+            message: notice.message,
+            hint: Some(notice.hint),
+        });
+        Ok(Secrets { tokens, provider_keys, back_end: vault.back_end(), notice })
+    };
+    tokio::task::spawn_blocking(open).await.map_err(StartError::Panicked)?
+}
+
+async fn open_stores(
+    config: &Config,
+    data_dir: &DataDir,
+    clock: &Clock,
+    registry: KindRegistry,
+) -> Result<(ControlStore, Engines), StartError> {
+    let control = ControlStore::open(&data_dir.control_db()).await.map_err(StartError::Control)?;
+    if let Err(error) = ensure_local_engine(&control, config.shards, clock.now()).await {
+        control.close().await;
+        return Err(StartError::LocalEngine(error));
+    }
+    let engines = control.engines().into_iter().map(|record| EngineSpec {
+        id: record.id,
+        slot: record.slot,
+        name: record.name,
+        location: record.location,
+        shards: record.shards,
+    });
+    let options = EnginesOptions {
+        shards_dir: data_dir.shards(),
+        engines: engines.collect(),
+        workers: config.workers,
+        queue_hard_cap: config.queue_hard_cap,
+        clock: clock.clone(),
+    };
+    match Engines::open(options, registry).await {
+        Ok(engines) => Ok((control, engines)),
+        Err(error) => {
+            control.close().await;
+            Err(StartError::Engines(error))
+        }
+    }
+}
+
+async fn ensure_local_engine(
+    control: &ControlStore,
+    shards: u16,
+    now: Timestamp,
+) -> Result<(), flowork_control::CreateEngineError> {
+    if control.engines().iter().any(|engine| engine.location == EngineLocation::Local) {
+        return Ok(());
+    }
+    control.create_engine(LOCAL_ENGINE, EngineLocation::Local, shards, now).await.map(|_| ())
+}
+
+/// Looks for modules once the node serves. What is wrong with them never stops it.
+async fn start_modules(
+    config: Config,
+    directory: PathBuf,
+    registry: KindRegistry,
+    notices: Arc<RwLock<Vec<Notice>>>,
+) -> Option<Modules> {
+    let started = tokio::task::spawn_blocking(move || Modules::start(&config, &directory, registry)).await;
+    let (modules, found) = started.unwrap_or_else(|error| {
+        tracing::error!(%error, "looking for modules crashed");
+        (None, Vec::new())
+    });
+    for notice in &found {
+        tracing::warn!(code = notice.code, "{}", notice.message);
+    }
+    notices.write().unwrap_or_else(PoisonError::into_inner).extend(found);
+    modules
+}

@@ -1,0 +1,163 @@
+//! Attempts that end badly: what clients are told, and that the worker lives on.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use flowork_api_types::job::{Job, JobState};
+use flowork_engine::{Engines, JobFailure};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::support::{Home, START_MS, ended, enqueue, job, next_change, reached, within};
+
+/// The one worker still does its work.
+async fn lives_on(engines: &Engines) {
+    let id = enqueue(engines, "after", json!({"kind": "noop", "payload": 7})).await.summary.id;
+    assert_eq!(ended(engines, id).await.result, Some(json!({"echo": 7})));
+}
+
+fn code(job: &Job) -> &str {
+    job.summary.error.as_ref().map_or("", |error| error.code.as_str())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kind_that_panics_fails_its_attempt_alone() {
+    let home = Home::local(1, 1);
+    home.register("panics", |_| Box::pin(async { panic!("on purpose") }));
+    let engines = home.open().await;
+    let body = json!({"kind": "panics", "attempts_max": 2, "backoff": {"initial_ms": 0}});
+    let id = enqueue(&engines, "a", body).await.summary.id;
+    let job = ended(&engines, id).await;
+    assert_eq!((job.summary.state, code(&job)), (JobState::Failed, "PANICKED"));
+    assert_eq!(job.summary.attempt, 2, "another attempt may mend it");
+    lives_on(&engines).await;
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_past_one_mebibyte_fails_the_job() {
+    let home = Home::local(1, 1);
+    home.register("large", |context| {
+        Box::pin(async move { Ok(json!("x".repeat(context.payload.as_u64().unwrap_or_default() as usize))) })
+    });
+    let engines = home.open().await;
+    let quotes = 2;
+    let fits = enqueue(&engines, "a", json!({"kind": "large", "payload": (1 << 20) - quotes})).await.summary.id;
+    assert_eq!(ended(&engines, fits).await.summary.state, JobState::Completed);
+    let body = json!({"kind": "large", "payload": (1 << 20) - quotes + 1});
+    let job = ended(&engines, enqueue(&engines, "b", body).await.summary.id).await;
+    assert_eq!((job.summary.state, code(&job)), (JobState::Failed, "RESULT_TOO_LARGE"));
+    assert_eq!(job.summary.attempt, 1, "another attempt would give as much");
+    lives_on(&engines).await;
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_kind_went_away_fails_with_what_to_do() {
+    let home = Home::local(1, 1);
+    let go = Arc::new(Notify::new());
+    let started = Arc::clone(&go);
+    home.register("blocker", move |_| {
+        let go = Arc::clone(&started);
+        Box::pin(async move {
+            go.notified().await;
+            Ok(json!(null))
+        })
+    });
+    home.register("gone", |_| Box::pin(async { Ok(json!(null)) }));
+    let engines = home.open().await;
+    let blocker = enqueue(&engines, "a", json!({"kind": "blocker"})).await.summary.id;
+    let id = enqueue(&engines, "b", json!({"kind": "gone", "attempts_max": 1})).await.summary.id;
+    reached(&engines, blocker, JobState::Leased).await;
+    home.kinds.unregister("gone");
+    go.notify_one();
+    let job = ended(&engines, id).await;
+    assert_eq!((job.summary.state, code(&job)), (JobState::Failed, "KIND_UNAVAILABLE"));
+    assert!(job.summary.error.and_then(|error| error.hint).is_some());
+    lives_on(&engines).await;
+    within(engines.shutdown()).await;
+}
+
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Takes the five seconds that attempts have to stop by themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kind_that_never_returns_is_dropped_after_its_grace() {
+    let home = Home::local(1, 1);
+    let dropped = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&dropped);
+    home.register("deaf", move |_| {
+        let guard = SetOnDrop(Arc::clone(&flag));
+        Box::pin(async move {
+            std::future::pending::<()>().await;
+            drop(guard);
+            Ok(json!(null))
+        })
+    });
+    let engines = home.open().await;
+    let body = json!({"kind": "deaf", "timeout_ms": 1, "attempts_max": 1});
+    let job = ended(&engines, enqueue(&engines, "a", body).await.summary.id).await;
+    assert_eq!((job.summary.state, code(&job)), (JobState::Failed, "TIMEOUT"));
+    assert!(dropped.load(Ordering::SeqCst), "what it held must be cleaned up");
+    lives_on(&engines).await;
+    within(engines.shutdown()).await;
+}
+
+/// Takes the grace, and the second that an aborted attempt gets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_kind_that_blocks_its_thread_does_not_keep_its_worker() {
+    let home = Home::local(1, 1);
+    let (release, blocked) = mpsc::channel::<()>();
+    let blocked = std::sync::Mutex::new(blocked);
+    home.register("blocks", move |_| {
+        // Only errors or the sender's end come back; either way the thread is free again.
+        let _ = blocked.lock().unwrap().recv();
+        Box::pin(async { Ok(json!(null)) })
+    });
+    let engines = home.open().await;
+    let body = json!({"kind": "blocks", "timeout_ms": 1, "attempts_max": 1});
+    let job = ended(&engines, enqueue(&engines, "a", body).await.summary.id).await;
+    assert_eq!((job.summary.state, code(&job)), (JobState::Failed, "TIMEOUT"));
+    lives_on(&engines).await;
+    within(engines.shutdown()).await;
+    drop(release);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_names_a_time_is_not_repeated_before_it() {
+    let mut home = Home::local(1, 1);
+    home.clock = flowork_engine::Clock::manual(START_MS);
+    home.register("later", |context| {
+        let seconds = context.payload.as_u64().unwrap_or(u64::MAX);
+        Box::pin(async move {
+            Err(JobFailure::retryable("BUSY", "come back later").retry_after(Duration::from_secs(seconds)))
+        })
+    });
+    let engines = home.open().await;
+    let check = async |key: &str, payload: serde_json::Value, wait_ms: i64| {
+        let mut feed = engines.events().subscribe(None);
+        let backoff = json!({"initial_ms": 1, "jitter": false});
+        let body = json!({"kind": "later", "payload": payload, "backoff": backoff});
+        let id = enqueue(&engines, key, body).await.summary.id;
+        while next_change(&mut feed, id).await != JobState::Scheduled {}
+        assert_eq!(job(&engines, id).await.summary.run_at.as_millis() - START_MS, wait_ms);
+    };
+    check("a", json!(90), 90_000).await;
+    check("b", json!(0), 1).await;
+    let day_ms = 86_400_000;
+    check("c", json!(null), day_ms).await;
+    lives_on(&engines).await;
+    within(engines.shutdown()).await;
+}

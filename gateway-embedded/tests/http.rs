@@ -1,0 +1,17 @@
+//! The gateway over real HTTP: a real listener on a port the system picks, real engines and a real control store in a
+//! temporary directory.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod http {
+    mod document;
+    mod edge;
+    mod engine_calls;
+    mod errors;
+    mod gateway;
+    mod gui;
+    mod jobs;
+    mod limits;
+    mod permissions;
+    mod sign_in;
+    mod streams;
+}

@@ -1,0 +1,243 @@
+//! Every route with every class of caller, against the permission the route declares.
+
+use std::time::Duration;
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{RSA_PKCS1_SHA256, RsaKeyPair},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use flowork_api_types::{auth::Role, engine::EngineLocation};
+use flowork_gateway::{Permission, RouteEntry, Standing, TokenKeys, route_table};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+use super::gateway::{Answer, Gateway, new_key, read};
+
+/// What a caller sends, and how they stand if it is accepted; `None` for credentials that must be refused.
+struct Class {
+    name: String,
+    headers: Vec<(&'static str, String)>,
+    standing: Option<Standing>,
+}
+
+impl Class {
+    fn new(name: &str, headers: &[(&'static str, String)], standing: Option<Standing>) -> Self {
+        Self { name: name.to_owned(), headers: headers.to_vec(), standing }
+    }
+
+    fn bearer(name: &str, token: &str, standing: Option<Standing>) -> Self {
+        Self::new(name, &[("authorization", format!("Bearer {token}"))], standing)
+    }
+}
+
+#[tokio::test]
+async fn every_route_lets_exactly_those_pass_whom_its_permission_allows() {
+    let gateway = Gateway::start().await;
+    let classes = classes(&gateway).await;
+    let table = route_table();
+    let mut checked = 0;
+    for route in &table {
+        for class in &classes {
+            let answer = read(request(&gateway, route, class)).await;
+            check(route, class, &answer);
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, table.len() * classes.len());
+    for permission in Permission::ALL {
+        assert!(table.iter().any(|route| route.permission == permission), "{permission:?} is used");
+    }
+}
+
+/// The matrix holds the gateway to what is declared; this holds the declarations to what was decided.
+#[test]
+fn what_is_open_to_all_and_what_to_the_owner_only_is_written_down_here_too() {
+    let with = |permission| -> Vec<String> {
+        let table = route_table();
+        let routes = table.iter().filter(|route| route.permission == permission);
+        routes.map(|route| format!("{} {}", route.method, route.path)).collect()
+    };
+    let public = [
+        "GET /health",
+        "GET /ready",
+        "GET /openapi.json",
+        "GET /.well-known/jwks.json",
+        "POST /v1/auth/pair",
+        "POST /v1/auth/refresh",
+    ];
+    assert_eq!(with(Permission::Public), public);
+    assert_eq!(with(Permission::OwnerOnly), ["POST /v1/auth/links", "POST /v1/engines"]);
+    assert!(with(Permission::Read).iter().all(|route| route.starts_with("GET ")), "reading changes nothing");
+    assert!(with(Permission::EngineCall).iter().all(|route| route.contains(" /v1/engine/")));
+}
+
+#[tokio::test]
+async fn head_asks_for_what_get_asks_for() {
+    let gateway = Gateway::start().await;
+    for route in route_table().iter().filter(|route| route.method == "GET") {
+        let path = route.path.replace("{job_id}", "job_01930c5ea2f07a3c8000000000000000");
+        let status = gateway.plain(Method::HEAD, &path).send().await.unwrap().status();
+        assert_eq!(status == 401, route.permission != Permission::Public, "{path}: {status}");
+    }
+}
+
+fn check(route: &RouteEntry, class: &Class, answer: &Answer) {
+    let case = format!("{} {} as {}: {} {}", route.method, route.path, class.name, answer.status, answer.text);
+    // `pair` and `refresh` are public, and refuse the code and token in this test's bodies with a 401 of their own.
+    let of_route = ["LINK_UNKNOWN", "REFRESH_UNKNOWN"].iter().any(|code| answer.text.contains(code));
+    let passed = of_route || !matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    match class.standing {
+        _ if route.permission == Permission::Public => assert!(passed, "{case}"),
+        None => {
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{case}");
+            assert_eq!(answer.header("www-authenticate"), "Bearer", "{case}");
+        }
+        Some(standing) => {
+            assert_eq!(passed, route.permission.allows(standing), "{case}");
+            if !passed && standing == Standing::Nobody {
+                assert_eq!(answer.code(), "UNAUTHENTICATED", "{case}");
+            } else if !passed {
+                assert_eq!(answer.code(), "FORBIDDEN", "{case}");
+            }
+        }
+    }
+}
+
+fn request(gateway: &Gateway, route: &RouteEntry, class: &Class) -> RequestBuilder {
+    let mut path = route.path.replace("{job_id}", "job_01930c5ea2f07a3c8000000000000000");
+    if route.path == "/v1/events" {
+        // A parameter that is not there, so that the stream does not start once the caller has passed.
+        path.push_str("?none=1");
+    }
+    let mut request = gateway.plain(route.method.clone(), &path).header("Idempotency-Key", "k");
+    // Bodies that pass the parser where that has no lasting effect, and fail in it elsewhere.
+    let body = match route.path.as_str() {
+        "/v1/auth/pair" => json!({"code": "no such code"}),
+        "/v1/auth/refresh" => json!({"refresh_token": "no such token"}),
+        "/v1/engine/claim" => json!({"max": 1}),
+        "/v1/engine/renew" => json!({"jobs": []}),
+        "/v1/engine/finish" => json!({"results": []}),
+        _ => json!({"no such field": 1}),
+    };
+    if route.method == "POST" {
+        request = request.json(&body);
+    }
+    class.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
+}
+
+async fn classes(gateway: &Gateway) -> Vec<Class> {
+    let owner = gateway.owner.as_str();
+    let engine = gateway
+        .state
+        .control
+        .create_engine("elsewhere", EngineLocation::External, 1, gateway.state.clock.now())
+        .await
+        .unwrap();
+    let engine_token = engine.token.expose().to_owned();
+    let foreign = TokenKeys::from_pkcs8(&new_key()).unwrap();
+    let ended = gateway.sign_in().await;
+    let ended = ended["access_token"].as_str().unwrap();
+    read(gateway.plain(reqwest::Method::POST, "/v1/auth/logout").bearer_auth(ended)).await;
+
+    let mut classes = vec![Class::new("nobody", &[], Some(Standing::Nobody))];
+    for role in Role::ALL {
+        classes.push(Class::bearer(role.as_str(), &gateway.token("p", role), Some(Standing::Person(role))));
+    }
+    classes.push(Class::new("an engine", &[("x-engine-token", engine_token.clone())], Some(Standing::Engine)));
+
+    let claims = claims();
+    let bad = |change: fn(&mut Value)| {
+        let mut claims = claims.clone();
+        change(&mut claims);
+        sign(gateway, &header(gateway), &claims)
+    };
+    let signed = |header: Value| sign(gateway, &header, &claims);
+    let (head, rest) = owner.split_once('.').unwrap();
+    let (payload, signature) = rest.split_once('.').unwrap();
+    let kid = header(gateway)["kid"].clone();
+    let tokens = [
+        ("expired long ago", bad(|claims| claims["exp"] = json!(1_000_000_000))),
+        ("not yet valid", bad(|claims| claims["nbf"] = json!(4_000_000_000_u64))),
+        ("wrong audience", bad(|claims| claims["aud"] = json!("flowork-engine"))),
+        ("wrong issuer", bad(|claims| claims["iss"] = json!("somebody"))),
+        ("no audience", bad(|claims| drop(claims.as_object_mut().unwrap().remove("aud")))),
+        ("no issuer", bad(|claims| drop(claims.as_object_mut().unwrap().remove("iss")))),
+        ("no expiry", bad(|claims| drop(claims.as_object_mut().unwrap().remove("exp")))),
+        ("no subject", bad(|claims| drop(claims.as_object_mut().unwrap().remove("sub")))),
+        ("empty subject", bad(|claims| claims["sub"] = json!(""))),
+        ("no id", bad(|claims| drop(claims.as_object_mut().unwrap().remove("jti")))),
+        ("no issue time", bad(|claims| drop(claims.as_object_mut().unwrap().remove("iat")))),
+        ("unknown role", bad(|claims| claims["role"] = json!("root"))),
+        ("no role", bad(|claims| drop(claims.as_object_mut().unwrap().remove("role")))),
+        ("unknown session", bad(|claims| claims["sid"] = json!("ses_01930c5ea2f07a3c8000000000000000"))),
+        ("ended session", ended.to_owned()),
+        ("another type", signed(json!({"alg": "RS256", "typ": "JWT", "kid": kid}))),
+        ("no type", signed(json!({"alg": "RS256", "kid": kid}))),
+        ("another key id", signed(json!({"alg": "RS256", "typ": "at+jwt", "kid": "other"}))),
+        ("another RSA algorithm", signed(json!({"alg": "RS512", "typ": "at+jwt", "kid": kid}))),
+        ("another key", foreign.sign_access("p", Role::Owner, None, Duration::from_mins(5))),
+        ("no signature", format!("{head}.{payload}.")),
+        ("two parts", format!("{head}.{payload}")),
+        ("torn signature", format!("{head}.{payload}.{}", &signature[2..])),
+        ("another payload", format!("{head}.{}.{signature}", encode(&claims))),
+        ("alg none", format!("{}.{payload}.", encode(&json!({"alg": "none", "typ": "at+jwt"})))),
+        ("HS256 with the public key", hs256(gateway, &claims)),
+        ("empty", String::new()),
+        ("an engine's token", engine_token.clone()),
+        ("very long", "a".repeat(8 << 10)),
+    ];
+    for (name, token) in &tokens {
+        classes.push(Class::bearer(name, token, None));
+    }
+    // Signed by this test's own code and accepted, so that the refusals above are not due to that code.
+    let good = sign(gateway, &header(gateway), &claims);
+    classes.push(Class::bearer("a good token by hand", &good, Some(Standing::Person(Role::Owner))));
+
+    let half = format!("{}{}", &engine_token[..engine_token.len() - 64], "0".repeat(64));
+    classes.push(Class::new("an engine with another secret", &[("x-engine-token", half)], None));
+    classes.push(Class::new("an owner's token as an engine's", &[("x-engine-token", owner.to_owned())], None));
+    classes.push(Class::new("basic", &[("authorization", "Basic b3duZXI6b3duZXI=".to_owned())], None));
+    let both = [("authorization", format!("Bearer {owner}")), ("x-engine-token", engine_token)];
+    classes.push(Class::new("both carriers", &both, None));
+    let twice = [("authorization", format!("Bearer {owner}")), ("authorization", format!("Bearer {owner}"))];
+    classes.push(Class::new("twice", &twice, None));
+    classes
+}
+
+fn claims() -> Value {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    json!({
+        "iss": "flowork", "aud": "flowork-user", "sub": "p", "jti": "1", "role": "owner",
+        "iat": now, "exp": now + 600,
+    })
+}
+
+fn header(gateway: &Gateway) -> Value {
+    let (header, _) = gateway.owner.split_once('.').unwrap();
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap()
+}
+
+fn sign(gateway: &Gateway, header: &Value, claims: &Value) -> String {
+    let text = format!("{}.{}", encode(header), encode(claims));
+    let key = RsaKeyPair::from_pkcs8(&gateway.key).unwrap();
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
+    format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The classic: signed with HMAC, the public key (which everybody can fetch) as the secret.
+fn hs256(gateway: &Gateway, claims: &Value) -> String {
+    use aws_lc_rs::{encoding::AsDer, hmac, signature::KeyPair};
+    let public = RsaKeyPair::from_pkcs8(&gateway.key).unwrap();
+    let public: aws_lc_rs::encoding::PublicKeyX509Der<'_> = public.public_key().as_der().unwrap();
+    let mut head = header(gateway);
+    head["alg"] = json!("HS256");
+    let text = format!("{}.{}", encode(&head), encode(claims));
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, public.as_ref()), text.as_bytes());
+    format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag))
+}
+
+fn encode(part: &Value) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(part.to_string())
+}

@@ -1,0 +1,72 @@
+// Chromium on a node's GUI, and the few things a person does there, by role and name.
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+
+import { chromium } from "playwright-core";
+
+import { PATIENCE_MS } from "../harness/process.mjs";
+
+const CHROMIUM = process.env.FLOWORK_CHROMIUM ?? "/usr/bin/chromium";
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+/** Starts a browser with a profile of its own, and opens a page in it. */
+export async function openBrowser(t, { colorScheme = "dark", viewport = { width: 1280, height: 800 } } = {}) {
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    // The sandbox needs rights that containers and root do not have; what runs here is ours.
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server"],
+  });
+  t.after(() => browser.close());
+  const context = await browser.newContext({ colorScheme, viewport, reducedMotion: "reduce" });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on("pageerror", (error) => page.complaints.push(`uncaught: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error") {
+      page.complaints.push(`console: ${message.text()} ${message.location().url}`);
+    }
+  });
+  return page;
+}
+
+/** Opens a one-time link and waits until the GUI is there. */
+export async function signIn(page, link) {
+  await page.goto(link);
+  await page.getByRole("link", { name: "New job" }).first().waitFor();
+}
+
+/** Opens the form for a new job and chooses its kind. */
+export async function chooseKind(page, kind) {
+  await page.getByRole("link", { name: "New job" }).first().click();
+  const chooser = page.getByRole("combobox", { name: "Kind" });
+  await chooser.fill(kind);
+  await chooser.press("Enter");
+}
+
+/** Sends the form and waits for the page of the new job. */
+export async function enqueue(page) {
+  await page.getByRole("button", { name: "Enqueue job" }).click();
+  await page.waitForURL(/\/jobs\/job_/);
+}
+
+/** Waits until the job on this page says that it is in a state. */
+export async function waitForState(page, state) {
+  await page.getByRole("status").filter({ hasText: state }).first().waitFor();
+}
+
+/** Returns a part of the page by its heading. */
+export function section(page, name) {
+  return page.getByRole("region", { name }).or(page.locator("section", { has: page.getByRole("heading", { name }) })).first();
+}
+
+/** Returns what axe finds that keeps people out, as one line each. */
+export async function barriers(page) {
+  // The page's own policy forbids foreign scripts, so axe is run as the debugger, not as a script element.
+  const source = await readFile(AXE, "utf8");
+  await page.evaluate(source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join(" | ")}`);
+}

@@ -1,0 +1,108 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+
+import { ApiError } from "~/api/error";
+import type { Job } from "~/api/types";
+import { Loaded } from "~/features/app/loaded";
+import { paths } from "~/paths";
+import { Callout } from "~/ui/callout";
+import { CopyButton } from "~/ui/copy-button";
+import { JsonView } from "~/ui/json-view";
+import { Page, Section } from "~/ui/page";
+import { ProgressBar } from "~/ui/progress-bar";
+
+import { jobQueries } from "../queries";
+import { StateBadge } from "../state-badge";
+import { Actions } from "./actions";
+import { Attempts } from "./attempts";
+import { Details } from "./details";
+import { LogSection } from "./log";
+import { Output } from "./output";
+import { ResultSection } from "./result";
+
+/** One job: where it is, what it says, what came of it. */
+export function JobPage({ id }: { id: string }) {
+  const query = useQuery(jobQueries.one(id));
+  if (query.data !== undefined) return <Shown job={query.data} />;
+  if (query.error instanceof ApiError && query.error.status === 404) return <Unknown id={id} />;
+  return (
+    <Page title="Job">
+      <Loaded query={query} what="the job">
+        {() => null}
+      </Loaded>
+    </Page>
+  );
+}
+
+function Unknown({ id }: { id: string }) {
+  return (
+    <Page title="There is no such job">
+      <p className="text-ink-soft [overflow-wrap:anywhere]">
+        This node does not know <code className="font-mono">{id}</code>, or it is not yours to see.{" "}
+        <Link to={paths.jobs} className="text-accent underline underline-offset-2">
+          All jobs
+        </Link>
+      </p>
+    </Page>
+  );
+}
+
+function Shown({ job }: { job: Job }) {
+  const { progress } = job;
+  return (
+    <Page
+      title={job.kind}
+      detail={
+        <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
+          <div role="status" aria-label="Job state">
+            <StateBadge state={job.state} cancelRequested={job.cancel_requested} />
+          </div>
+          <span className="flex items-center font-mono text-xs text-ink-faint [overflow-wrap:anywhere]">
+            {job.id}
+            <CopyButton value={job.id} what="the job's id" />
+          </span>
+        </div>
+      }
+      actions={<Actions job={job} />}
+    >
+      <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
+        <div className="min-w-0 space-y-4">
+          {job.state === "leased" && (
+            <div className="rounded-xl border border-line bg-panel p-4">
+              <ProgressBar label="Progress" fraction={progress?.fraction ?? null} message={progress?.message} />
+            </div>
+          )}
+          <Failure job={job} />
+          {job.state === "leased" && typeof progress?.output === "string" && <Output text={progress.output} />}
+          {job.state === "completed" && <ResultSection kind={job.kind} result={job.result} />}
+          <LogSection job={job} />
+          <Section title="Payload">
+            <JsonView value={job.payload} what="the payload" />
+          </Section>
+        </div>
+        <div className="min-w-0 space-y-4">
+          <Details job={job} />
+          <Attempts job={job} />
+        </div>
+      </div>
+    </Page>
+  );
+}
+
+/** Why it failed, or why its last attempt did while there are more to come. */
+function Failure({ job }: { job: Job }) {
+  const { error } = job;
+  if (!error || job.state === "completed") return null;
+  const final = job.state === "failed";
+  return (
+    <Callout tone={final ? "bad" : "warn"} title={final ? error.message : `The last attempt failed: ${error.message}`}>
+      {error.hint && <p>{error.hint}</p>}
+      <p className="text-xs">
+        <code className="font-mono">{error.code}</code>
+      </p>
+      {error.details && Object.keys(error.details).length > 0 && (
+        <JsonView value={error.details} what="the details of the error" />
+      )}
+    </Callout>
+  );
+}
