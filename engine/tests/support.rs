@@ -1,11 +1,6 @@
 //! What the tests share: engines in a directory of their own, short ways to say what is asked of them, scripted kinds.
 
-use std::{
-    path::PathBuf,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use flowork_api_types::{
@@ -19,8 +14,8 @@ use flowork_api_types::{
     kind::KindDescriptor,
 };
 use flowork_engine::{
-    Clock, EngineSpec, Engines, EnginesOptions, EventFeed, JobContext, JobFailure, JobKind, KindRegistry,
-    jobs::Caller, kinds,
+    Clock, EngineSpec, Engines, EnginesOptions, EventFeed, JobContext, JobFailure, JobKind, KindRegistry, jobs::Caller,
+    kinds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -39,6 +39,8 @@ export async function signIn(page, link) {
 /** Opens the form for a new job and chooses its kind. */
 export async function chooseKind(page, kind) {
   await page.getByRole("link", { name: "New job" }).first().click();
+  // The list of jobs has a filter of the same name.
+  await page.waitForURL("**/jobs/new*");
   const chooser = page.getByRole("combobox", { name: "Kind" });
   await chooser.fill(kind);
   await chooser.press("Enter");
@@ -52,12 +54,12 @@ export async function enqueue(page) {
 
 /** Waits until the job on this page says that it is in a state. */
 export async function waitForState(page, state) {
-  await page.getByRole("status").filter({ hasText: state }).first().waitFor();
+  await page.getByRole("status", { name: "Job state" }).filter({ hasText: state }).waitFor();
 }
 
-/** Returns a part of the page by its heading. */
+/** Returns a part of the page by its name. */
 export function section(page, name) {
-  return page.getByRole("region", { name }).or(page.locator("section", { has: page.getByRole("heading", { name }) })).first();
+  return page.getByRole("region", { name });
 }
 
 /** Returns what axe finds that keeps people out, as one line each. */

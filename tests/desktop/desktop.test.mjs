@@ -24,7 +24,7 @@ test("window signs in, runs a job, and leaves nothing behind when it is closed",
   await app.window.type("//*[@id=//label[starts-with(normalize-space(),'CSV file')]/@for]", file);
   await app.window.click("//button[normalize-space()='Enqueue job']");
   // A module is a child of the app's own program, so this also shows that it can be one.
-  await app.window.text("//*[@role='status' and contains(., 'completed')]");
+  await app.window.text("//*[@role='status' and contains(., 'Completed')]");
 
   await app.closeWindow();
   assert.equal(await app.exitCode(), 0, "closing the window is a normal end");

@@ -5,7 +5,9 @@ import { eventually, run, start, within } from "../harness/process.mjs";
 
 /** Starts an X server on a display number of its own choice, and a window manager on it. */
 export async function startScreen(t, environment) {
-  const server = start(t, "Xvfb", ["-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp"], {
+  // Without -noreset the server starts over when its last client leaves, which the first look for the window manager
+  // can be.
+  const server = start(t, "Xvfb", ["-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     env: environment,
   });

@@ -3,6 +3,7 @@
 //! Figures are for comparing within a run; they say nothing about another machine.
 
 mod disk;
+mod node;
 mod queue;
 
 use clap::{Parser, Subcommand};
@@ -18,10 +19,13 @@ struct Arguments {
 enum What {
     /// The job queue, in process: enqueue, claim and finish, and the time from enqueue to claim.
     Queue(queue::Options),
+    /// A whole node: how soon it is ready, and what it costs while idle.
+    Node(node::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Queue(options) => queue::run(&options),
+        What::Node(options) => node::run(&options),
     }
 }

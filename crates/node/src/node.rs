@@ -1,7 +1,8 @@
 //! Putting a node together, and taking it apart again.
 //!
-//! The order of a start is chosen for speed: the vault is unlocked on threads of its own while the stores open, the
-//! port is taken first because it is the likeliest to fail, and modules are looked for once the node already answers.
+//! The order of a start is chosen for speed: the port is taken first because it is the likeliest to fail, and then the
+//! vault is unlocked, the stores open and the modules are looked for side by side. All of it is there once the node
+//! answers, so that nobody who is quick is told that there is no such kind.
 
 use std::{
     io::IsTerminal,
@@ -19,7 +20,7 @@ use flowork_control::{ControlStore, StoreError};
 use flowork_engine::{Clock, EngineSpec, Engines, EnginesOptions, KindRegistry};
 use flowork_gateway::{BindError, BoundGateway, GatewayHandle, GatewayOptions, GatewayState, NodeFacts, TokenKeys};
 use flowork_vault::{BackEnd, ITEM_USER_KEY, Vault, keys};
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     config::{Config, Place},
@@ -49,7 +50,7 @@ pub struct NodeHandle {
     engines: Engines,
     clock: Clock,
     gateway: GatewayHandle,
-    modules: JoinHandle<Option<Modules>>,
+    modules: Option<Modules>,
     // Last, in this order: whoever waits for the lock finds the files closed, and the log tells all of it.
     _lock: InstanceLock,
     _logs: LogGuard,
@@ -76,6 +77,7 @@ impl Node {
         let gateway = bind(&config).await?;
 
         let registry = KindRegistry::default();
+        let modules = tokio::spawn(start_modules(config.clone(), data_dir.modules(), registry.clone()));
         let (secrets, stores) =
             tokio::join!(open_secrets(&config), open_stores(&config, &data_dir, &clock, registry.clone()));
         let (secrets, (control, engines)) = match (secrets, stores) {
@@ -91,8 +93,10 @@ impl Node {
             return Err(error);
         }
 
+        let (modules, found) = modules.await.map_err(StartError::Panicked)?;
         let mut notices = config.notices.clone();
         notices.extend(secrets.notice);
+        notices.extend(found);
         let notices = Arc::new(RwLock::new(notices));
         let node = NodeFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -115,7 +119,6 @@ impl Node {
         });
         let took_ms = clock.now().as_millis() - started_at.as_millis();
         tracing::info!(url, took_ms, data_dir = %data_dir.path().display(), "the node serves");
-        let modules = tokio::spawn(start_modules(config, data_dir.modules(), registry, Arc::clone(&notices)));
         let back_end = secrets.back_end;
         Ok(NodeHandle {
             data_dir,
@@ -193,7 +196,7 @@ impl NodeHandle {
         if cut > 0 {
             tracing::info!(cut, "connections were still busy and were cut");
         }
-        if let Ok(Some(modules)) = self.modules.await {
+        if let Some(modules) = self.modules {
             modules.stop().await;
         }
         close(self.engines, self.control).await;
@@ -305,13 +308,12 @@ async fn ensure_local_engine(
     control.create_engine(LOCAL_ENGINE, EngineLocation::Local, shards, now).await.map(|_| ())
 }
 
-/// Looks for modules once the node serves. What is wrong with them never stops it.
+/// Looks for modules. What is wrong with them never stops the node.
 async fn start_modules(
     config: Config,
     directory: PathBuf,
     registry: KindRegistry,
-    notices: Arc<RwLock<Vec<Notice>>>,
-) -> Option<Modules> {
+) -> (Option<Modules>, Vec<Notice>) {
     let started = tokio::task::spawn_blocking(move || Modules::start(&config, &directory, registry)).await;
     let (modules, found) = started.unwrap_or_else(|error| {
         tracing::error!(%error, "looking for modules crashed");
@@ -320,6 +322,5 @@ async fn start_modules(
     for notice in &found {
         tracing::warn!(code = notice.code, "{}", notice.message);
     }
-    notices.write().unwrap_or_else(PoisonError::into_inner).extend(found);
-    modules
+    (modules, found)
 }

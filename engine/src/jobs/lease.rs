@@ -178,7 +178,11 @@ async fn claim_until(
     let budget = Arc::new(Budget::new(u64::from(request.max)));
     let (sink, mut grants) = mpsc::unbounded_channel::<Grant>();
     let registered = futures_util::future::try_join_all(host.shards().map(|shard| {
-        shard.claim(Claimer { budget: Arc::clone(&budget), kinds: request.kinds.clone().map_or(ClaimKinds::All, ClaimKinds::Only), sink: sink.clone() })
+        shard.claim(Claimer {
+            budget: Arc::clone(&budget),
+            kinds: request.kinds.clone().map_or(ClaimKinds::All, ClaimKinds::Only),
+            sink: sink.clone(),
+        })
     }));
     let registered = registered.await;
     drop(sink);

@@ -2,6 +2,8 @@ import clsx from "clsx";
 import { CircleAlert, Info, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 
+import { TickedText } from "./ticked-text";
+
 /** An error as a person reads it. */
 export interface Complaint {
   title: string;
@@ -34,10 +36,19 @@ export function Callout({ tone, title, children, announce = false, className }: 
     <div role={announce ? "alert" : undefined} className={clsx("flex gap-3 rounded-xl border px-4 py-3", look, className)}>
       <Icon aria-hidden className={clsx("mt-0.5 size-4 shrink-0", icon)} />
       <div className="min-w-0 flex-1 space-y-1 [overflow-wrap:anywhere]">
-        <p className="font-medium">{title}</p>
+        <p className="font-medium first-letter:uppercase">{title}</p>
         {children !== undefined && <div className="space-y-2 text-ink-soft">{children}</div>}
       </div>
     </div>
+  );
+}
+
+/** What to do next, as the node says it. */
+export function Hint({ children }: { children: string }) {
+  return (
+    <p className="first-letter:uppercase">
+      <TickedText>{children}</TickedText>
+    </p>
   );
 }
 
@@ -45,7 +56,7 @@ export function Callout({ tone, title, children, announce = false, className }: 
 export function ErrorCallout({ problem, children }: { problem: Complaint; children?: ReactNode }) {
   return (
     <Callout tone="bad" announce title={problem.title}>
-      {problem.hint !== undefined && <p>{problem.hint}</p>}
+      {problem.hint !== undefined && <Hint>{problem.hint}</Hint>}
       {children}
       {problem.reference !== undefined && (
         <p className="text-xs text-ink-faint">

@@ -1,5 +1,6 @@
+import { TickedText } from "~/ui/ticked-text";
+
 import type { Member } from "./document";
-import { TickedText } from "./ticked-text";
 
 /** Members of an object or parameters of an operation, with what each one is. */
 export function MemberList({ members }: { members: readonly Member[] }) {

@@ -6,11 +6,11 @@ import { nodePaths } from "~/paths";
 import { buttonClass } from "~/ui/button";
 import { JsonView } from "~/ui/json-view";
 import { Page, Section } from "~/ui/page";
+import { TickedText } from "~/ui/ticked-text";
 
 import { type ApiDocument, membersOf, type Operation, referenceName, typeWords } from "./document";
 import { MemberList } from "./member-list";
 import { apiDocsQueries } from "./queries";
-import { TickedText } from "./ticked-text";
 
 /** The node's HTTP surface, readable; made from the same document that clients are generated from. */
 export function ApiDocsPage() {

@@ -6,7 +6,7 @@ import type { BrokenModule, Kind } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
 import { paths } from "~/paths";
 import { buttonClass } from "~/ui/button";
-import { Callout } from "~/ui/callout";
+import { Callout, Hint } from "~/ui/callout";
 import { formatDuration } from "~/ui/duration";
 import { EmptyState } from "~/ui/empty-state";
 import { JsonView } from "~/ui/json-view";
@@ -65,8 +65,8 @@ function Broken({ modules }: { modules: readonly BrokenModule[] }) {
             </>
           }
         >
-          <p>{module.reason}</p>
-          {module.hint && <p>{module.hint}</p>}
+          <Hint>{module.reason}</Hint>
+          {module.hint && <Hint>{module.hint}</Hint>}
         </Callout>
       ))}
     </section>
@@ -97,7 +97,7 @@ function KindList({ kinds }: { kinds: readonly Kind[] }) {
             <Link
               to={paths.newJob}
               search={{ kind: kind.name }}
-              aria-label={`New ${kind.name} job`}
+              aria-label={`New job: ${kind.name}`}
               className={buttonClass("plain")}
             >
               <Play aria-hidden className="size-3.5" />

@@ -4,7 +4,7 @@ import { session as signIn } from "~/api/client";
 import type { SessionState, SignedOutReason } from "~/api/session";
 import { platform } from "~/platform";
 import { Button } from "~/ui/button";
-import { Callout } from "~/ui/callout";
+import { Callout, Hint } from "~/ui/callout";
 import { CopyButton } from "~/ui/copy-button";
 import { Logo } from "~/ui/logo";
 
@@ -60,7 +60,7 @@ function WayIn({ session }: { session: Extract<SessionState, { name: "signed_out
       </div>
       {session.said !== undefined && (
         <Callout tone="bad" announce title={session.said.message}>
-          {session.said.hint !== undefined && <p>{session.said.hint}</p>}
+          {session.said.hint !== undefined && <Hint>{session.said.hint}</Hint>}
         </Callout>
       )}
       <ol className="space-y-4">

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 
 import type { Status } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
-import { Callout } from "~/ui/callout";
+import { Callout, Hint } from "~/ui/callout";
 import { CopyButton } from "~/ui/copy-button";
 import { formatBytes } from "~/ui/duration";
 import { Facts } from "~/ui/facts";
@@ -21,7 +21,7 @@ export function StatusPage() {
           <div className="space-y-4">
             {status.notices.map((notice) => (
               <Callout key={notice.code} tone="warn" title={notice.message}>
-                {notice.hint && <p>{notice.hint}</p>}
+                {notice.hint && <Hint>{notice.hint}</Hint>}
               </Callout>
             ))}
             <div className="grid gap-4 lg:grid-cols-2">

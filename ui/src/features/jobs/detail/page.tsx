@@ -5,7 +5,7 @@ import { ApiError } from "~/api/error";
 import type { Job } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
 import { paths } from "~/paths";
-import { Callout } from "~/ui/callout";
+import { Callout, Hint } from "~/ui/callout";
 import { CopyButton } from "~/ui/copy-button";
 import { JsonView } from "~/ui/json-view";
 import { Page, Section } from "~/ui/page";
@@ -65,6 +65,7 @@ function Shown({ job }: { job: Job }) {
       }
       actions={<Actions job={job} />}
     >
+      {job.state === "completed" && <ResultSection kind={job.kind} result={job.result} className="mb-4" />}
       <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
         <div className="min-w-0 space-y-4">
           {job.state === "leased" && (
@@ -74,7 +75,6 @@ function Shown({ job }: { job: Job }) {
           )}
           <Failure job={job} />
           {job.state === "leased" && typeof progress?.output === "string" && <Output text={progress.output} />}
-          {job.state === "completed" && <ResultSection kind={job.kind} result={job.result} />}
           <LogSection job={job} />
           <Section title="Payload">
             <JsonView value={job.payload} what="the payload" />
@@ -93,10 +93,10 @@ function Shown({ job }: { job: Job }) {
 function Failure({ job }: { job: Job }) {
   const { error } = job;
   if (!error || job.state === "completed") return null;
-  const final = job.state === "failed";
+  const { tone, title } = failureWords(job, error.message);
   return (
-    <Callout tone={final ? "bad" : "warn"} title={final ? error.message : `The last attempt failed: ${error.message}`}>
-      {error.hint && <p>{error.hint}</p>}
+    <Callout tone={tone} title={title}>
+      {error.hint && <Hint>{error.hint}</Hint>}
       <p className="text-xs">
         <code className="font-mono">{error.code}</code>
       </p>
@@ -105,4 +105,19 @@ function Failure({ job }: { job: Job }) {
       )}
     </Callout>
   );
+}
+
+function failureWords(job: Job, message: string): { tone: "bad" | "warn" | "note"; title: string } {
+  switch (job.state) {
+    case "failed":
+      return { tone: "bad", title: message };
+    case "cancelled":
+    case "expired":
+    case "completed":
+      return { tone: "note", title: message };
+    case "scheduled":
+    case "queued":
+    case "leased":
+      return { tone: "warn", title: `The last attempt failed: ${message}` };
+  }
 }

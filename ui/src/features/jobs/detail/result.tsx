@@ -16,12 +16,18 @@ const VIEWS = [
   { name: "json", title: "JSON" },
 ] as const satisfies readonly { name: View; title: string }[];
 
+interface ResultSectionProps {
+  kind: string;
+  result: unknown;
+  className?: string;
+}
+
 /** What the job gave: by its shape where that is known, and as JSON always. */
-export function ResultSection({ kind, result }: { kind: string; result: unknown }) {
+export function ResultSection({ kind, result, className }: ResultSectionProps) {
   const [view, setView] = useState<View>("readable");
   const readable = renderReadable(kind, result);
   return (
-    <Section title="Result">
+    <Section title="Result" {...(className === undefined ? {} : { className })}>
       {readable === undefined ? (
         <JsonView value={result} what="the result" />
       ) : (

@@ -70,7 +70,7 @@ function StateLink({ filters, state, title }: { filters: JobFilters; state: JobF
       to={paths.jobs}
       search={{ ...filters, state, cursor: undefined }}
       // Without these the router takes every one of them for the current page.
-      activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }}
+      activeOptions={{ exact: true, includeSearch: true }}
       className="inline-flex min-h-8 items-center rounded-full border border-transparent px-3 text-[13px] whitespace-nowrap text-ink-soft hover:bg-hover hover:text-ink aria-[current=page]:border-line-strong aria-[current=page]:bg-panel aria-[current=page]:font-medium aria-[current=page]:text-ink pointer-coarse:min-h-11"
     >
       {title}

@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import clsx from "clsx";
 
 import type { JobSummary } from "~/api/types";
 import { paths } from "~/paths";
@@ -95,7 +96,7 @@ function Note({ job }: { job: JobSummary }) {
   }
   if (error && job.state !== "completed") {
     return (
-      <p className="mt-0.5 truncate text-xs text-bad" title={error.message}>
+      <p className={clsx("mt-0.5 truncate text-xs", job.state === "failed" ? "text-bad" : "text-ink-faint")} title={error.message}>
         {error.message}
       </p>
     );

@@ -104,7 +104,9 @@ export function CsvProfile({ profile }: { profile: Profile }) {
   ];
   return (
     <div className="space-y-5">
-      <Facts items={facts.filter((fact) => fact !== undefined)} />
+      <div className="max-w-xl">
+        <Facts items={facts.filter((fact) => fact !== undefined)} />
+      </div>
       <div className="overflow-hidden rounded-lg border border-line">
         <DataTable
           caption="Columns"

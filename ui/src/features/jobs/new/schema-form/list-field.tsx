@@ -14,7 +14,8 @@ export function ListField({ shape, ...props }: SchemaFieldProps & { shape: Extra
   const { root } = useFormScope();
   const { id, label, hint, messages } = useFieldWords(props);
   const items = isList(value) ? value : [];
-  const itemName = text(resolve(shape.item, root)["title"]) ?? label;
+  const itemTitle = text(resolve(shape.item, root)["title"]);
+  const itemName = itemTitle ?? label;
 
   function put(next: unknown[], at: string) {
     onChange(next.length === 0 && !required ? undefined : next, at);
@@ -49,7 +50,13 @@ export function ListField({ shape, ...props }: SchemaFieldProps & { shape: Extra
         onClick={() => put([...items, initialValue(shape.item, root) ?? ""], pointer)}
       >
         <Plus aria-hidden className="size-3.5" />
-        Add {itemName.toLowerCase()}
+        {itemTitle === undefined ? (
+          <span>
+            Add item<span className="sr-only"> to {label}</span>
+          </span>
+        ) : (
+          `Add ${itemTitle.toLowerCase()}`
+        )}
       </Button>
     </Group>
   );

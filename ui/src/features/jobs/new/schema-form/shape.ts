@@ -128,9 +128,11 @@ function objectShape(schema: Schema): Shape {
     schema: isRecord(property) ? property : {},
     required: required.includes(name),
   }));
+  // The node gives members in alphabetical order; what has to be filled in should not stand in the middle of it.
+  known.sort((one, other) => Number(other.required) - Number(one.required));
   // Unless the schema describes further members, a form offers none beside those it knows.
   const open = isRecord(additional) ? additional : undefined;
-  if (known.length === 0 && open === undefined) return additional === false ? { shape: "object", properties: [], additional: undefined } : { shape: "json" };
+  if (known.length === 0 && open === undefined && additional !== false) return { shape: "json" };
   return { shape: "object", properties: known, additional: open };
 }
 
@@ -173,7 +175,9 @@ export function initialValue(unresolved: Schema, root: Schema, required = true, 
       return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
     }
     case "list":
-      return required ? [] : undefined;
+      if (!required) return undefined;
+      // One that must not be empty starts with an item, so that a person sees what it takes.
+      return (number(schema["minItems"]) ?? 0) > 0 ? [initialValue(shape.item, root, true, depth + 1) ?? ""] : [];
     case "variants":
       return required && shape.variants[0] ? initialValue(shape.variants[0].schema, root, true, depth + 1) : undefined;
     case "text":

@@ -1,4 +1,4 @@
-/** Text in which backticks mark code, as the document's descriptions have it. */
+/** Text in which backticks mark code, as the node's hints and descriptions have it. */
 export function TickedText({ children }: { children: string }) {
   return children.split("`").map((part, index) =>
     index % 2 === 0 ? (
