@@ -6,7 +6,7 @@ use flowork_api_types::job::{AttemptOutcome, JobState};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
-use crate::support::{Home, ask, completed, counts, enqueue, finish, job, owner, seed, within};
+use crate::support::{Home, ask, completed, counts, enqueue, finish, job, owner, seed, settle, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_dropped_before_a_job_comes_takes_none() {
@@ -75,7 +75,8 @@ async fn a_job_granted_to_a_claim_that_was_dropped_is_ready_again_at_once() {
     within(engines.shutdown()).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// On one thread, so that the claim waits by the time something that was asked later is answered.
+#[tokio::test]
 async fn a_claim_that_waits_does_not_hold_up_the_shutdown() {
     let home = Home::external(2);
     let engine = home.spec.id;
@@ -84,7 +85,7 @@ async fn a_claim_that_waits_does_not_hold_up_the_shutdown() {
         let engines = engines.clone();
         async move { engines.claim(engine, ask(1, 30_000)).await }
     });
-    tokio::task::yield_now().await;
+    settle(&engines, engine).await;
     tokio::time::timeout(Duration::from_secs(5), engines.shutdown()).await.expect("it must not wait for the claim");
     if let Ok(answer) = within(waiting).await.unwrap() {
         assert!(answer.jobs.is_empty());

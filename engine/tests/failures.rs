@@ -59,7 +59,7 @@ async fn a_result_past_one_mebibyte_fails_the_job() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_whose_kind_went_away_fails_with_what_to_do() {
+async fn a_job_whose_kind_went_away_waits_for_it_and_holds_up_nobody() {
     let home = Home::local(1, 1);
     let go = Arc::new(Notify::new());
     let started = Arc::clone(&go);
@@ -70,17 +70,19 @@ async fn a_job_whose_kind_went_away_fails_with_what_to_do() {
             Ok(json!(null))
         })
     });
-    home.register("gone", |_| Box::pin(async { Ok(json!(null)) }));
+    let register = || home.register("gone", |context| Box::pin(async move { Ok(json!(context.attempt)) }));
+    register();
     let engines = home.open().await;
     let blocker = enqueue(&engines, "a", json!({"kind": "blocker"})).await.summary.id;
-    let id = enqueue(&engines, "b", json!({"kind": "gone", "attempts_max": 1})).await.summary.id;
     reached(&engines, blocker, JobState::Leased).await;
+    let id = enqueue(&engines, "b", json!({"kind": "gone", "attempts_max": 1, "priority": 0})).await.summary.id;
     home.kinds.unregister("gone");
     go.notify_one();
-    let job = ended(&engines, id).await;
-    assert_eq!((job.summary.state, code(&job)), (JobState::Failed, "KIND_UNAVAILABLE"));
-    assert!(job.summary.error.and_then(|error| error.hint).is_some());
     lives_on(&engines).await;
+    assert_eq!(job(&engines, id).await.summary.state, JobState::Queued);
+    register();
+    let job = ended(&engines, id).await;
+    assert_eq!((job.summary.state, job.result), (JobState::Completed, Some(json!(1))), "no attempt was used up");
     within(engines.shutdown()).await;
 }
 

@@ -1,5 +1,7 @@
 //! The queue through its public API, on real SQLite files.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test, its shared parts too")]
+
 mod abandon;
 mod admission;
 mod cancel;

@@ -41,6 +41,7 @@ impl ApiError {
     /// 400 `VALIDATION_ERROR` naming the fields.
     pub(crate) fn validation(errors: &[FieldError]) -> Self {
         let message = match errors {
+            [one] if one.field.is_empty() => one.message.clone(),
             [one] => format!("{}: {}", one.field, one.message),
             many => format!("{} fields are not valid; details lists them", many.len()),
         };

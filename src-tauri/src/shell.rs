@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flowork_node::NodeHandle;
 use tauri::async_runtime::JoinHandle;
-use tauri::{AppHandle, Manager, RunEvent, Url};
+use tauri::{AppHandle, ExitRequestApi, Manager, RunEvent, Url};
 
 use crate::arguments::Arguments;
 use crate::failure::Failure;
@@ -69,11 +69,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         }
     };
     app.run(move |app, event| match event {
-        RunEvent::ExitRequested { api, .. } => {
-            if shell.leave(app) {
-                api.prevent_exit();
-            }
-        }
+        RunEvent::ExitRequested { api, .. } => shell.leave(app, &api),
         RunEvent::Exit => shell.stop_now(),
         _ => {}
     });
@@ -141,14 +137,17 @@ impl Shell {
         }
     }
 
-    /// Starts to drain the node and says whether the app must wait for that.
-    fn leave(self: &Arc<Self>, app: &AppHandle) -> bool {
+    /// Drains the node first, keeping the app alive until that is done.
+    fn leave(self: &Arc<Self>, app: &AppHandle, exit: &ExitRequestApi) {
         let mut state = self.state();
-        match state.leaving {
-            Leaving::Done => return false,
-            Leaving::Draining => return true,
-            Leaving::No => state.leaving = Leaving::Draining,
+        if state.leaving == Leaving::Done {
+            return;
         }
+        exit.prevent_exit();
+        if state.leaving == Leaving::Draining {
+            return;
+        }
+        state.leaving = Leaving::Draining;
         let starting = state.starting.take();
         drop(state);
         let (shell, app) = (Arc::clone(self), app.clone());
@@ -164,7 +163,6 @@ impl Shell {
             shell.state().leaving = Leaving::Done;
             app.exit(0);
         });
-        true
     }
 
     /// Stops a node that is still there when the event loop ends, as it does when the session is closed.

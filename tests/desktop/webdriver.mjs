@@ -18,15 +18,14 @@ export async function openWindow(t, binary, args, env) {
     });
     const { value } = await response.json();
     if (!response.ok) {
-      throw new Error(`${method} ${path}: ${value.error}: ${value.message}`);
+      // What the app wrote to its stderr comes out of the driver's.
+      throw new Error(`${method} ${path}: ${value.error}: ${value.message}\n${driver.said.err}`);
     }
     return value;
   };
   await eventually("the driver", async () => (await call("GET", "/status")).ready);
   const { sessionId } = await call("POST", "/session", {
     capabilities: { alwaysMatch: { "webkitgtk:browserOptions": { binary, args } } },
-  }).catch((error) => {
-    throw new Error(`${error.message}\n${driver.said.err}`);
   });
   return windowOf((method, path, body) => call(method, `/session/${sessionId}${path}`, body));
 }

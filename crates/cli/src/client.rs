@@ -111,7 +111,7 @@ pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> Failure {
 
 pub(crate) fn access_failure(error: &flowork_node::access::AccessError) -> Failure {
     let exit = match error {
-        flowork_node::access::AccessError::TooLong => Exit::Usage,
+        flowork_node::access::AccessError::TooShort | flowork_node::access::AccessError::TooLong => Exit::Usage,
         flowork_node::access::AccessError::NoKey(_)
         | flowork_node::access::AccessError::Open(flowork_vault::OpenError::NoVault(_)) => Exit::NotFound,
         _ => Exit::Refused,

@@ -81,7 +81,11 @@ impl Failure {
         let fields =
             self.body.details.clone().and_then(|details| serde_json::from_value::<Vec<FieldError>>(details).ok());
         for field in fields.unwrap_or_default() {
-            let _ = write!(text, "\n  {}: {}", field.field, field.message);
+            let line = format!("{}: {}", field.field, field.message);
+            // A single field is the message already.
+            if line != self.body.message {
+                let _ = write!(text, "\n  {line}");
+            }
         }
         if let Some(hint) = &self.body.hint {
             let _ = write!(text, "\nhint: {hint}");
@@ -149,6 +153,9 @@ mod tests {
         let answer = br#"{"error":{"code":"VALIDATION_ERROR","message":"m","details":[{"field":"/payload/a","message":"is no number"}],"hint":null,"request_id":null}}"#;
         let failure = Failure::from_answer(StatusCode::BAD_REQUEST, answer);
         assert_eq!(failure.for_people(), "error: m\n  /payload/a: is no number");
+        let answer = br#"{"error":{"code":"VALIDATION_ERROR","message":"/a: is no number","details":[{"field":"/a","message":"is no number"}],"hint":null,"request_id":null}}"#;
+        let failure = Failure::from_answer(StatusCode::BAD_REQUEST, answer);
+        assert_eq!(failure.for_people(), "error: /a: is no number", "nothing is said twice");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::io;
 /// Signals, one after the other.
 pub(crate) struct Signals {
     #[cfg(unix)]
-    kinds: [tokio::signal::unix::Signal; 3],
+    kinds: [tokio::signal::unix::Signal; 2],
+    /// `None` where the caller wants a closed terminal to change nothing.
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
     #[cfg(windows)]
     kinds: WindowsSignals,
 }
@@ -23,18 +26,24 @@ impl Signals {
     #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?];
-        Ok(Self { kinds })
+        let hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { kinds: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?], hangup })
     }
 
     /// Waits for the next one.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) {
-        let [terminate, interrupt, hangup] = &mut self.kinds;
+        let [terminate, interrupt] = &mut self.kinds;
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
+            _ = hangup => {}
         }
     }
 
@@ -56,5 +65,20 @@ impl Signals {
             _ = self.kinds.close.recv() => {}
             _ = self.kinds.shutdown.recv() => {}
         }
+    }
+}
+
+/// Whether whoever started this process told it to outlive the terminal, as `nohup` does. To listen for the signal
+/// would undo that.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    use io::IsTerminal;
+    const HANGUP: u32 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").ok();
+    let ignored = status.as_deref().and_then(|status| status.lines().find_map(|line| line.strip_prefix("SigIgn:")));
+    match ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()) {
+        Some(mask) => mask & (1 << (HANGUP - 1)) != 0,
+        // Where the system does not tell, `nohup` shows by what it did to the outputs.
+        None => !io::stdout().is_terminal() && !io::stderr().is_terminal(),
     }
 }

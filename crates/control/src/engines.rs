@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     ControlStore,
     secret::{SecretHash, SecretText, hash, random_hex},
-    store::{KnownEngine, new_uuid},
+    store::{KnownEngine, new_uuid, to_the_end},
 };
 
 /// Prefix of an engine token: `fle_<engine id, 32 hex>_<secret, 64 hex>`.
@@ -94,20 +94,24 @@ impl ControlStore {
         let token = format!("{TOKEN_PREFIX}{}_{}", id.as_uuid().simple(), random_hex());
         let token_hash = hash(TOKEN_PURPOSE, &token);
         let token = SecretText::from_text(token);
-        let row_name = name.clone();
-        let inserted = self
-            .database
-            .write(move |connection| insert(connection, id, &row_name, location, shards, &token_hash, now))
-            .await?;
-        let slot = match inserted {
-            Inserted::Yes { slot } => slot,
-            Inserted::NameTaken => return Err(CreateEngineError::NameTaken { name }),
-            Inserted::NoSlots => return Err(CreateEngineError::NoSlots),
-        };
-        let record = EngineRecord { id, slot, name, location, shards };
-        let known = KnownEngine { record: record.clone(), token_hash: Some(token_hash) };
-        self.memory.engines_mut().insert(id, known);
-        Ok(NewEngine { record, token })
+        let store = self.clone();
+        to_the_end(async move {
+            let row_name = name.clone();
+            let inserted = store
+                .database
+                .write(move |connection| insert(connection, id, &row_name, location, shards, &token_hash, now))
+                .await?;
+            let slot = match inserted {
+                Inserted::Yes { slot } => slot,
+                Inserted::NameTaken => return Err(CreateEngineError::NameTaken { name }),
+                Inserted::NoSlots => return Err(CreateEngineError::NoSlots),
+            };
+            let record = EngineRecord { id, slot, name, location, shards };
+            let known = KnownEngine { record: record.clone(), token_hash: Some(token_hash) };
+            store.memory.engines_mut().insert(id, known);
+            Ok(NewEngine { record, token })
+        })
+        .await
     }
 
     /// Says whose token this is: found by the id in it, compared in constant time.
@@ -128,22 +132,26 @@ impl ControlStore {
         let token = format!("{TOKEN_PREFIX}{}_{}", id.as_uuid().simple(), random_hex());
         let token_hash = hash(TOKEN_PURPOSE, &token);
         let token = SecretText::from_text(token);
-        let changed = self
-            .database
-            .write(move |connection| {
-                connection.execute(
-                    "UPDATE engines SET token_hash = ?2 WHERE id = ?1",
-                    params![id.as_uuid().as_bytes(), token_hash.as_bytes()],
-                )
-            })
-            .await?;
-        if changed == 0 {
-            return Ok(None);
-        }
-        if let Some(engine) = self.memory.engines_mut().get_mut(&id) {
-            engine.token_hash = Some(token_hash);
-        }
-        Ok(Some(token))
+        let store = self.clone();
+        to_the_end(async move {
+            let changed = store
+                .database
+                .write(move |connection| {
+                    connection.execute(
+                        "UPDATE engines SET token_hash = ?2 WHERE id = ?1",
+                        params![id.as_uuid().as_bytes(), token_hash.as_bytes()],
+                    )
+                })
+                .await?;
+            if changed == 0 {
+                return Ok(None);
+            }
+            if let Some(engine) = store.memory.engines_mut().get_mut(&id) {
+                engine.token_hash = Some(token_hash);
+            }
+            Ok(Some(token))
+        })
+        .await
     }
 
     pub(crate) async fn load_engines(&self) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use crate::{
     ControlStore,
     secret::{SecretHash, SecretText, hash, random_hex},
     sessions::{OpenedSession, REFRESH_PURPOSE, SessionPerson, insert_session, new_refresh_token},
-    store::new_uuid,
+    store::{new_uuid, to_the_end},
 };
 
 /// How long a link works.
@@ -94,31 +94,35 @@ impl ControlStore {
         let refresh_token = new_refresh_token();
         let refresh_hash = hash(REFRESH_PURPOSE, refresh_token.expose());
         let device_name = device_name.map(|name| name.chars().take(DEVICE_NAME_CHARS_MAX).collect::<String>());
-        // Live before it is stored: nobody has a token of it yet, and a later session that displaces this one must find
-        // it here to remove it.
-        self.memory.live_sessions_mut().insert(id);
-        let redeemed = self
-            .database
-            .write(move |connection| {
-                let used = use_up(connection, &code_hash, now)?;
-                let Redeemed::Yes { .. } = used else { return Ok(used) };
-                let owner = SessionPerson { subject: OWNER_SUBJECT.to_owned(), role: Role::Owner };
-                let displaced = insert_session(connection, id, &owner, device_name.as_deref(), &refresh_hash, now)?;
-                Ok(Redeemed::Yes { displaced })
-            })
-            .await;
-        if !matches!(redeemed, Ok(Redeemed::Yes { .. })) {
-            self.memory.live_sessions_mut().remove(&id);
-        }
-        match redeemed? {
-            Redeemed::Yes { displaced } => {
-                self.forget_sessions(&displaced);
-                Ok(OpenedSession { id, subject: OWNER_SUBJECT.to_owned(), role: Role::Owner, refresh_token })
+        let store = self.clone();
+        to_the_end(async move {
+            // Live before it is stored: nobody has a token of it yet, and a later session that displaces this one must
+            // find it here to remove it.
+            store.memory.live_sessions_mut().insert(id);
+            let redeemed = store
+                .database
+                .write(move |connection| {
+                    let used = use_up(connection, &code_hash, now)?;
+                    let Redeemed::Yes { .. } = used else { return Ok(used) };
+                    let owner = SessionPerson { subject: OWNER_SUBJECT.to_owned(), role: Role::Owner };
+                    let displaced = insert_session(connection, id, &owner, device_name.as_deref(), &refresh_hash, now)?;
+                    Ok(Redeemed::Yes { displaced })
+                })
+                .await;
+            if !matches!(redeemed, Ok(Redeemed::Yes { .. })) {
+                store.memory.live_sessions_mut().remove(&id);
             }
-            Redeemed::Unknown => Err(OpenSessionError::UnknownCode),
-            Redeemed::Used => Err(OpenSessionError::UsedCode),
-            Redeemed::Expired => Err(OpenSessionError::ExpiredCode),
-        }
+            match redeemed? {
+                Redeemed::Yes { displaced } => {
+                    store.forget_sessions(&displaced);
+                    Ok(OpenedSession { id, subject: OWNER_SUBJECT.to_owned(), role: Role::Owner, refresh_token })
+                }
+                Redeemed::Unknown => Err(OpenSessionError::UnknownCode),
+                Redeemed::Used => Err(OpenSessionError::UsedCode),
+                Redeemed::Expired => Err(OpenSessionError::ExpiredCode),
+            }
+        })
+        .await
     }
 }
 

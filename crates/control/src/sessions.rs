@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     ControlStore,
     secret::{SecretHash, SecretText, hash, random_hex},
+    store::to_the_end,
 };
 
 /// A session ends when its refresh token was not used for this long.
@@ -93,22 +94,26 @@ impl ControlStore {
         let old = hash(REFRESH_PURPOSE, refresh_token);
         let next_token = new_refresh_token();
         let next = hash(REFRESH_PURPOSE, next_token.expose());
-        let rotated = self.database.write(move |connection| rotate(connection, &old, &next, now)).await?;
-        match rotated {
-            Rotated::Yes { id, person } => {
-                Ok(OpenedSession { id, subject: person.subject, role: person.role, refresh_token: next_token })
+        let store = self.clone();
+        to_the_end(async move {
+            let rotated = store.database.write(move |connection| rotate(connection, &old, &next, now)).await?;
+            match rotated {
+                Rotated::Yes { id, person } => {
+                    Ok(OpenedSession { id, subject: person.subject, role: person.role, refresh_token: next_token })
+                }
+                Rotated::Unknown => Err(RefreshError::Unknown),
+                Rotated::Ended => Err(RefreshError::Ended),
+                Rotated::Reused { id } => {
+                    store.forget_sessions(&[id]);
+                    Err(RefreshError::Reused { session_id: id })
+                }
+                Rotated::Expired { id } => {
+                    store.forget_sessions(&[id]);
+                    Err(RefreshError::Expired)
+                }
             }
-            Rotated::Unknown => Err(RefreshError::Unknown),
-            Rotated::Ended => Err(RefreshError::Ended),
-            Rotated::Reused { id } => {
-                self.forget_sessions(&[id]);
-                Err(RefreshError::Reused { session_id: id })
-            }
-            Rotated::Expired { id } => {
-                self.forget_sessions(&[id]);
-                Err(RefreshError::Expired)
-            }
-        }
+        })
+        .await
     }
 
     /// Ends a session; its access tokens stop working at once. Ending one that has ended changes nothing.
@@ -116,9 +121,13 @@ impl ControlStore {
     /// # Errors
     /// The store failed.
     pub async fn end_session(&self, id: SessionId, now: Timestamp) -> Result<(), StoreError> {
-        self.database.write(move |connection| mark_ended(connection, id, now)).await?;
-        self.forget_sessions(&[id]);
-        Ok(())
+        let store = self.clone();
+        to_the_end(async move {
+            store.database.write(move |connection| mark_ended(connection, id, now)).await?;
+            store.forget_sessions(&[id]);
+            Ok(())
+        })
+        .await
     }
 
     /// Ends every session and says how many there were.
@@ -126,15 +135,15 @@ impl ControlStore {
     /// # Errors
     /// The store failed.
     pub async fn end_all_sessions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let ended = self
-            .database
-            .write(move |connection| {
-                connection.execute("UPDATE sessions SET ended_at_ms = ?1 WHERE ended_at_ms IS NULL", [now.as_millis()])
-            })
-            .await?;
-        self.memory.live_sessions_mut().clear();
-        self.memory.session_ends.send_modify(|count| *count += 1);
-        Ok(ended)
+        let store = self.clone();
+        to_the_end(async move {
+            let end_all = "UPDATE sessions SET ended_at_ms = ?1 WHERE ended_at_ms IS NULL";
+            let ended = store.database.write(move |connection| connection.execute(end_all, [now.as_millis()])).await?;
+            store.memory.live_sessions_mut().clear();
+            store.memory.session_ends.send_modify(|count| *count += 1);
+            Ok(ended)
+        })
+        .await
     }
 
     /// Says whether the session is open. Does not touch the file.

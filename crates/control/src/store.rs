@@ -68,6 +68,19 @@ impl ControlStore {
     }
 }
 
+/// Runs a change to its end, also when whoever asked for it has gone away: a request is dropped with its connection,
+/// and memory would then miss what the file has.
+pub(crate) async fn to_the_end<T: Send + 'static>(change: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(change).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime stops, and with it the caller.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 impl Memory {
     pub(crate) fn live_sessions(&self) -> RwLockReadGuard<'_, HashSet<SessionId>> {
         self.live_sessions.read().unwrap_or_else(PoisonError::into_inner)

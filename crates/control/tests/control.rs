@@ -84,6 +84,28 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     assert!(matches!(unknown, Err(RefreshError::Unknown)));
 }
 
+/// Starts a call and goes away, as a browser does that closes its tab.
+async fn start_and_leave(call: impl Future) {
+    let mut call = std::pin::pin!(call);
+    let asked_once = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context).is_pending()));
+    assert!(asked_once.await, "nothing is stored within one poll");
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_went_away_is_complete() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let (left, copied) = (sign_in(&store).await, sign_in(&store).await);
+    store.refresh_session(copied.refresh_token.expose(), NOW).await.unwrap();
+    let mut ends = store.session_ends();
+    start_and_leave(store.end_session(left.id, NOW)).await;
+    ends.changed().await.unwrap();
+    assert!(!store.session_is_live(left.id), "signed out though nobody waited for the answer");
+    start_and_leave(store.refresh_session(copied.refresh_token.expose(), NOW)).await;
+    ends.changed().await.unwrap();
+    assert!(!store.session_is_live(copied.id), "a copied token ends its session though its holder hung up");
+}
+
 #[tokio::test]
 async fn a_session_lasts_thirty_days_from_its_last_use() {
     let directory = tempfile::tempdir().unwrap();

@@ -28,6 +28,9 @@ pub enum AccessError {
     /// The key is none.
     #[error("the node's key in the vault is damaged")]
     Key(#[source] flowork_gateway::InvalidKeyError),
+    /// Tokens end at whole seconds, so it would be over before it is used.
+    #[error("a token lives at least 1 second")]
+    TooShort,
     /// It would live too long.
     #[error("a token may live at most {} hours", SCRIPT_TOKEN_TTL_MAX.as_secs() / 3600)]
     TooLong,
@@ -40,6 +43,7 @@ impl AccessError {
             Self::Open(error) => error.hint(),
             Self::NoKey(_) => Some("start it once with `flowork serve`, or name the right --data-dir".to_owned()),
             Self::TooLong => Some("make a new one when it ends; tokens of scripts cannot be revoked".to_owned()),
+            Self::TooShort => Some("15m is a good life for a script's token".to_owned()),
             Self::Vault(_) | Self::Key(_) => None,
         }
     }
@@ -63,8 +67,11 @@ impl TokenSigner {
     /// A bearer token without a session.
     ///
     /// # Errors
-    /// `ttl` is longer than [`SCRIPT_TOKEN_TTL_MAX`].
+    /// `ttl` is shorter than a second or longer than [`SCRIPT_TOKEN_TTL_MAX`].
     pub fn sign(&self, role: Role, ttl: Duration) -> Result<String, AccessError> {
+        if ttl < Duration::from_secs(1) {
+            return Err(AccessError::TooShort);
+        }
         if ttl > SCRIPT_TOKEN_TTL_MAX {
             return Err(AccessError::TooLong);
         }

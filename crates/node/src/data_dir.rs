@@ -78,6 +78,12 @@ impl DataDir {
         Ok(data_dir)
     }
 
+    /// The first of the directories in which other accounts of this machine may write. Whoever can add a module there
+    /// can run programs as this account.
+    pub fn open_to_others(&self) -> Option<PathBuf> {
+        [self.0.clone(), self.modules()].into_iter().find(|directory| others_may_write(directory))
+    }
+
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.0
@@ -112,6 +118,18 @@ fn make_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+#[cfg(unix)]
+fn others_may_write(directory: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(directory).is_ok_and(|metadata| metadata.permissions().mode() & 0o022 != 0)
+}
+
+/// On Windows a directory in a profile is private by itself, and its access list is not read here.
+#[cfg(not(unix))]
+fn others_may_write(_: &Path) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +146,17 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         }
         DataDir::prepare(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn directory_that_others_may_write_in_is_found() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::prepare(&root.path().join("data")).unwrap();
+        assert_eq!(data_dir.open_to_others(), None);
+        fs::set_permissions(data_dir.modules(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(data_dir.open_to_others(), Some(data_dir.modules()));
     }
 
     #[test]

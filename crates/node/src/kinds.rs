@@ -2,10 +2,10 @@
 //!
 //! A node registers them in its own pool; `flowork engine run` uses [`EngineKinds`] for the same set on another host.
 
-use std::{collections::BTreeMap, error::Error, path::Path};
+use std::{collections::BTreeMap, error::Error, net::IpAddr, path::Path};
 
 use flowork_api_types::node::Notice;
-use flowork_egress::EgressPolicy;
+use flowork_egress::{EgressPolicy, Url};
 use flowork_engine::KindRegistry;
 use flowork_kinds::{ApiKey, KindsOptions, ModuleHost, ModuleOptions, Provider, Providers};
 use flowork_vault::{OpenError, Secret, Vault, VaultError, provider_item};
@@ -24,6 +24,26 @@ pub(crate) fn read_provider_keys(vault: &Vault, config: &Config) -> Result<Provi
         }
     }
     Ok(keys)
+}
+
+/// Providers whose key would be sent where others on the way can read it.
+pub(crate) fn keys_in_the_clear(config: &Config, keys: &ProviderKeys) -> Vec<Notice> {
+    let with_key = config.providers.iter().filter(|(name, _)| keys.contains_key(*name));
+    with_key
+        .filter(|(_, provider)| is_in_the_clear(&provider.base_url))
+        .map(|(name, provider)| Notice {
+            code: "PROVIDER_KEY_IN_CLEAR".to_owned(),
+            message: format!("The key of provider {name} goes to {} without encryption.", provider.base_url),
+            hint: Some(format!("set providers.{name}.base_url to its https:// address")),
+        })
+        .collect()
+}
+
+fn is_in_the_clear(base_url: &str) -> bool {
+    let Ok(url) = Url::parse(base_url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    url.scheme() == "http" && host != "localhost" && !address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Adds the built-in kinds.
@@ -103,7 +123,7 @@ impl EngineKinds {
         let registry = KindRegistry::default();
         register(config, &keys, &registry)?;
         let (modules, mut notices) = Modules::start(config, &data_dir.modules(), registry.clone());
-        notices.splice(0..0, config.notices.clone());
+        notices.splice(0..0, config.notices.iter().cloned().chain(keys_in_the_clear(config, &keys)));
         Ok(Self { registry, modules, notices })
     }
 
@@ -121,6 +141,21 @@ impl EngineKinds {
     pub async fn stop(self) {
         if let Some(modules) = self.modules {
             modules.stop().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_to_another_machine_is_in_the_clear() {
+        for url in ["http://api.example/v1", "http://192.168.1.20:8000/v1", "http://[fd00::1]/v1"] {
+            assert!(is_in_the_clear(url), "{url}");
+        }
+        for url in ["https://api.example/v1", "http://127.0.0.1:11434/v1", "http://localhost/v1", "http://[::1]:1/v1"] {
+            assert!(!is_in_the_clear(url), "{url}");
         }
     }
 }

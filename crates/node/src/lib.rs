@@ -13,6 +13,7 @@ mod instance_lock;
 mod kinds;
 mod logs;
 mod node;
+mod open_files;
 mod port;
 mod start_error;
 

@@ -28,7 +28,7 @@ use crate::{
     instance_lock::InstanceLock,
     kinds::{self, Modules},
     logs::{self, LogGuard},
-    port,
+    open_files, port,
     start_error::StartError,
 };
 
@@ -74,6 +74,7 @@ impl Node {
         let data_dir = DataDir::prepare(&config.data_dir)?;
         let mut lock = InstanceLock::take(data_dir.path(), started_at)?;
         let logs = logs::start(&data_dir.logs(), &config.log, is_quiet(&config))?;
+        open_files::make_room();
         let gateway = bind(&config).await?;
 
         let registry = KindRegistry::default();
@@ -96,6 +97,8 @@ impl Node {
         let (modules, found) = modules.await.map_err(StartError::Panicked)?;
         let mut notices = config.notices.clone();
         notices.extend(secrets.notice);
+        notices.extend(kinds::keys_in_the_clear(&config, &secrets.provider_keys));
+        notices.extend(data_dir.open_to_others().map(|directory| open_to_others(&directory)));
         notices.extend(found);
         let notices = Arc::new(RwLock::new(notices));
         let node = NodeFacts {
@@ -216,6 +219,15 @@ async fn close(engines: Engines, control: ControlStore) {
     control.close().await;
 }
 
+fn open_to_others(directory: &Path) -> Notice {
+    let directory = directory.display();
+    Notice {
+        code: "DATA_DIR_OPEN".to_owned(),
+        message: format!("Other accounts of this machine may write in {directory}, and so run programs as this one."),
+        hint: Some(format!("run: chmod go-w {directory}")),
+    }
+}
+
 /// On a terminal where nobody asked for logs, only warnings: a person reads the link there.
 fn is_quiet(config: &Config) -> bool {
     let untouched = config.shown.iter().any(|setting| setting.key == "log" && setting.place == Place::Default);
@@ -309,11 +321,7 @@ async fn ensure_local_engine(
 }
 
 /// Looks for modules. What is wrong with them never stops the node.
-async fn start_modules(
-    config: Config,
-    directory: PathBuf,
-    registry: KindRegistry,
-) -> (Option<Modules>, Vec<Notice>) {
+async fn start_modules(config: Config, directory: PathBuf, registry: KindRegistry) -> (Option<Modules>, Vec<Notice>) {
     let started = tokio::task::spawn_blocking(move || Modules::start(&config, &directory, registry)).await;
     let (modules, found) = started.unwrap_or_else(|error| {
         tracing::error!(%error, "looking for modules crashed");

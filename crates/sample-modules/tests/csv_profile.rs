@@ -115,6 +115,16 @@ fn files_that_are_no_csv_are_refused_with_a_hint() {
     expect_error(&run("csv-profile", &path("quote.csv", open_quote.as_bytes()), &[]), "RECORD_TOO_LONG");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+    expect_error(&run("csv-profile", &json!({"path": "/dev/null"}), &[]), "NOT_A_FILE");
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    expect_error(&run("csv-profile", &json!({"path": pipe}), &[]), "NOT_A_FILE");
+}
+
 #[test]
 fn bad_requests_end_in_an_error_line() {
     for (input, code) in [

@@ -211,10 +211,22 @@ fn key_path(data_dir: &Path, key_dir: Option<&Path>, vault_id: &str) -> Result<P
         // Beside `flowork`, not inside: on some systems that is the data directory itself.
         None => dirs::config_dir().ok_or(FileVaultError::NoKeyDirectory)?.join("flowork-vault-keys"),
     };
-    if std::path::absolute(&key_dir).is_ok_and(|dir| dir.starts_with(data_dir)) {
+    if resolved(&key_dir).starts_with(resolved(data_dir)) {
         return Err(FileVaultError::KeyInsideDataDirectory(key_dir));
     }
     Ok(key_dir.join(format!("{vault_id}.key")))
+}
+
+/// Where a path really leads, through `..` and links; what is not there yet is taken as written.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => resolved(parent).join(name),
+        _ => path,
+    }
 }
 
 fn read_key(path: &Path) -> Result<Secret, FileVaultError> {

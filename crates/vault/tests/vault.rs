@@ -130,10 +130,20 @@ fn lost_encrypted_file_does_not_come_back_empty() {
 #[test]
 fn key_inside_the_data_directory_is_refused() {
     let place = Place::new();
-    let mut options = place.options(VaultChoice::File);
-    options.key_dir = Some(place.data.join("keys"));
-    let error = Vault::open_or_create(options).expect_err("a key beside what it protects");
-    assert!(chain(&error).contains("must not be inside"), "{}", chain(&error));
+    let refused = |key_dir: PathBuf, data_dir: PathBuf| {
+        let options = VaultOptions { data_dir, choice: VaultChoice::File, key_dir: Some(key_dir) };
+        let error = Vault::open_or_create(options).expect_err("a key beside what it protects");
+        assert!(chain(&error).contains("must not be inside"), "{}", chain(&error));
+    };
+    refused(place.data.join("keys"), place.data.clone());
+    refused(place.data.join("keys"), place.data.join("../data"));
+    #[cfg(unix)]
+    {
+        let link = place.data.parent().unwrap().join("link");
+        std::os::unix::fs::symlink(&place.data, &link).unwrap();
+        refused(link.join("keys"), place.data.clone());
+        refused(place.data.join("keys"), link);
+    }
 }
 
 #[test]

@@ -40,7 +40,14 @@ impl AllowList {
             }
             hosts.insert(format!("{name}:{port}"));
         }
-        hosts.extend(extra_hosts.iter().map(|host| host.to_ascii_lowercase()));
+        for host in extra_hosts {
+            let host = host.to_ascii_lowercase();
+            // Browsers name the port unless it is the scheme's own, as it is behind a proxy.
+            if !has_port(&host) {
+                hosts.insert(format!("{host}:{port}"));
+            }
+            hosts.insert(host);
+        }
         let own_origins: HashSet<_> = hosts.iter().map(|host| format!("http://{host}")).collect();
         let mut origins = own_origins.clone();
         origins.extend(extra_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()));
@@ -130,6 +137,32 @@ fn bracketed(address: SocketAddr) -> String {
     }
 }
 
+fn has_port(host: &str) -> bool {
+    host.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+        && (!host.starts_with('[') || host.contains("]:"))
+}
+
 fn shown(value: &str) -> String {
     value.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_a_port_is_answered_at_the_listeners_port_too() {
+        let extra = ["Flowork.lan", "other.lan:81", "[fd00::1]"].map(str::to_owned);
+        let list = AllowList::new("127.0.0.1:7717".parse().unwrap(), &extra, &[]);
+        let is_ours = |host: &str| {
+            list.check_host(&Request::get("/").header("host", host).body(axum::body::Body::empty()).unwrap()).is_ok()
+        };
+        for host in ["flowork.lan", "FLOWORK.LAN:7717", "other.lan:81", "[fd00::1]:7717", "[fd00::1]", "localhost:7717"]
+        {
+            assert!(is_ours(host), "{host}");
+        }
+        for host in ["flowork.lan:81", "other.lan", "other.lan:7717", "x.flowork.lan", "flowork.lan.evil.example", ""] {
+            assert!(!is_ours(host), "{host}");
+        }
+    }
 }

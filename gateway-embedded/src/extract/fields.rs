@@ -9,8 +9,13 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::error::ApiError;
 
-/// Reads JSON text.
+/// Reads the JSON text of an object.
 pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Serde would take a list for an object, its items for the fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::field("", "the body is a list; this call takes an object")
+            .hint("put the fields by name into braces: {\"name\": value}"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let at = pointer(error.path());
@@ -24,8 +29,11 @@ pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiErro
     Ok(value)
 }
 
-/// Reads a value that was JSON text before.
+/// Reads an object that was JSON text before.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, FieldError> {
+    if value.is_array() {
+        return Err(FieldError { field: String::new(), message: "is a list; an object is needed".to_owned() });
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let at = pointer(error.path());
         field_error(at, &error.into_inner().to_string())

@@ -6,7 +6,11 @@ use flowork_engine::EngineSpec;
 use http::StatusCode;
 
 use super::SMALL_BODY_BYTES_MAX;
-use crate::{app::AppState, error::ApiError, extract::JsonBody};
+use crate::{
+    app::{App, AppState},
+    error::ApiError,
+    extract::JsonBody,
+};
 
 /// Shard files of an engine made here. They share the disk's fsyncs, so more would only cost open files.
 const SHARDS: u16 = 1;
@@ -40,9 +44,16 @@ pub(crate) async fn create_engine(
     State(app): State<AppState>,
     JsonBody(request): JsonBody<CreateEngineRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<(StatusCode, Json<CreatedEngine>), ApiError> {
+    // A task of its own: half of it would leave an engine that has no store until the next start, and a token that
+    // nobody saw.
+    let created = tokio::spawn(async move { create(&app, &request.name).await });
+    let created = created.await.map_err(ApiError::internal)??;
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+async fn create(app: &App, name: &str) -> Result<CreatedEngine, ApiError> {
     let (control, engines) = (&app.state.control, &app.state.engines);
-    let now = app.state.clock.now();
-    let made = control.create_engine(&request.name, EngineLocation::External, SHARDS, now).await?;
+    let made = control.create_engine(name, EngineLocation::External, SHARDS, app.state.clock.now()).await?;
     let record = made.record;
     let spec = EngineSpec {
         id: record.id,
@@ -53,5 +64,5 @@ pub(crate) async fn create_engine(
     };
     engines.add(spec).await.map_err(ApiError::internal)?;
     let engine = engines.get(record.id).ok_or_else(ApiError::unexplained)?;
-    Ok((StatusCode::CREATED, Json(CreatedEngine { engine, token: made.token.expose().to_owned() })))
+    Ok(CreatedEngine { engine, token: made.token.expose().to_owned() })
 }

@@ -30,6 +30,7 @@ async fn bad_input_gets_the_right_status_code_and_words() {
         case("a comma too many", text("{\n\"kind\":\"noop\",\n}"), 400, "MALFORMED_JSON", &["line 3"]),
         case("two values", text("{\"kind\":\"noop\"} {}"), 400, "MALFORMED_JSON", &["trailing characters"]),
         case("empty", text(""), 400, "MALFORMED_JSON", &["EOF"]),
+        case("a list", text(" [\"noop\", 5]"), 400, "VALIDATION_ERROR", &["an object"]),
         case(
             "not UTF-8",
             enqueue().header("content-type", "application/json").body(&b"{\"kind\":\"\xff\"}"[..]),

@@ -4,8 +4,8 @@ use super::Problem;
 
 /// The only source that a lock file of cargo may name.
 const CRATES_SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
-/// Tokens carry at least this many letters and digits; examples in documents carry fewer.
-const TOKEN_LETTERS_MIN: usize = 24;
+/// A real token has an id of 32 digits and a secret of more than 40 letters; examples and made-up ones are shorter.
+const TOKEN_LETTERS_MIN: usize = 60;
 
 pub(super) fn check(file: &str, text: &str, problems: &mut Vec<Problem>) {
     let name = file.rsplit('/').next().unwrap_or(file);
@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn keys_and_tokens_are_breaches() {
         assert_eq!(breaches("a.pem", concat!("-----BE", "GIN RSA PRIV", "ATE KEY-----\n")), 1);
-        let token = format!("{}{}", "fle_", "eng_0199aabbccddeeff00112233_s3cr3ts3cr3t");
+        let token =
+            format!("{}{}", "fle_", "0199aabbccddeeff0011223344556677_s3cr3ts3cr3ts3cr3ts3cr3ts3cr3ts3cr3ts3cr3t");
         assert_eq!(breaches("docs/a.md", &token), 1);
         assert_eq!(breaches("docs/a.md", "`fle_<engine id>_<secret>`"), 0, "a pattern is no token");
         assert_eq!(breaches("docs/a.md", "profile_name"), 0);

@@ -5,8 +5,8 @@ use super::{Problem, extension, is_generated, is_source};
 /// Lines of a file before its tests; the habit is about 400, this is where it stops.
 const LINES_MAX: usize = 450;
 
-/// Where SQL may stand.
-const SQL_HOMES: &[&str] = &["engine/src/store", "crates/sqlite/", "crates/control/", "crates/sync/"];
+/// Where SQL may stand: the stores, and the engine's tests, which damage its files from outside.
+const SQL_HOMES: &[&str] = &["engine/src/store", "engine/tests/", "crates/sqlite/", "crates/control/", "crates/sync/"];
 
 /// Words of SQL that must all stand in a line for it to be a statement. Written in two halves, or this file would be
 /// a breach of its own rule.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use flowork_api_types::kind::KindList;
 use flowork_kinds::{FindingLevel, ModuleOptions, ModuleReport, NewModuleError, Template, check_module, new_module};
-use flowork_node::{Config, Flags};
+use flowork_node::{Config, DataDir, Flags};
 use serde_json::{Value, json};
 
 use crate::{
@@ -64,7 +64,13 @@ fn not_found(message: String) -> Failure {
 }
 
 fn new(id: &str, template: Template, dir: Option<PathBuf>, config: &Config, format: Format) -> Result<(), Failure> {
-    let dir = dir.unwrap_or_else(|| config.data_dir.join("modules"));
+    let dir = match dir {
+        Some(dir) => dir,
+        // A node may never have run here, and the directory must be as private as if it had.
+        None => DataDir::prepare(&config.data_dir)
+            .map_err(|error| Failure::from_error(Exit::Failed, "DATA_DIR", &error).hint(error.hint()))?
+            .modules(),
+    };
     let folder = new_module(&dir, id, template).map_err(|error| {
         let exit = if matches!(error, NewModuleError::InvalidId(_)) { Exit::Usage } else { Exit::Failed };
         let hint = if let NewModuleError::InvalidId(error) = &error { error.hint.clone() } else { None };
@@ -97,7 +103,8 @@ async fn check(module: &str, inputs: Option<String>, config: &Config, format: Fo
 
 fn describe(report: &ModuleReport) -> String {
     let mut lines = vec![format!("{}: {}", report.id, if report.ok { "ok" } else { "broken" })];
-    lines.extend(report.permissions.as_ref().map(|permissions| format!("uses {permissions} (declared, not enforced)")));
+    let permissions = report.permissions.as_ref().filter(|permissions| !permissions.is_empty());
+    lines.extend(permissions.map(|permissions| format!("uses {permissions} (declared, not enforced)")));
     for finding in &report.findings {
         let level = if finding.level == FindingLevel::Error { "error" } else { "warning" };
         lines.push(format!("{level}: {}", finding.message));

@@ -10,7 +10,8 @@ fn job_is_enqueued_waited_for_and_shown() {
     let world = World::new();
     let _node = world.serve();
     let job = world.json(&["job", "enqueue", "sleep", "--payload", "{\"duration_ms\":20}", "--tag", "t", "--wait"]);
-    assert_eq!((&job["state"], &job["result"]["slept_ms"]), (&"completed".into(), &20.into()));
+    assert_eq!(job["state"], "completed");
+    assert!(job["result"]["slept_ms"].as_u64().unwrap() >= 20, "{job}");
     let id = job["id"].as_str().unwrap();
     assert_eq!(world.json(&["job", "get", id])["tags"][0], "t");
     assert_eq!(world.json(&["job", "wait", id])["id"], job["id"]);

@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(target_os = "linux")]
+use std::process::{Command, Stdio};
+
 use crate::world::{Served, World};
 
 #[test]
@@ -108,6 +111,54 @@ fn second_sigterm_stops_at_once() {
     node.signal("TERM");
     assert_eq!(node.wait().code(), Some(130));
     assert!(begin.elapsed() < Duration::from_secs(10), "the drain alone would have taken 30 s");
+}
+
+/// Another program, with the environment and the pipes `flowork` would have.
+#[cfg(target_os = "linux")]
+fn like(flowork: &Command, mut other: Command) -> Command {
+    for (name, value) in flowork.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    other.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    other
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_terminal_stops_the_node_unless_it_was_started_to_outlive_it() {
+    let world = World::new();
+    let mut node = world.serve();
+    node.signal("HUP");
+    assert_eq!(node.next_line().unwrap()["event"], "draining");
+    assert_eq!(node.wait().code(), Some(0));
+    drop(node);
+
+    let flowork = world.command(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+    let mut nohup = Command::new("nohup");
+    nohup.arg(flowork.get_program()).args(flowork.get_args());
+    let mut node = Served::start(like(&flowork, nohup));
+    node.signal("HUP");
+    assert_eq!(world.json(&["status"])["pid"], node.pid(), "it goes on");
+    node.signal("TERM");
+    assert_eq!(node.next_line().unwrap()["event"], "draining", "the first signal it heard");
+    assert_eq!(node.wait().code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_bound_on_open_files_is_raised_as_far_as_allowed() {
+    let world = World::new();
+    let flowork = world.command(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -H -n 2000; ulimit -S -n 200; exec \"$@\"", "sh"]);
+    shell.arg(flowork.get_program()).args(flowork.get_args());
+    let node = Served::start(like(&flowork, shell));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.pid())).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(open_files.split_whitespace().nth(3), Some("2000"), "{open_files}");
 }
 
 #[test]

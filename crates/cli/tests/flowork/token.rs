@@ -33,7 +33,9 @@ fn token_needs_a_vault_but_no_running_node() {
     assert!(!world.data().exists(), "asking makes nothing");
     drop(world.serve());
     assert_eq!(world.run(&["token", "create"]).code(), 0);
-    assert_eq!(world.run(&["token", "create", "--ttl", "25h"]).code(), 2);
+    for ttl in ["25h", "0s", "999ms"] {
+        assert_eq!(world.run(&["token", "create", "--ttl", ttl]).code(), 2, "{ttl}");
+    }
 }
 
 #[test]

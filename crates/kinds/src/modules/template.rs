@@ -11,7 +11,7 @@ use super::manifest::{ManifestError, check_id};
 /// The language of a new module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Template {
-    /// `python3`, standard library only.
+    /// Python 3, standard library only.
     Python,
     /// `node`, no packages.
     Javascript,
@@ -25,7 +25,10 @@ impl Template {
 
     fn program(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Python => ("python3", "main.py", include_str!("../../templates/main.py")),
+            // The installer for Windows has no `python3`; what answers to that name there opens a shop.
+            Self::Python => {
+                (if cfg!(windows) { "python" } else { "python3" }, "main.py", include_str!("../../templates/main.py"))
+            }
             Self::Javascript => ("node", "main.mjs", include_str!("../../templates/main.mjs")),
             Self::Shell => ("sh", "main.sh", include_str!("../../templates/main.sh")),
         }

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::value::ValueKind;
+use super::value::{Items, ValueKind};
 
 /// Workers where nobody said how many: one a core, but no more than this.
 const WORKERS_DEFAULT_MAX: usize = 8;
@@ -118,7 +118,7 @@ pub static SETTINGS: &[Setting] = &[
         env: Some("FLOWORK_EGRESS_ALLOW_HOSTS"),
         flag: None,
         in_file: true,
-        kind: ValueKind::List,
+        kind: ValueKind::List(Items::Targets),
         default: || Some(String::new()),
         doc: "Private hosts that jobs may reach anyway, such as 192.168.1.20:8080 or nas.local",
     },
@@ -127,16 +127,16 @@ pub static SETTINGS: &[Setting] = &[
         env: Some("FLOWORK_GATEWAY_ALLOWED_HOSTS"),
         flag: None,
         in_file: true,
-        kind: ValueKind::List,
+        kind: ValueKind::List(Items::Hosts),
         default: || Some(String::new()),
-        doc: "Further Host headers to answer, beside the address listened on",
+        doc: "Further Host headers to answer, beside the address listened on, such as flowork.lan",
     },
     Setting {
         key: "gateway.allowed_origins",
         env: Some("FLOWORK_GATEWAY_ALLOWED_ORIGINS"),
         flag: None,
         in_file: true,
-        kind: ValueKind::List,
+        kind: ValueKind::List(Items::Origins),
         default: || Some(String::new()),
         doc: "Further web origins that may call the node from a browser, such as https://example.org",
     },

@@ -122,3 +122,22 @@ fn lists_come_from_either_form() {
     assert_eq!(file.egress_allow_hosts, ["a", "b:1"]);
     assert_eq!(env.egress_allow_hosts, file.egress_allow_hosts);
 }
+
+#[test]
+fn list_items_that_could_never_match_are_refused() {
+    for (file, expected) in [
+        ("[gateway]\nallowed_hosts = ['http://flowork.lan']", "without http://"),
+        ("[gateway]\nallowed_hosts = ['*.lan']", "without http://"),
+        ("[gateway]\nallowed_origins = ['*']", "web origins"),
+        ("[gateway]\nallowed_origins = ['flowork.lan']", "web origins"),
+        ("[gateway]\nallowed_origins = ['https://flowork.lan/gui']", "web origins"),
+        ("[egress]\nallow_hosts = ['http://nas.local']", "ranges such as"),
+    ] {
+        let refusal = Case::new(file).refusal();
+        assert!(refusal.starts_with("config.toml:2: ") && refusal.contains(expected), "{file}: {refusal}");
+    }
+    let fine = "[gateway]\nallowed_hosts = ['flowork.lan', 'Flowork.lan:7717', 'nas:80', '[fd00::1]:7717']\n\
+                allowed_origins = ['https://gui.example', 'http://localhost:5173/']\n\
+                [egress]\nallow_hosts = ['nas.local', '10.0.0.0/8', '[::1]:80']";
+    assert_eq!(Case::new(fine).load().unwrap().allowed_hosts.len(), 4);
+}

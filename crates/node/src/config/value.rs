@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use flowork_egress::{EgressPolicy, Url};
 use serde::Serialize;
 use toml::de::DeValue;
 
@@ -14,7 +15,18 @@ pub(super) enum ValueKind {
     Address,
     Integer { min: u64, max: u64 },
     Choice(&'static [&'static str]),
-    List,
+    List(Items),
+}
+
+/// What the items of a list are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Items {
+    /// What jobs may reach.
+    Targets,
+    /// Values of the `Host` header.
+    Hosts,
+    /// Values of the `Origin` header.
+    Origins,
 }
 
 /// A value that fits its setting.
@@ -49,7 +61,7 @@ impl ValueKind {
             Self::Address => "an address and port such as 127.0.0.1:7717".to_owned(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
-            Self::List => "a list of texts".to_owned(),
+            Self::List(items) => items.expected().to_owned(),
         }
     }
 
@@ -57,7 +69,7 @@ impl ValueKind {
     pub(super) fn parse_text(self, text: &str) -> Option<Value> {
         match self {
             Self::Integer { .. } => self.check(Value::Integer(text.trim().parse().ok()?)),
-            Self::List => Some(Value::List(
+            Self::List(_) => self.check(Value::List(
                 text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect(),
             )),
             _ => self.check(Value::Text(text.trim().to_owned())),
@@ -70,11 +82,11 @@ impl ValueKind {
             (Self::Integer { .. }, DeValue::Integer(number)) => {
                 self.check(Value::Integer(u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()?))
             }
-            (Self::List, DeValue::Array(items)) => {
+            (Self::List(_), DeValue::Array(items)) => {
                 let items = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
-                Some(Value::List(items.collect::<Option<_>>()?))
+                self.check(Value::List(items.collect::<Option<_>>()?))
             }
-            (Self::Integer { .. } | Self::List, _) => None,
+            (Self::Integer { .. } | Self::List(_), _) => None,
             (_, DeValue::String(text)) => self.check(Value::Text(text.clone().into_owned())),
             _ => None,
         }
@@ -87,10 +99,42 @@ impl ValueKind {
             (Self::Address, Value::Text(text)) => parse_address(text).is_some(),
             (Self::Url, Value::Text(text)) => is_plain_url(text),
             (Self::Path, Value::Text(text)) => !text.is_empty(),
+            (Self::List(items), Value::List(texts)) => texts.iter().all(|text| items.fit(text)),
             _ => true,
         };
         fits.then_some(value)
     }
+}
+
+impl Items {
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Targets => "a list of hosts, addresses or ranges such as nas.local, 192.168.1.20:8080 or 10.0.0.0/8",
+            Self::Hosts => "a list of hosts such as flowork.lan or flowork.lan:7717, without http://",
+            Self::Origins => "a list of web origins such as https://example.org, without a path",
+        }
+    }
+
+    /// An item of another form would be kept and never match.
+    fn fit(self, text: &str) -> bool {
+        match self {
+            Self::Targets => EgressPolicy::parse(&[text]).is_ok(),
+            Self::Hosts => is_origin(&format!("http://{text}")),
+            Self::Origins => is_origin(text.trim_end_matches('/')),
+        }
+    }
+}
+
+/// Scheme, host, and a port where it is not the scheme's own.
+fn is_origin(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        let origin = url.origin();
+        let written = text.to_ascii_lowercase();
+        // A `Host` of port 80 may name it or not.
+        matches!(url.scheme(), "http" | "https")
+            && !text.contains('*')
+            && (origin.ascii_serialization() == written || format!("{}:80", origin.ascii_serialization()) == written)
+    })
 }
 
 /// `localhost` is written so often that it is understood, as the IPv4 loopback.

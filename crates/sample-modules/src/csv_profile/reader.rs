@@ -90,6 +90,11 @@ impl SourceFile {
             return Err(Failure::new("NOT_A_FILE", format!("{} is a folder", path.display()))
                 .hint("give the path of one CSV file"));
         }
+        // Opening a pipe waits for somebody to write into it, and a device may never end.
+        if !metadata.is_file() {
+            return Err(Failure::new("NOT_A_FILE", format!("{} is a pipe, a socket or a device", path.display()))
+                .hint("write the data into a file first, and give its path"));
+        }
         let mut file = File::open(path).map_err(|error| fail(&error))?;
         let mut head = Vec::new();
         (&mut file).take(SAMPLE_BYTES as u64).read_to_end(&mut head).map_err(|error| fail(&error))?;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { NodeEvent } from "./envelope";
-import { createEventStream, RETRY_DELAYS_MS } from "./stream";
+import { createEventStream, RETRY_DELAYS_MS, SILENCE_MAX_MS } from "./stream";
 
 /** A connection that the test writes to. */
 function connection() {
@@ -93,6 +93,21 @@ describe("the event stream", () => {
     expect(cursors, "nothing after it was stopped").toHaveLength(RETRY_DELAYS_MS.length + 2);
   });
 
+  it("gives up a line that has gone silent, and keeps one that sends comments", async () => {
+    const lines = [connection(), connection()];
+    const { stream, cursors } = follow(() => Promise.resolve(lines[cursors.length - 1]?.response ?? new Response()));
+    stream.start();
+    for (let minute = 0; minute < 3; minute += 1) {
+      await vi.advanceTimersByTimeAsync(SILENCE_MAX_MS - 1);
+      lines[0]?.send(": still here\n\n");
+      await settle();
+    }
+    expect(cursors).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(SILENCE_MAX_MS + RETRY_DELAYS_MS[0]);
+    expect(cursors).toHaveLength(2);
+    stream.stop();
+  });
+
   it("does not wait when a person asks for a try now", async () => {
     const { stream, cursors } = follow(() => Promise.reject(new TypeError("refused")));
     stream.start();
@@ -108,7 +123,7 @@ describe("the event stream", () => {
     const { stream, cursors } = follow(() => Promise.resolve(lines[cursors.length - 1]?.response ?? new Response()));
     const bye = 'event: bye\ndata: {"reason":"token_expired"}\n\n';
     stream.start();
-    await vi.advanceTimersByTimeAsync(60_000);
+    await vi.advanceTimersByTimeAsync(50_000);
     lines[0]?.send(bye);
     lines[0]?.end();
     await settle();

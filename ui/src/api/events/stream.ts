@@ -17,6 +17,9 @@ export const RETRY_DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as c
 /** A connection that ended with its token is made again without a wait if it lasted this long. */
 const AT_ONCE_AFTER_MS = 5_000;
 
+/** The node sends at least a comment far more often; a line this silent is dead, as after a sleep of the machine. */
+export const SILENCE_MAX_MS = 60_000;
+
 interface Dependencies {
   /** Opens the stream, after the event of that id if there is one. */
   open: (lastEventId: string | undefined, signal: AbortSignal) => Promise<Response>;
@@ -66,7 +69,8 @@ export function createEventStream({ open, onEvent, onOpen, now }: Dependencies) 
     const decoder = new TextDecoder();
     const reader = response.body.getReader();
     for (;;) {
-      const { done, value } = await reader.read();
+      const silence = setTimeout(() => void reader.cancel(), SILENCE_MAX_MS);
+      const { done, value } = await reader.read().finally(() => clearTimeout(silence));
       if (done || signal.aborted) break;
       parser.feed(decoder.decode(value, { stream: true }));
     }

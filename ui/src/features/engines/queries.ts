@@ -1,10 +1,10 @@
 import { queryOptions } from "@tanstack/react-query";
 
-import { body, node } from "~/api/client";
+import { listEngines } from "~/api/calls";
 
 export const engineQueries = {
   list: queryOptions({
     queryKey: ["engines"] as const,
-    queryFn: ({ signal }) => body(node.GET("/v1/engines", { signal })),
+    queryFn: ({ signal }) => listEngines(signal),
   }),
 };

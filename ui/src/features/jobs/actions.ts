@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { body, node } from "~/api/client";
+import { cancelJob, enqueueJob, requeueJob } from "~/api/calls";
 import { NodeUnreachable } from "~/api/error";
 import type { EnqueueRequest, Job, JobAction } from "~/api/types";
 
@@ -16,8 +16,7 @@ interface Enqueue {
 export function useEnqueue() {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: ({ request, idempotencyKey }: Enqueue) =>
-      body(node.POST("/v1/jobs", { params: { header: { "Idempotency-Key": idempotencyKey } }, body: request })),
+    mutationFn: ({ request, idempotencyKey }: Enqueue) => enqueueJob(request, idempotencyKey),
     retry: (failures, error) => error instanceof NodeUnreachable && failures < 2,
     retryDelay: (failures) => 1_000 * 2 ** failures,
     onSuccess: (job) => {
@@ -32,12 +31,11 @@ export function useJobAction(id: string) {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (action: JobAction): Promise<Job> => {
-      const params = { path: { job_id: id } };
       switch (action) {
         case "cancel":
-          return body(node.POST("/v1/jobs/{job_id}/cancel", { params }));
+          return cancelJob(id);
         case "requeue":
-          return body(node.POST("/v1/jobs/{job_id}/requeue", { params }));
+          return requeueJob(id);
       }
     },
     onSuccess: (job) => {

@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 
-import { body, node } from "~/api/client";
+import { getJob, listAttempts, listJobs, listLogLines } from "~/api/calls";
 import type { JobFilters } from "~/paths";
 
 import { appendLines, EMPTY_LOG, type JobLog } from "./log-lines";
@@ -19,21 +19,20 @@ export const jobQueries = {
   list: (filters: JobFilters) =>
     queryOptions({
       queryKey: ["jobs", "list", filters] as const,
-      queryFn: ({ signal }) =>
-        body(node.GET("/v1/jobs", { params: { query: { ...filters, limit: PAGE_JOBS } }, signal })),
+      queryFn: ({ signal }) => listJobs({ ...filters, limit: PAGE_JOBS }, signal),
       placeholderData: (before) => before,
     }),
 
   one: (id: string) =>
     queryOptions({
       queryKey: ["jobs", "one", id] as const,
-      queryFn: ({ signal }) => body(node.GET("/v1/jobs/{job_id}", { params: { path: { job_id: id } }, signal })),
+      queryFn: ({ signal }) => getJob(id, signal),
     }),
 
   attempts: (id: string) =>
     queryOptions({
       queryKey: ["jobs", "attempts", id] as const,
-      queryFn: ({ signal }) => body(node.GET("/v1/jobs/{job_id}/attempts", { params: { path: { job_id: id } }, signal })),
+      queryFn: ({ signal }) => listAttempts(id, signal),
     }),
 
   logs: (id: string) =>
@@ -49,9 +48,7 @@ async function fetchLog(id: string, signal: AbortSignal): Promise<JobLog> {
   let log = EMPTY_LOG;
   let after: number | undefined;
   for (let page = 0; page < LOG_PAGES_MAX; page += 1) {
-    const answer = await body(
-      node.GET("/v1/jobs/{job_id}/logs", { params: { path: { job_id: id }, query: { after, limit: PAGE_LINES } }, signal }),
-    );
+    const answer = await listLogLines(id, { after, limit: PAGE_LINES }, signal);
     log = appendLines(log, answer.items);
     if (!answer.next_cursor) return log;
     after = Number(answer.next_cursor);

@@ -65,7 +65,7 @@ function Broken({ modules }: { modules: readonly BrokenModule[] }) {
             </>
           }
         >
-          <Hint>{module.reason}</Hint>
+          <p>{module.reason}</p>
           {module.hint && <Hint>{module.hint}</Hint>}
         </Callout>
       ))}
@@ -97,7 +97,7 @@ function KindList({ kinds }: { kinds: readonly Kind[] }) {
             <Link
               to={paths.newJob}
               search={{ kind: kind.name }}
-              aria-label={`New job: ${kind.name}`}
+              aria-label={`Use ${kind.name} for a new job`}
               className={buttonClass("plain")}
             >
               <Play aria-hidden className="size-3.5" />

@@ -1,10 +1,10 @@
 import { queryOptions } from "@tanstack/react-query";
 
-import { body, node } from "~/api/client";
+import { listKinds } from "~/api/calls";
 
 export const kindQueries = {
   list: queryOptions({
     queryKey: ["kinds"] as const,
-    queryFn: ({ signal }) => body(node.GET("/v1/kinds", { signal })),
+    queryFn: ({ signal }) => listKinds(signal),
   }),
 };

@@ -1,10 +1,10 @@
 import { queryOptions } from "@tanstack/react-query";
 
-import { body, node } from "~/api/client";
+import { getStatus } from "~/api/calls";
 
 export const statusQueries = {
   status: queryOptions({
     queryKey: ["status"] as const,
-    queryFn: ({ signal }) => body(node.GET("/v1/status", { signal })),
+    queryFn: ({ signal }) => getStatus(signal),
   }),
 };

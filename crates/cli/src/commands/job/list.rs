@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long)]
     tag: Option<String>,
     /// At most this many
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 }
 

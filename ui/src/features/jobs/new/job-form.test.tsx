@@ -93,7 +93,7 @@ beforeEach(() => {
 
 describe("the form for a job", () => {
   it("sends what was filled in, typed as the schema says", async () => {
-    const user = userEvent.setup();
+    const user = userEvent.setup({ delay: null });
     const shown = kind();
     await show(shown);
     await user.type(screen.getByLabelText("File"), "/tmp/a.csv");
@@ -133,7 +133,7 @@ describe("the form for a job", () => {
   });
 
   it("says beside each field what is wrong and sends nothing", async () => {
-    const user = userEvent.setup();
+    const user = userEvent.setup({ delay: null });
     await show(kind());
     await user.type(screen.getByLabelText("Count"), "0");
     await user.click(screen.getByRole("button", { name: "Enqueue job" }));
@@ -148,7 +148,7 @@ describe("the form for a job", () => {
   });
 
   it("puts what the node refuses at its field, and keeps everything that was typed", async () => {
-    const user = userEvent.setup();
+    const user = userEvent.setup({ delay: null });
     await show(kind());
     await user.type(screen.getByLabelText("File"), "/nowhere");
     await user.type(screen.getByLabelText("Count"), "2");
@@ -166,7 +166,7 @@ describe("the form for a job", () => {
   });
 
   it("uses one key for a double click and for every try", async () => {
-    const user = userEvent.setup();
+    const user = userEvent.setup({ delay: null });
     await show(kind());
     await user.type(screen.getByLabelText("File"), "x");
     await user.type(screen.getByLabelText("Count"), "1");
@@ -188,7 +188,7 @@ describe("the form for a job", () => {
   });
 
   it("offers a new key when an earlier try had arrived with other content", async () => {
-    const user = userEvent.setup();
+    const user = userEvent.setup({ delay: null });
     await show(kind());
     await user.type(screen.getByLabelText("File"), "x");
     await user.type(screen.getByLabelText("Count"), "1");
@@ -202,7 +202,7 @@ describe("the form for a job", () => {
   });
 
   it("shows the same payload as JSON, and holds on to JSON that is not finished", async () => {
-    const user = userEvent.setup();
+    const user = userEvent.setup({ delay: null });
     await show(kind());
     await user.type(screen.getByLabelText("File"), "x");
     await user.click(screen.getByRole("tab", { name: "JSON" }));

@@ -33,6 +33,8 @@ export function JobForm({ kind, payload: prefilled }: JobFormProps) {
   const navigate = useNavigate();
   const enqueue = useEnqueue();
   const form = useRef<HTMLFormElement>(null);
+  // The second press of a double click comes before React has drawn the button as busy.
+  const sending = useRef(false);
   const [draft, setDraft] = useState(() => firstDraft(kind, prefilled));
   const [errors, setErrors] = useState<FieldError[]>([]);
   const [key, setKey] = useState(() => crypto.randomUUID());
@@ -59,6 +61,7 @@ export function JobForm({ kind, payload: prefilled }: JobFormProps) {
       refuse(found);
       return;
     }
+    sending.current = true;
     const payload = isPayload(draft.payload) ? { payload: draft.payload } : {};
     enqueue.mutate(
       { request: withOptions({ kind: kind.name, ...payload }, draft.options), idempotencyKey },
@@ -68,13 +71,16 @@ export function JobForm({ kind, payload: prefilled }: JobFormProps) {
           void navigate({ to: paths.job, params: { jobId: job.id } });
         },
         onError: (error) => refuse(fieldErrorsOf(error)),
+        onSettled: () => {
+          sending.current = false;
+        },
       },
     );
   }
 
   function onSubmit(event: SubmitEvent) {
     event.preventDefault();
-    if (!enqueue.isPending) send(key);
+    if (!sending.current) send(key);
   }
 
   const optionErrors = errors.filter(({ field }) => !field.startsWith("/payload"));
@@ -121,13 +127,25 @@ export function JobForm({ kind, payload: prefilled }: JobFormProps) {
         <Button type="submit" tone="primary" busy={enqueue.isPending} className="px-4">
           {enqueue.isPending && enqueue.failureCount > 0 ? "Trying again…" : "Enqueue job"}
         </Button>
-        {errors.length > 0 && (
-          <p role="alert" className="text-[13px] text-bad">
-            {errors.length === 1 ? "One field needs another look." : `${errors.length} fields need another look.`}
-          </p>
-        )}
+        {errors.length > 0 && <Summary errors={errors} />}
       </div>
     </form>
+  );
+}
+
+/** All that is wrong, in one place: also what belongs to no field that is shown. */
+function Summary({ errors }: { errors: readonly FieldError[] }) {
+  return (
+    <div role="alert" className="w-full text-[13px] text-bad">
+      <p>{errors.length === 1 ? "One thing needs another look:" : `${errors.length} things need another look:`}</p>
+      <ul className="ml-4 list-disc">
+        {errors.map(({ field, message }) => (
+          <li key={`${field} ${message}`}>
+            <code className="font-mono text-xs">{field.replace(/^\/payload\/?/, "") || "payload"}</code> {message}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

@@ -36,7 +36,9 @@ export function errorsWithin(errors: readonly FieldError[], pointer: string): st
     .map(({ field, message }) => (field === pointer ? message : `${field.slice(pointer.length)}: ${message}`));
 }
 
-/** Forgets what was said about a value that has been changed since, and about what it is in as far as it is missing. */
+/** Forgets what was said about a value that has been changed since, about what is in it and what it is in. */
 export function withoutErrorsAt(errors: readonly FieldError[], pointer: string): FieldError[] {
-  return errors.filter(({ field }) => field !== pointer && !field.startsWith(`${pointer}/`));
+  return errors.filter(
+    ({ field }) => field !== pointer && !field.startsWith(`${pointer}/`) && !pointer.startsWith(`${field}/`),
+  );
 }

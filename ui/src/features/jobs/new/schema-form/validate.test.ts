@@ -34,6 +34,10 @@ describe("validation", () => {
     check(schema, { kind: "web" }, [["/url", "Is required."]]);
   });
 
+  it("says which members exclude each other", () => {
+    check({ not: { required: ["body", "json"] } }, { body: "", json: 1 }, [["", "Give only one of body and json."]]);
+  });
+
   it("leaves a schema that can't be read to the node", () => {
     check({ $ref: "#/nowhere" }, {}, []);
   });

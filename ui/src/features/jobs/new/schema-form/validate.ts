@@ -88,7 +88,7 @@ function score(units: OutputUnit[]): number {
 
 function toFieldError(unit: OutputUnit, root: Schema): FieldError {
   const pointer = unit.instanceLocation.replace(/^#/, "");
-  const limit = limitOf(unit, root);
+  const limit = number(valueAt(unit, root)) ?? number(Number(/([\d.eE+-]+)[^\d]*$/.exec(unit.error)?.[1]));
   switch (unit.keyword) {
     case "required": {
       const name = /"(.*)"/.exec(unit.error)?.[1] ?? "";
@@ -117,6 +117,8 @@ function toFieldError(unit: OutputUnit, root: Schema): FieldError {
     case "oneOf":
     case "anyOf":
       return { field: pointer, message: "Fits none of the forms it may have." };
+    case "not":
+      return { field: pointer, message: exclusionWords(valueAt(unit, root)) };
     case "additionalProperties":
       return { field: pointer, message: unit.error.replace("does not match additional properties schema", "is not known") };
     default:
@@ -124,13 +126,19 @@ function toFieldError(unit: OutputUnit, root: Schema): FieldError {
   }
 }
 
-/** The figure that a schema gives as a limit, found by the keyword's place. */
-function limitOf(unit: OutputUnit, root: Schema): number | undefined {
+/** What the schema says at a unit's keyword, such as the figure of a limit. */
+function valueAt(unit: OutputUnit, root: Schema): unknown {
   let at: unknown = root;
   for (const step of unit.keywordLocation.replace(/^#\//, "").split("/")) {
     at = isRecord(at) || isList(at) ? Reflect.get(at, decodeURIComponent(unescapeStep(step))) : undefined;
   }
-  return number(at) ?? number(Number(/([\d.eE+-]+)[^\d]*$/.exec(unit.error)?.[1]));
+  return at;
+}
+
+/** The usual use of `not` is to let only one of some members be given. */
+function exclusionWords(excluded: unknown): string {
+  const names = isRecord(excluded) && isList(excluded["required"]) ? excluded["required"].map(String) : [];
+  return names.length > 1 ? `Give only one of ${names.join(" and ")}.` : "Is something that the kind excludes.";
 }
 
 function article(type: string): string {
