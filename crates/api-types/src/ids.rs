@@ -197,7 +197,13 @@ mod tests {
 
     #[test]
     fn foreign_text_is_refused_with_the_expected_form() {
-        for bad in ["", "job_", "eng_01930c5ea2f07a3c8000000000000000", "job_01930c5e-a2f0-7a3c-8000-000000000000", "job_zz930c5ea2f07a3c8000000000000000"] {
+        for bad in [
+            "",
+            "job_",
+            "eng_01930c5ea2f07a3c8000000000000000",
+            "job_01930c5e-a2f0-7a3c-8000-000000000000",
+            "job_zz930c5ea2f07a3c8000000000000000",
+        ] {
             let error = bad.parse::<JobId>().expect_err(bad).to_string();
             assert!(error.contains("job_"), "{error}");
         }

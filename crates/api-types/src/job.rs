@@ -39,15 +39,8 @@ pub enum JobState {
 
 impl JobState {
     /// All states, in the order of a job's life.
-    pub const ALL: [Self; 7] = [
-        Self::Scheduled,
-        Self::Queued,
-        Self::Leased,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-        Self::Expired,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Scheduled, Self::Queued, Self::Leased, Self::Completed, Self::Failed, Self::Cancelled, Self::Expired];
 
     /// The name on the wire and in the store.
     pub const fn as_str(self) -> &'static str {

@@ -55,12 +55,7 @@ pub(crate) async fn enqueue(directory: &Path, shards: u16, clients: u64, jobs: u
 }
 
 /// `workers` workers run `jobs` no-ops that wait for them.
-pub(crate) async fn claim_and_finish(
-    directory: &Path,
-    shards: u16,
-    workers: u32,
-    jobs: u64,
-) -> anyhow::Result<Line> {
+pub(crate) async fn claim_and_finish(directory: &Path, shards: u16, workers: u32, jobs: u64) -> anyhow::Result<Line> {
     let registry = KindRegistry::default();
     kinds::register(&registry)?;
     let id = new_id();

@@ -153,7 +153,7 @@ fn a_small_bound_on_open_files_is_raised_as_far_as_allowed() {
     let world = World::new();
     let flowork = world.command(&["serve", "--json", "--listen", "127.0.0.1:0"]);
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -H -n 2000; ulimit -S -n 200; exec \"$@\"", "sh"]);
+    shell.args(["-c", "ulimit -S -n 200 && ulimit -H -n 2000 && exec \"$@\"", "sh"]);
     shell.arg(flowork.get_program()).args(flowork.get_args());
     let node = Served::start(like(&flowork, shell));
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.pid())).unwrap();
