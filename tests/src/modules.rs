@@ -1,6 +1,6 @@
 //! Modules on real files: the three that ship, and ones that misbehave. Whatever a module does, the node stays up.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{fmt::Write, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, ensure};
 use flowork_test_support::{TestHome, TestNode};
@@ -14,7 +14,7 @@ async fn csv_profile_tells_columns_types_missing_and_quantiles() -> anyhow::Resu
     let mut csv = String::from("name,age,joined,score\n");
     for index in 0..1_000 {
         let age = if index % 10 == 0 { String::new() } else { (20 + index % 50).to_string() };
-        csv.push_str(&format!("person {index},{age},2024-01-{:02},{}.5\n", 1 + index % 28, index));
+        writeln!(csv, "person {index},{age},2024-01-{:02},{index}.5", 1 + index % 28)?;
     }
     std::fs::write(&path, csv)?;
     let job = node.run_job("module.csv-profile", json!({"path": path})).await?;

@@ -83,7 +83,8 @@ impl TestHome {
             }
         };
         command.args(["serve", "--json", "--listen", "127.0.0.1:0"]).args(arguments);
-        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {flowork:?}"))?;
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", flowork.display()))?;
         let stdout = child.stdout.take().context("the node has no stdout")?;
         let mut lines = BufReader::new(stdout).lines();
         let line = timeout(PATIENCE, lines.next_line()).await.context("the node did not get ready")??;
