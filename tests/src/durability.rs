@@ -6,12 +6,20 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
 use flowork_test_support::{TestHome, TestNode};
 use serde_json::{Value, json};
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    sync::Notify,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::modules;
 
 /// Clients that enqueue at once.
 const CLIENTS: u32 = 16;
@@ -135,6 +143,68 @@ async fn sigterm_lets_a_running_job_finish_and_keeps_the_rest() -> anyhow::Resul
     let job = node.wait_for(&waiting).await?;
     ensure!(job["state"] == "completed", "the waiting job runs after the start: {job}");
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_module_does_not_outlive_a_killed_node() -> anyhow::Result<()> {
+    let node = TestHome::new()?.start().await?;
+    // The first attempt and its child never end by themselves, and both hold the pipe.
+    let script = r#"
+        if [ -e pids ]; then echo '{"type":"result","value":"again"}'; exit; fi
+        exec 3>pipe
+        sleep 600 &
+        echo "$$ $!" > pids
+        echo started >&3
+        sleep 600"#;
+    modules::add_module(&node, "lingers", script, 60_000)?;
+    modules::wait_for_kind(&node, "module.lingers").await?;
+    let folder = node.home().data_dir().join("modules/lingers");
+    let pipe = folder.join("pipe");
+    let made = tokio::process::Command::new("mkfifo").arg(&pipe).status().await?;
+    ensure!(made.success(), "mkfifo failed");
+    let (status, job) = node.enqueue("lingers", &json!({"kind": "module.lingers", "attempts_max": 2})).await?;
+    let id = job["id"].as_str().with_context(|| format!("{status} {job}"))?.to_owned();
+    // Opening waits for the first writer.
+    let pipe = tokio::task::spawn_blocking(move || std::fs::File::open(pipe)).await??;
+    let mut pipe = BufReader::new(tokio::net::unix::pipe::Receiver::from_file(pipe)?);
+    let mut line = String::new();
+    pipe.read_line(&mut line).await?;
+    ensure!(line == "started\n", "{line:?}");
+    let pids = std::fs::read_to_string(folder.join("pids"))?;
+    let home = node.kill().await?;
+    for pid in pids.split_whitespace() {
+        ensure!(is_running(pid)?, "{pid} did not outlive the node, so this would prove nothing");
+    }
+    let node = home.start().await?;
+    // At its end once none of the processes that held it is alive.
+    let rest = timeout(Duration::from_secs(10), pipe.read_line(&mut line)).await;
+    ensure!(rest.context("a process of the first attempt is still alive")?? == 0, "{line:?}");
+    for pid in pids.split_whitespace() {
+        let ended = async {
+            // A process lets go of its pipes shortly before it has ended.
+            while is_running(pid)? {
+                tokio::task::yield_now().await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(Duration::from_secs(10), ended).await.with_context(|| format!("{pid} still runs"))??;
+    }
+    let job = node.wait_for(&id).await?;
+    ensure!(job["state"] == "completed" && job["attempt"] == 2 && job["result"] == "again", "{job}");
+    let records = std::fs::read_dir(node.home().data_dir().join("run/modules"))?.count();
+    ensure!(records == 0, "{records} records are left");
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+/// Whether there is such a process that has not ended; one that nobody has waited for yet has.
+fn is_running(pid: &str) -> anyhow::Result<bool> {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => Ok(stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with(['Z', 'X']))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn wait_until_leased(node: &TestNode, id: &str) -> anyhow::Result<()> {

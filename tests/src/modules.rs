@@ -73,7 +73,7 @@ async fn a_file_that_is_not_there_is_an_error_with_a_hint() -> anyhow::Result<()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn modules_come_and_go_while_the_node_runs() -> anyhow::Result<()> {
     let node = TestHome::new()?.start().await?;
-    add_module(&node, "greeter", r#"echo '{"type":"result","value":{"said":"hello"}}'"#)?;
+    add_module(&node, "greeter", r#"echo '{"type":"result","value":{"said":"hello"}}'"#, 2_000)?;
     wait_for_kind(&node, "module.greeter").await?;
     let job = node.run_job("module.greeter", json!({})).await?;
     ensure!(job["result"] == json!({"said": "hello"}), "{job}");
@@ -98,7 +98,7 @@ async fn modules_that_misbehave_fail_clearly_and_the_node_stays_up() -> anyhow::
         ("silent", "exit 0"),
     ];
     for (id, script) in misbehaviors {
-        add_module(&node, id, script)?;
+        add_module(&node, id, script, 2_000)?;
         wait_for_kind(&node, &format!("module.{id}")).await?;
         let job = node.run_job(&format!("module.{id}"), json!({})).await?;
         ensure!(job["state"] == "failed", "{id}: {job}");
@@ -115,7 +115,7 @@ fn module_dir(node: &TestNode, id: &str) -> std::path::PathBuf {
 }
 
 /// Puts a module there as a person would: a folder with a manifest and a program.
-fn add_module(node: &TestNode, id: &str, script: &str) -> anyhow::Result<()> {
+pub(crate) fn add_module(node: &TestNode, id: &str, script: &str, timeout_ms: u32) -> anyhow::Result<()> {
     let staging = node.home().path().join(format!("staging-{id}"));
     std::fs::create_dir(&staging)?;
     let program = staging.join("run.sh");
@@ -125,7 +125,7 @@ fn add_module(node: &TestNode, id: &str, script: &str) -> anyhow::Result<()> {
         "id": id, "name": id, "version": "1.0.0", "description": "For a test.",
         "entry": {"command": ["./run.sh"]},
         "inputs": {"type": "object"},
-        "limits": {"timeout_ms": 2_000, "output_bytes_max": 1_000_000},
+        "limits": {"timeout_ms": timeout_ms, "output_bytes_max": 1_000_000},
     });
     std::fs::write(staging.join("manifest.json"), manifest.to_string())?;
     std::fs::rename(&staging, module_dir(node, id))?;
@@ -136,7 +136,7 @@ fn make_executable(program: &Path) -> anyhow::Result<()> {
     Ok(std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755))?)
 }
 
-async fn wait_for_kind(node: &TestNode, name: &str) -> anyhow::Result<()> {
+pub(crate) async fn wait_for_kind(node: &TestNode, name: &str) -> anyhow::Result<()> {
     let found = |kinds: &Value| kinds["items"].as_array().into_iter().flatten().any(|kind| kind["name"] == name);
     wait_for_kinds(node, found).await.with_context(|| format!("waiting for {name}"))
 }

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use crate::{command, requirements};
+use crate::{command, requirements, ui};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to measure: `queue`
+    /// What to measure: `queue` or `node`
     what: String,
     /// Further arguments for the measurement
     #[arg(last = true, value_name = "ARGS")]
@@ -15,6 +15,10 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     requirements::for_serve()?;
+    if options.what == "node" {
+        ui::build()?;
+        command::run(command::cargo().args(["build", "--release", "--package", "flowork-cli"]))?;
+    }
     command::run(
         command::cargo()
             .args(["run", "--release", "--quiet", "--package", "flowork-bench", "--", &options.what])

@@ -89,7 +89,12 @@ fn packages(dist: &Path) -> Result<()> {
 
 fn version(program: &Path) -> Result<String> {
     let text = command::output(command::in_root(program).arg("--version"))?;
-    Ok(text.split_whitespace().last().context("the program has no version")?.to_owned())
+    version_in(&text).map(str::to_owned).with_context(|| format!("no version in {text:?}"))
+}
+
+/// Finds the version in what a program says of itself: its name, the version, and perhaps more.
+fn version_in(text: &str) -> Option<&str> {
+    text.split_whitespace().nth(1).filter(|word| word.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// Returns the triple of this machine, like `x86_64-unknown-linux-gnu`.
@@ -97,4 +102,17 @@ fn host() -> Result<String> {
     let text = command::output(command::in_root("rustc").arg("-vV"))?;
     let host = text.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
     Ok(host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_word_after_the_name() {
+        assert_eq!(version_in("flowork 0.1.0 (SQLite 3.54.1)\n"), Some("0.1.0"));
+        assert_eq!(version_in("flowork 0.1.0"), Some("0.1.0"));
+        assert_eq!(version_in("flowork"), None);
+        assert_eq!(version_in("flowork (SQLite 3.54.1)"), None);
+    }
 }

@@ -22,7 +22,7 @@ pub use http_request::HttpRequest;
 pub use llm_chat::{ApiKey, InvalidProviderError, LlmChat, Provider, Providers};
 pub use modules::{
     Finding, FindingLevel, ManifestError, ModuleHost, ModuleHostError, ModuleOptions, ModuleReport, NewModuleError,
-    Notice, ParseTemplateError, RunReport, Template, check_module, new_module,
+    Notice, ParseTemplateError, RunReport, Template, check_module, end_orphans, new_module,
 };
 
 /// What the built-in kinds need from the configuration.

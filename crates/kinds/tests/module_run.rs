@@ -140,6 +140,37 @@ async fn a_program_that_is_not_there_is_named() {
     assert!(outcome.unwrap_err().error.message.contains("no-such-program"));
 }
 
+#[tokio::test]
+async fn a_module_is_recorded_only_while_it_runs() {
+    for script in ["echo '{\"type\":\"result\",\"value\":1}'", "kill -9 $$", "sleep 600"] {
+        let (dir, pids) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        // Goes on once the test has looked.
+        module(dir.path(), &format!("echo started > out; read -r line < in; {script}"), &json!({}));
+        for pipe in ["out", "in"] {
+            let made = std::process::Command::new("mkfifo").arg(dir.path().join("demo").join(pipe)).status();
+            assert!(made.unwrap().success());
+        }
+        let registry = KindRegistry::default();
+        let options = ModuleOptions { pid_dir: Some(pids.path().to_owned()), ..ModuleOptions::default() };
+        let _host = ModuleHost::start(dir.path(), registry.clone(), options).unwrap();
+        let context = detached_context(json!({}), Duration::from_mins(1));
+        let (cancel, job_id) = (context.cancel.clone(), context.job_id.to_string());
+        let registered = registry.get("module.demo").unwrap();
+        let attempt = tokio::spawn(async move { registered.kind.run(context).await });
+        tokio::fs::read(dir.path().join("demo/out")).await.unwrap();
+        let records: Vec<_> = std::fs::read_dir(pids.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(records.len(), 1, "{records:?}");
+        let record: Value = serde_json::from_slice(&std::fs::read(&records[0]).unwrap()).unwrap();
+        assert_eq!((&record["job_id"], &record["host"]["pid"]), (&json!(job_id), &json!(std::process::id())));
+        tokio::fs::write(dir.path().join("demo/in"), "go on\n").await.unwrap();
+        if script.starts_with("sleep") {
+            cancel.cancel();
+        }
+        attempt.await.unwrap().ok();
+        assert_eq!(std::fs::read_dir(pids.path()).unwrap().count(), 0, "after {script}");
+    }
+}
+
 /// How the attempt is ended.
 enum Ending {
     /// By itself, or by the deadline.

@@ -1,7 +1,7 @@
 //! The data directory: made on first start, private to its owner, checked before anything opens a file in it.
 
 use std::{
-    fs, io,
+    fs, io, iter,
     path::{Path, PathBuf},
 };
 
@@ -62,7 +62,8 @@ impl DataDir {
             return Err(DataDirError::NotADirectory(path.to_owned()));
         }
         let data_dir = Self(path.to_owned());
-        for directory in [path.to_owned(), data_dir.shards(), data_dir.logs(), data_dir.modules()] {
+        let below = [data_dir.shards(), data_dir.logs(), data_dir.modules(), data_dir.run(), data_dir.module_pids()];
+        for directory in iter::once(path.to_owned()).chain(below) {
             make_private(&directory).map_err(|source| match source.kind() {
                 io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
                     DataDirError::NotADirectory(directory.clone())
@@ -107,6 +108,16 @@ impl DataDir {
     /// Users' modules, one directory each.
     pub fn modules(&self) -> PathBuf {
         self.0.join("modules")
+    }
+
+    /// What runs now, for the next start to look at.
+    fn run(&self) -> PathBuf {
+        self.0.join("run")
+    }
+
+    /// Processes of modules.
+    pub fn module_pids(&self) -> PathBuf {
+        self.run().join("modules")
     }
 }
 

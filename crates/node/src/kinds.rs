@@ -2,7 +2,7 @@
 //!
 //! A node registers them in its own pool; `flowork engine run` uses [`EngineKinds`] for the same set on another host.
 
-use std::{collections::BTreeMap, error::Error, net::IpAddr, path::Path};
+use std::{collections::BTreeMap, error::Error, net::IpAddr};
 
 use flowork_api_types::node::Notice;
 use flowork_egress::{EgressPolicy, Url};
@@ -68,13 +68,18 @@ pub(crate) struct Modules(ModuleHost);
 impl Modules {
     /// Installs the samples, registers what is there, and watches. What is wrong comes back as notices; it never stops
     /// a node. Blocks; needs a runtime.
-    pub(crate) fn start(config: &Config, directory: &Path, registry: KindRegistry) -> (Option<Self>, Vec<Notice>) {
+    pub(crate) fn start(config: &Config, data_dir: &DataDir, registry: KindRegistry) -> (Option<Self>, Vec<Notice>) {
+        let directory = data_dir.modules();
         let mut notices = Vec::new();
-        if let Err(error) = flowork_sample_modules::install(directory) {
+        if let Err(error) = flowork_sample_modules::install(&directory) {
             notices.push(notice("SAMPLE_MODULES", "The sample modules could not be installed", &error));
         }
-        let options = ModuleOptions { allow_hosts: config.egress_allow_hosts.clone(), ..ModuleOptions::default() };
-        match ModuleHost::start(directory, registry, options) {
+        let options = ModuleOptions {
+            allow_hosts: config.egress_allow_hosts.clone(),
+            pid_dir: Some(data_dir.module_pids()),
+            ..ModuleOptions::default()
+        };
+        match ModuleHost::start(&directory, registry, options) {
             Ok(host) => {
                 notices.extend(host.notice().map(|notice| Notice {
                     code: notice.code.to_owned(),
@@ -115,6 +120,7 @@ impl EngineKinds {
     /// The data directory or the vault cannot be used, or the configuration does not fit.
     pub fn start(config: &Config) -> Result<Self, StartError> {
         let data_dir = DataDir::prepare(&config.data_dir)?;
+        flowork_kinds::end_orphans(&data_dir.module_pids());
         let keys = match Vault::open(config.vault_options()) {
             Ok(vault) => read_provider_keys(&vault, config).map_err(StartError::Secret)?,
             Err(OpenError::NoVault(_)) => ProviderKeys::new(),
@@ -122,7 +128,7 @@ impl EngineKinds {
         };
         let registry = KindRegistry::default();
         register(config, &keys, &registry)?;
-        let (modules, mut notices) = Modules::start(config, &data_dir.modules(), registry.clone());
+        let (modules, mut notices) = Modules::start(config, &data_dir, registry.clone());
         notices.splice(0..0, config.notices.iter().cloned().chain(keys_in_the_clear(config, &keys)));
         Ok(Self { registry, modules, notices })
     }

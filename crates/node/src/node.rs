@@ -6,7 +6,7 @@
 
 use std::{
     io::IsTerminal,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -74,11 +74,13 @@ impl Node {
         let data_dir = DataDir::prepare(&config.data_dir)?;
         let mut lock = InstanceLock::take(data_dir.path(), started_at)?;
         let logs = logs::start(&data_dir.logs(), &config.log, is_quiet(&config))?;
+        // Before the shards open: from then on workers may run again what these still run.
+        flowork_kinds::end_orphans(&data_dir.module_pids());
         open_files::make_room();
         let gateway = bind(&config).await?;
 
         let registry = KindRegistry::default();
-        let modules = tokio::spawn(start_modules(config.clone(), data_dir.modules(), registry.clone()));
+        let modules = tokio::spawn(start_modules(config.clone(), data_dir.clone(), registry.clone()));
         let (secrets, stores) =
             tokio::join!(open_secrets(&config), open_stores(&config, &data_dir, &clock, registry.clone()));
         let (secrets, (control, engines)) = match (secrets, stores) {
@@ -321,8 +323,8 @@ async fn ensure_local_engine(
 }
 
 /// Looks for modules. What is wrong with them never stops the node.
-async fn start_modules(config: Config, directory: PathBuf, registry: KindRegistry) -> (Option<Modules>, Vec<Notice>) {
-    let started = tokio::task::spawn_blocking(move || Modules::start(&config, &directory, registry)).await;
+async fn start_modules(config: Config, data_dir: DataDir, registry: KindRegistry) -> (Option<Modules>, Vec<Notice>) {
+    let started = tokio::task::spawn_blocking(move || Modules::start(&config, &data_dir, registry)).await;
     let (modules, found) = started.unwrap_or_else(|error| {
         tracing::error!(%error, "looking for modules crashed");
         (None, Vec::new())

@@ -12,6 +12,9 @@ use std::{
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
+#[cfg(unix)]
+use super::pid_file::PidFile;
+
 /// Between the request to end and the end.
 const TERMINATE_GRACE: Duration = Duration::from_secs(2);
 
@@ -42,6 +45,9 @@ const ENVIRONMENT: [&str; 18] = [
 pub(super) struct Process {
     child: Box<dyn ChildWrapper>,
     ended: bool,
+    /// Removed after the kill, as the drop of a field comes after that of its struct.
+    #[cfg(unix)]
+    pid_file: Option<PidFile>,
 }
 
 /// The three pipes of a program.
@@ -78,11 +84,22 @@ impl Process {
         command.wrap(process_wrap::tokio::JobObject);
         let mut child = command.spawn()?;
         let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-        let process = Self { child, ended: false };
+        let process = Self {
+            child,
+            ended: false,
+            #[cfg(unix)]
+            pid_file: None,
+        };
         match (stdin, stdout, stderr) {
             (Some(stdin), Some(stdout), Some(stderr)) => Ok((process, Pipes { stdin, stdout, stderr })),
             _ => Err(io::Error::other("the program has no pipes")),
         }
+    }
+
+    /// Keeps a record of the process in `dir` for as long as it is held here.
+    #[cfg(unix)]
+    pub(super) fn record(&mut self, dir: &Path, job_id: &str) {
+        self.pid_file = self.child.id().and_then(|pid| PidFile::write(dir, job_id, pid));
     }
 
     /// Waits for the program itself, then kills what it left behind.

@@ -101,6 +101,10 @@ impl JobKind for Module {
         })?;
         let request = self.request(&context, work_dir.path());
         let (mut process, pipes) = self.start()?;
+        #[cfg(unix)]
+        if let Some(dir) = &self.options.pid_dir {
+            process.record(dir, &context.job_id.to_string());
+        }
         let mut session = Session::new(context.reporter.clone());
         let end = tokio::select! {
             end = session.drive(&mut process, pipes, &request, self.manifest.limits.output_bytes_max) => end,
