@@ -69,7 +69,11 @@ fn archive(dist: &Path) -> Result<()> {
 fn packages(dist: &Path) -> Result<()> {
     ui::install("installers")?;
     let tauri = workspace::root().join("installers/node_modules/@tauri-apps/cli/tauri.js");
-    command::run(command::in_root("node").arg(tauri).args(["build", "--ci", "--bundles", "deb,rpm"]))?;
+    let mut build = command::in_root("node");
+    build.arg(tauri).args(["build", "--ci", "--bundles", "deb,rpm"]);
+    // What follows `--` is cargo's: the app is no default member, so it has to be named.
+    build.args(["--", "--package", "flowork-desktop"]);
+    command::run(&mut build)?;
     for kind in ["deb", "rpm"] {
         let folder = workspace::target().join("release/bundle").join(kind);
         let mut found = 0;
