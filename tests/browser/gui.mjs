@@ -39,9 +39,8 @@ export async function signIn(page, link) {
 /** Opens the form for a new job and chooses its kind. */
 export async function chooseKind(page, kind) {
   await page.getByRole("link", { name: "New job" }).first().click();
-  // The list of jobs has a filter of the same name.
-  await page.waitForURL("**/jobs/new*");
-  const chooser = page.getByRole("combobox", { name: "Kind" });
+  // The list of jobs has a filter of the same name, and stays on the screen for a moment after the address changed.
+  const chooser = section(page, "What to run").getByRole("combobox", { name: "Kind" });
   await chooser.fill(kind);
   await chooser.press("Enter");
 }
