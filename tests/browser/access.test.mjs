@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { startNode } from "../harness/node.mjs";
-import { barriers, chooseKind, enqueue, openBrowser, signIn, waitForState } from "./gui.mjs";
+import { barriers, chooseKind, enqueue, openBrowser, section, signIn, waitForState } from "./gui.mjs";
 
 for (const colorScheme of ["dark", "light"]) {
   test(`main pages have no serious barrier in ${colorScheme}`, async (t) => {
@@ -35,7 +35,7 @@ test("job is enqueued with the keyboard alone", async (t) => {
   await signIn(page, node.link);
   await tabTo(page, "New job");
   await page.keyboard.press("Enter");
-  await page.getByRole("combobox", { name: "Kind" }).waitFor();
+  await section(page, "What to run").getByRole("combobox", { name: "Kind" }).waitFor();
   await tabTo(page, "Kind");
   await page.keyboard.type("noop");
   await page.keyboard.press("Enter");
