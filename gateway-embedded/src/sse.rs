@@ -104,6 +104,8 @@ const fn type_of(event: &Event) -> &'static str {
         Event::JobLog { .. } => "job.log",
         Event::KindsChanged => "kinds.changed",
         Event::EnginesChanged => "engines.changed",
+        Event::QueuesChanged => "queues.changed",
+        Event::SchedulesChanged => "schedules.changed",
         Event::Resync => "resync",
     }
 }

@@ -48,6 +48,12 @@ pub enum Event {
     /// An engine came, went or changed.
     #[serde(rename = "engines.changed")]
     EnginesChanged,
+    /// A queue was paused or resumed, or a limit was changed.
+    #[serde(rename = "queues.changed")]
+    QueuesChanged,
+    /// A schedule was made, changed or removed, or has fired.
+    #[serde(rename = "schedules.changed")]
+    SchedulesChanged,
     /// The cursor is from before what the node still has. Fetch everything anew.
     #[serde(rename = "resync")]
     Resync,

@@ -10,6 +10,7 @@ pub mod event;
 pub mod ids;
 pub mod job;
 pub mod kind;
+pub mod limit;
 pub mod node;
 pub mod time;
 

@@ -115,7 +115,9 @@ impl JobFeed {
             | Event::JobProgress { .. }
             | Event::JobLog { .. }
             | Event::KindsChanged
-            | Event::EnginesChanged => {}
+            | Event::EnginesChanged
+            | Event::QueuesChanged
+            | Event::SchedulesChanged => {}
         }
     }
 
