@@ -1,29 +1,40 @@
 //! The engines of this node: which there are, where their shards are, who runs which kind.
 
 mod host;
+pub(crate) mod quarantine;
 
 use std::{
+    collections::{BTreeMap, HashSet},
     future::Future,
     path::PathBuf,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use flowork_api_types::{
-    EngineId, JobId, Timestamp,
+    BatchId, EngineId, JobId, Timestamp,
     engine::{Engine, EngineLocation},
     error::FieldError,
     event::Event,
     kind::{Kind, KindList},
+    limit::{LimitRule, LimitTarget},
+    node::Notice,
 };
+use flowork_sqlite::StoreError;
 pub(crate) use host::Host;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Clock, Events, KindRegistry, pool::Pool, store::Shard};
+use crate::{
+    Clock, Events, KindRegistry, QueueDepth, Retention,
+    autoscale::{AutoscaleOptions, Autoscaler},
+    jobs::directives::Directives,
+    pool::{Pool, ShardSource},
+    store::Shard,
+};
 
 /// An engine, as the control store knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +57,18 @@ pub struct EnginesOptions {
     pub shards_dir: PathBuf,
     /// All engines of the node.
     pub engines: Vec<EngineSpec>,
-    /// Local workers.
+    /// Local workers; where they follow the load, how many at the start.
     pub workers: u32,
+    /// How the number of local workers follows the load; without it, it stays.
+    pub autoscale: Option<AutoscaleOptions>,
+    /// Whether to begin [draining](Engines::drain), so that nothing is claimed before somebody ends that.
+    pub draining: bool,
     /// Jobs that may wait in one engine.
     pub queue_hard_cap: u64,
     /// Where the store takes its time from.
     pub clock: Clock,
+    /// How long ended jobs are kept.
+    pub retention: Retention,
 }
 
 /// Why an engine could not be opened.
@@ -86,13 +103,17 @@ struct Inner {
     kinds: KindRegistry,
     events: Events,
     draining: Arc<AtomicBool>,
-    shards_dir: PathBuf,
+    /// The node is about to stop, so that it drains whatever else is asked.
+    ending: AtomicBool,
     queue_hard_cap: u64,
-    clock: Clock,
-    pool: Pool,
+    /// For engines that are added later too.
+    opener: Opener,
+    pool: Pool<ShardSource>,
+    /// What engines elsewhere are to do.
+    wanted: Directives,
+    /// Where the number of workers follows the load.
+    autoscaler: Option<Arc<Autoscaler>>,
     tasks: TaskTracker,
-    /// For the shards of engines that are added later.
-    cancels: mpsc::UnboundedSender<JobId>,
 }
 
 impl Engines {
@@ -102,17 +123,22 @@ impl Engines {
     /// See [`OpenError`].
     pub async fn open(options: EnginesOptions, kinds: KindRegistry) -> Result<Self, OpenError> {
         let events = Events::default();
-        let draining = Arc::new(AtomicBool::new(false));
+        let draining = Arc::new(AtomicBool::new(options.draining));
         let (cancels, cancelled) = mpsc::unbounded_channel();
+        let (batches, batches_moved) = mpsc::unbounded_channel();
+        let opener = Opener {
+            shards_dir: options.shards_dir,
+            clock: options.clock,
+            events: events.clone(),
+            draining: Arc::clone(&draining),
+            cancels,
+            batches,
+            retention: Arc::new(RwLock::new(Arc::new(options.retention))),
+            policies: Arc::default(),
+        };
         let mut opening = Vec::new();
         for spec in options.engines {
-            let opener = Opener {
-                shards_dir: options.shards_dir.clone(),
-                clock: options.clock.clone(),
-                events: events.clone(),
-                draining: Arc::clone(&draining),
-                cancels: cancels.clone(),
-            };
+            let opener = opener.clone();
             let (kinds, cap) = (kinds.clone(), options.queue_hard_cap);
             opening.push(tokio::task::spawn_blocking(move || Host::open(spec, &opener, kinds, cap)));
         }
@@ -122,22 +148,31 @@ impl Engines {
         }
         hosts.sort_by_key(|host| host.slot());
         let local = hosts.iter().find(|host| host.location() == EngineLocation::Local).cloned();
-        let pool = Pool::start(local, options.workers, kinds.clone(), cancelled);
+        let autoscaler = options.autoscale.zip(local.as_ref());
+        let autoscaler = autoscaler.map(|(scale, host)| Arc::new(Autoscaler::new(host.id(), scale, options.workers)));
+        let workers = autoscaler.as_ref().map_or(options.workers, |autoscaler| autoscaler.workers());
+        let local_slot = local.as_ref().map(|host| host.slot());
+        let (local_cancels, cancelled_here) = mpsc::unbounded_channel();
+        let pool = Pool::start(ShardSource::new(local, cancelled_here), kinds.clone(), workers);
         let engines = Self {
             inner: Arc::new(Inner {
                 hosts: RwLock::new(hosts),
                 kinds,
                 events,
                 draining,
-                shards_dir: options.shards_dir,
+                ending: AtomicBool::new(false),
                 queue_hard_cap: options.queue_hard_cap,
-                clock: options.clock,
+                opener,
                 pool,
+                wanted: Directives::default(),
+                autoscaler,
                 tasks: TaskTracker::new(),
-                cancels,
             }),
         };
+        engines.route_cancels(local_slot, local_cancels, cancelled);
         engines.forward_kind_changes();
+        engines.finish_batches(batches_moved);
+        engines.start_autoscaler();
         Ok(engines)
     }
 
@@ -188,13 +223,7 @@ impl Engines {
     /// # Errors
     /// See [`OpenError`].
     pub async fn add(&self, spec: EngineSpec) -> Result<(), OpenError> {
-        let opener = Opener {
-            shards_dir: self.inner.shards_dir.clone(),
-            clock: self.inner.clock.clone(),
-            events: self.events().clone(),
-            draining: Arc::clone(&self.inner.draining),
-            cancels: self.inner.cancels.clone(),
-        };
+        let opener = self.inner.opener.clone();
         let (kinds, cap) = (self.inner.kinds.clone(), self.inner.queue_hard_cap);
         let host = tokio::task::spawn_blocking(move || Host::open(spec, &opener, kinds, cap));
         let host = host.await.map_err(|_| OpenError::Interrupted)??;
@@ -215,19 +244,39 @@ impl Engines {
         self.host(id).map(|host| self.describe(&host))
     }
 
+    /// What a person should know about the engines.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.hosts().iter().flat_map(|host| host.notices()).collect()
+    }
+
     fn describe(&self, host: &Host) -> Engine {
         let local = host.location() == EngineLocation::Local;
-        let workers = local.then(|| (self.inner.pool.workers(), self.inner.pool.running()));
+        let workers = local.then(|| (self.workers(), self.running()));
         host.describe(workers, self.is_draining())
     }
 
-    /// Stops claiming and refuses new jobs, or goes back to work.
+    /// Stops claiming and refuses new jobs, or goes back to work; the latter not if the node is about to stop.
     pub fn drain(&self, on: bool) {
-        self.inner.draining.store(on, Ordering::Release);
-        if !on {
-            self.hosts().iter().for_each(|host| host.poke());
+        self.inner.draining.store(on || self.is_ending(), Ordering::SeqCst);
+        if self.is_ending() {
+            // It may have begun to end between the two.
+            self.inner.draining.store(true, Ordering::SeqCst);
+        } else if !on {
+            self.poke();
         }
+        self.wanted().notify();
         self.events().publish(None, Event::EnginesChanged);
+    }
+
+    /// Drains because the node is about to stop.
+    pub fn drain_to_end(&self) {
+        self.inner.ending.store(true, Ordering::SeqCst);
+        self.drain(true);
+    }
+
+    /// The node is about to stop.
+    pub fn is_ending(&self) -> bool {
+        self.inner.ending.load(Ordering::SeqCst)
     }
 
     /// Nothing new is claimed or taken.
@@ -235,9 +284,26 @@ impl Engines {
         self.inner.draining.load(Ordering::Acquire)
     }
 
+    /// Local workers.
+    pub fn workers(&self) -> u32 {
+        self.inner.pool.workers().size()
+    }
+
+    /// Changes how many local jobs may run at once. What runs goes on, also past a smaller number.
+    pub fn set_workers(&self, workers: u32) {
+        self.inner.pool.workers().resize(workers);
+        self.events().publish(None, Event::EnginesChanged);
+    }
+
     /// Local jobs that run now.
     pub fn running(&self) -> u32 {
-        self.inner.pool.running()
+        self.inner.pool.workers().running()
+    }
+
+    /// For how long the local workers together have run jobs, in milliseconds. Counts what runs now, and never goes
+    /// back.
+    pub fn busy_ms_total(&self) -> u64 {
+        self.inner.pool.workers().busy_ms_total()
     }
 
     /// Resolves once no local job runs.
@@ -259,13 +325,67 @@ impl Engines {
         }
     }
 
+    /// Takes the limits as they are now; the ones before are gone.
+    pub fn set_limits(&self, rules: Vec<LimitRule>) {
+        self.inner.opener.policies().limits.clone_from(&rules);
+        self.hosts().iter().for_each(|host| host.gate().set_rules(rules.clone()));
+        self.events().publish(None, Event::QueuesChanged);
+    }
+
+    /// Takes the names of all queues that are paused now: nothing is claimed from them.
+    pub fn set_paused_queues(&self, queues: HashSet<String>) {
+        self.inner.opener.policies().paused.clone_from(&queues);
+        self.hosts().iter().for_each(|host| host.gate().set_paused(queues.clone()));
+        self.events().publish(None, Event::QueuesChanged);
+    }
+
+    /// For each target with a limit, how many of its jobs run now on all engines.
+    pub fn limit_usage(&self) -> BTreeMap<LimitTarget, u32> {
+        let mut usage = BTreeMap::new();
+        for (target, running) in self.hosts().iter().flat_map(|host| host.gate().running()) {
+            *usage.entry(target).or_default() += running;
+        }
+        usage
+    }
+
+    /// How many jobs each queue has, over all engines.
+    ///
+    /// # Errors
+    /// A store failed.
+    pub async fn queues(&self) -> Result<Vec<QueueDepth>, StoreError> {
+        let mut queues: BTreeMap<String, QueueDepth> = BTreeMap::new();
+        for host in self.hosts() {
+            for shard in host.shards() {
+                for depth in shard.depths().await? {
+                    match queues.get_mut(&depth.queue) {
+                        Some(sum) => sum.add(&depth),
+                        None => drop(queues.insert(depth.queue.clone(), depth)),
+                    }
+                }
+            }
+        }
+        Ok(queues.into_values().collect())
+    }
+
+    /// How long jobs are kept that end from now on.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.inner.opener.retention.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(retention);
+    }
+
     /// Makes shards look at the clock again, after a test has moved it.
     pub fn poke(&self) {
         self.hosts().iter().for_each(|host| host.poke());
+        if let Some(autoscaler) = self.autoscaler() {
+            autoscaler.poke();
+        }
+    }
+
+    pub(crate) fn autoscaler(&self) -> Option<&Arc<Autoscaler>> {
+        self.inner.autoscaler.as_ref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.inner.clock.now()
+        self.inner.opener.clock.now()
     }
 
     pub(crate) fn hosts(&self) -> Vec<Arc<Host>> {
@@ -290,7 +410,11 @@ impl Engines {
 
     /// Fires when the node stops.
     pub(crate) fn stopping(&self) -> CancellationToken {
-        self.inner.pool.stopping()
+        self.inner.pool.workers().stopping().clone()
+    }
+
+    pub(crate) fn wanted(&self) -> &Directives {
+        &self.inner.wanted
     }
 
     /// Runs a task that [`shutdown`](Self::shutdown) waits for.
@@ -300,10 +424,27 @@ impl Engines {
 }
 
 /// What every shard of the node shares.
+#[derive(Clone)]
 pub(crate) struct Opener {
     shards_dir: PathBuf,
     clock: Clock,
     events: Events,
     draining: Arc<AtomicBool>,
     cancels: mpsc::UnboundedSender<JobId>,
+    batches: mpsc::UnboundedSender<BatchId>,
+    retention: Arc<RwLock<Arc<Retention>>>,
+    policies: Arc<Mutex<Policies>>,
+}
+
+/// The rules that hold for every engine, for those that are added later.
+#[derive(Default)]
+pub(crate) struct Policies {
+    limits: Vec<LimitRule>,
+    paused: HashSet<String>,
+}
+
+impl Opener {
+    fn policies(&self) -> MutexGuard<'_, Policies> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -2,9 +2,12 @@
 //! [`store`](crate::store); HTTP is not here.
 
 pub mod act;
+pub mod batch;
+pub mod directives;
 pub mod enqueue;
 pub mod lease;
 pub mod query;
+pub mod redrive;
 
 use std::sync::Arc;
 

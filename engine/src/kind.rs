@@ -13,6 +13,7 @@ use flowork_api_types::{
     error::FieldError,
     job::{JobError, LogLevel, Progress},
     kind::{BrokenModule, KindDescriptor},
+    limit::LimitTarget,
 };
 use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
@@ -31,6 +32,11 @@ pub const LOG_LINES_PENDING_MAX: usize = 1_000;
 pub trait JobKind: Send + Sync + 'static {
     /// Name, description, payload schema.
     fn descriptor(&self) -> &KindDescriptor;
+
+    /// What else counts a job with this payload, beside its kind, queue and creator: the provider it asks, for one.
+    fn limit_targets(&self, _payload: &Value) -> Vec<LimitTarget> {
+        Vec::new()
+    }
 
     /// Runs one attempt. The payload has been checked against the schema.
     ///
@@ -64,6 +70,8 @@ pub struct JobFailure {
     pub retryable: bool,
     /// The earliest sensible time for it, where the other side named one.
     pub retry_after: Option<Duration>,
+    /// Everything of this target has to wait for so long, not this job alone.
+    pub throttle: Option<(LimitTarget, Duration)>,
 }
 
 impl JobFailure {
@@ -73,6 +81,7 @@ impl JobFailure {
             error: JobError { code: code.to_owned(), message: message.into(), hint: None, details: None },
             retryable: true,
             retry_after: None,
+            throttle: None,
         }
     }
 
@@ -91,6 +100,12 @@ impl JobFailure {
     pub fn details(mut self, details: Value) -> Self {
         self.error.details = Some(details);
         self
+    }
+
+    /// Says that everything of `target` has to wait this long: no worker starts such a job before.
+    pub fn throttled(mut self, target: LimitTarget, wait: Duration) -> Self {
+        self.throttle = Some((target, wait));
+        self.retry_after(wait)
     }
 
     /// Names the earliest sensible time for another attempt.
@@ -144,6 +159,13 @@ impl Reporter {
         });
     }
 
+    /// Drops the text produced so far: what comes now starts over.
+    pub fn restart_output(&self) {
+        self.change(|pending| {
+            pending.progress_changed |= pending.progress.output.take().is_some();
+        });
+    }
+
     /// Writes a line to the job's log.
     pub fn log(&self, level: LogLevel, message: &str) {
         self.change(|pending| {
@@ -172,6 +194,18 @@ impl Reporter {
         }
         let progress = std::mem::take(&mut pending.progress_changed).then(|| pending.progress.clone());
         Some((progress, std::mem::take(&mut pending.logs)))
+    }
+
+    /// Takes back what was taken and did not arrive. Lines past the bound are dropped, the oldest first; so is a
+    /// progress that was overtaken.
+    pub(crate) fn put_back(&self, progress: bool, mut logs: Vec<NewLogLine>) {
+        let mut pending = self.lock();
+        pending.progress_changed |= progress;
+        logs.append(&mut pending.logs);
+        let excess = logs.len().saturating_sub(LOG_LINES_PENDING_MAX);
+        logs.drain(..excess);
+        pending.logs = logs;
+        pending.dropped += excess as u64;
     }
 
     fn change(&self, change: impl FnOnce(&mut Pending)) {

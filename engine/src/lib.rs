@@ -6,16 +6,22 @@
 //!
 //! Not here: HTTP, sign-in, permissions (the gateway), and kinds that reach outside (the `flowork-kinds` crate).
 
+mod autoscale;
 pub mod clock;
 pub mod engines;
 pub mod events;
 pub mod jobs;
 pub mod kind;
 pub mod kinds;
+mod limits;
+pub(crate) mod measures;
 pub mod pool;
 pub mod store;
 
+pub use autoscale::AutoscaleOptions;
 pub use clock::Clock;
-pub use engines::{EngineSpec, Engines, EnginesOptions, OpenError};
+pub use engines::{EngineSpec, Engines, EnginesOptions, OpenError, quarantine::ShardScrub};
 pub use events::{EventFeed, Events};
 pub use kind::{JobContext, JobFailure, JobKind, KindRegistry, Reporter};
+pub use measures::QueueMeasures;
+pub use store::{QueueDepth, Retention};

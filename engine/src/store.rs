@@ -3,10 +3,15 @@
 //! One shard, one transaction: a job, its idempotency record, its attempts and its log never span files.
 //! [`Shard`] is the handle; requests go to its writer, reads to its readers.
 
+mod batches;
+mod budget;
 mod claims;
 mod finish;
 mod insert;
+pub mod inspect;
+mod prune;
 mod read;
+mod ready;
 mod requests;
 mod rows;
 mod schema;
@@ -14,9 +19,13 @@ mod shard;
 mod transitions;
 mod writer;
 
-pub(crate) use read::{ListFilter, ListPage};
+pub(crate) use batches::{BatchRow, BatchSums};
+pub(crate) use budget::Budget;
+pub use prune::Retention;
+pub(crate) use read::{DeadFilter, DeadPage, ListFilter, ListPage};
+pub use requests::QueueDepth;
 pub(crate) use requests::{
-    ActOutcome, Actor, Budget, ClaimKinds, Claimed, Claimer, EnqueueOutcome, FinishRow, Grant, NewJob, RenewRow,
+    ActOutcome, Actor, ClaimKinds, Claimed, Claimer, EnqueueOutcome, FinishRow, Grant, NewBatch, NewJob, RenewRow,
 };
 pub(crate) use rows::{JobRow, Lookup};
 pub(crate) use shard::{Shard, ShardOptions};

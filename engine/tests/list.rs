@@ -153,7 +153,8 @@ async fn a_rare_job_is_found_behind_thousands_of_others() {
     let engines = home.open().await;
     let rare = enqueue(&engines, "rare", json!({"kind": "x", "tags": ["rare"]})).await.summary.id;
     let entries = (0..6_000).map(|n| (format!("k{n}"), Ok(request(json!({"kind": "y"}))))).collect();
-    assert!(engines.enqueue_batch(&owner(), entries, trace()).await.iter().all(Result::is_ok));
+    let (_, outcomes) = engines.enqueue_batch(&owner(), None, entries, trace()).await.unwrap();
+    assert!(outcomes.iter().all(Result::is_ok));
     let query = ListJobsQuery { tag: Some("rare".to_owned()), ..ListJobsQuery::default() };
     let first = engines.list_jobs(&owner(), query.clone()).await.unwrap();
     assert!(first.items.is_empty() && first.next_cursor.is_some(), "one page does not read everything");

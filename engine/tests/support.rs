@@ -12,10 +12,11 @@ use flowork_api_types::{
     event::Event,
     job::{EnqueueRequest, Job, JobError, JobState},
     kind::KindDescriptor,
+    limit::LimitTarget,
 };
 use flowork_engine::{
-    Clock, EngineSpec, Engines, EnginesOptions, EventFeed, JobContext, JobFailure, JobKind, KindRegistry, jobs::Caller,
-    kinds,
+    AutoscaleOptions, Clock, EngineSpec, Engines, EnginesOptions, EventFeed, JobContext, JobFailure, JobKind,
+    KindRegistry, jobs::Caller, kinds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -31,8 +32,10 @@ pub(crate) struct Home {
     pub(crate) spec: EngineSpec,
     pub(crate) more: Vec<EngineSpec>,
     pub(crate) workers: u32,
+    pub(crate) autoscale: Option<AutoscaleOptions>,
     pub(crate) cap: u64,
     pub(crate) clock: Clock,
+    pub(crate) retention: flowork_engine::Retention,
     pub(crate) kinds: KindRegistry,
 }
 
@@ -56,7 +59,8 @@ impl Home {
         let kinds = KindRegistry::default();
         kinds::register(&kinds).unwrap();
         let directory = tempfile::tempdir().unwrap();
-        Self { directory, spec, more: Vec::new(), workers, cap: 10_000, clock, kinds }
+        let retention = flowork_engine::Retention::default();
+        Self { directory, spec, more: Vec::new(), workers, autoscale: None, cap: 10_000, clock, retention, kinds }
     }
 
     pub(crate) async fn open(&self) -> Engines {
@@ -66,8 +70,11 @@ impl Home {
             shards_dir: self.directory.path().to_owned(),
             engines: engines.clone(),
             workers: self.workers,
+            autoscale: self.autoscale,
+            draining: false,
             queue_hard_cap: self.cap,
             clock: self.clock.clone(),
+            retention: self.retention.clone(),
         };
         let opened = Engines::open(options, self.kinds.clone()).await.unwrap();
         for spec in engines.iter().filter(|spec| spec.location == EngineLocation::External) {
@@ -77,7 +84,18 @@ impl Home {
     }
 
     pub(crate) fn register(&self, name: &str, run: impl Fn(JobContext) -> Run + Send + Sync + 'static) {
-        self.kinds.register(Arc::new(Scripted { descriptor: descriptor(name), run: Box::new(run) })).unwrap();
+        register(&self.kinds, name, run);
+    }
+
+    /// A kind whose jobs are counted under `targets` too.
+    pub(crate) fn register_with_targets(
+        &self,
+        name: &str,
+        targets: Vec<LimitTarget>,
+        run: impl Fn(JobContext) -> Run + Send + Sync + 'static,
+    ) {
+        let scripted = Scripted { descriptor: descriptor(name), targets, run: Box::new(run) };
+        self.kinds.register(Arc::new(scripted)).unwrap();
     }
 
     pub(crate) fn file(&self, shard: u16) -> PathBuf {
@@ -113,6 +131,7 @@ pub(crate) type Run = Pin<Box<dyn Future<Output = Result<Value, JobFailure>> + S
 
 struct Scripted {
     descriptor: KindDescriptor,
+    targets: Vec<LimitTarget>,
     run: Box<dyn Fn(JobContext) -> Run + Send + Sync>,
 }
 
@@ -122,9 +141,19 @@ impl JobKind for Scripted {
         &self.descriptor
     }
 
+    fn limit_targets(&self, _: &Value) -> Vec<LimitTarget> {
+        self.targets.clone()
+    }
+
     async fn run(&self, context: JobContext) -> Result<Value, JobFailure> {
         (self.run)(context).await
     }
+}
+
+/// Adds a kind that does what it is told.
+pub(crate) fn register(kinds: &KindRegistry, name: &str, run: impl Fn(JobContext) -> Run + Send + Sync + 'static) {
+    let scripted = Scripted { descriptor: descriptor(name), targets: Vec::new(), run: Box::new(run) };
+    kinds.register(Arc::new(scripted)).unwrap();
 }
 
 /// Fails the test instead of hanging it.
@@ -226,19 +255,17 @@ pub(crate) async fn renew(engines: &Engines, engine: EngineId, id: JobId, epoch:
 }
 
 pub(crate) fn completed(id: JobId, epoch: u32, result: Value) -> FinishItem {
-    FinishItem { id, epoch, outcome: FinishOutcome::Completed, result: Some(result), error: None, retryable: None }
+    FinishItem { result: Some(result), ..finish_item(id, epoch, FinishOutcome::Completed) }
 }
 
 pub(crate) fn failed(id: JobId, epoch: u32, retryable: bool) -> FinishItem {
     let error = JobError { code: "BOOM".to_owned(), message: "it broke".to_owned(), hint: None, details: None };
-    FinishItem {
-        id,
-        epoch,
-        outcome: FinishOutcome::Failed,
-        result: None,
-        error: Some(error),
-        retryable: Some(retryable),
-    }
+    FinishItem { error: Some(error), retryable: Some(retryable), ..finish_item(id, epoch, FinishOutcome::Failed) }
+}
+
+fn finish_item(id: JobId, epoch: u32, outcome: FinishOutcome) -> FinishItem {
+    let (result, error, retryable, retry_after_ms, progress, logs) = (None, None, None, None, None, Vec::new());
+    FinishItem { id, epoch, outcome, result, error, retryable, retry_after_ms, throttle: None, progress, logs }
 }
 
 pub(crate) async fn finish(engines: &Engines, engine: EngineId, item: FinishItem) -> FinishAnswer {
@@ -256,4 +283,19 @@ pub(crate) fn seed() -> u64 {
     let seed = std::env::var("FLOWORK_TEST_SEED").ok().map_or_else(rand::random, |text| text.parse().unwrap());
     println!("FLOWORK_TEST_SEED={seed}");
     seed
+}
+
+/// Enqueues as somebody who sees only their own jobs.
+pub(crate) async fn enqueue_as(engines: &Engines, who: &str, key: &str, body: Value) -> Job {
+    engines.enqueue(&member(who), key, request(body), trace()).await.unwrap().job
+}
+
+/// Claims and completes everything that may run, one job at a time; answers who created them, in order.
+pub(crate) async fn run_all(engines: &Engines, engine: EngineId) -> Vec<String> {
+    let mut creators = Vec::new();
+    while let Some(job) = claim(engines, engine, 1).await.pop() {
+        creators.push(self::job(engines, job.id).await.summary.created_by);
+        finish(engines, engine, completed(job.id, job.epoch, json!(null))).await;
+    }
+    creators
 }

@@ -8,6 +8,7 @@ use std::{
 use flowork_api_types::{Timestamp, node::Notice};
 use flowork_control::ControlStore;
 use flowork_engine::{Clock, Engines};
+use flowork_schedules::Schedules;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,8 @@ use crate::{
 pub struct GatewayState {
     /// Jobs and who runs them.
     pub engines: Engines,
+    /// What is enqueued when.
+    pub schedules: Schedules,
     /// Sign-in sessions, pairing codes, engine tokens.
     pub control: ControlStore,
     /// Signs and checks access tokens.
@@ -63,6 +66,8 @@ pub(crate) struct App {
     /// The OpenAPI document as JSON, made when it is first asked for.
     pub(crate) document: OnceLock<String>,
     pub(crate) body_budget: Arc<Semaphore>,
+    /// Held while a policy is stored and put in force, so that both happen in one order.
+    pub(crate) policy_changes: tokio::sync::Mutex<()>,
     /// Fires when the gateway stops: long polls answer, event streams say goodbye.
     pub(crate) stopping: CancellationToken,
 }

@@ -4,18 +4,28 @@
 //! the envelope and logs the source once.
 
 mod engine;
+mod policy;
+mod schedule;
 mod sign_in;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
-use flowork_api_types::error::{ErrorBody, FieldError};
+use flowork_api_types::{
+    Timestamp,
+    error::{ErrorBody, FieldError},
+};
 use flowork_control::StoreError;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 /// How long to wait before another try when the reason should pass quickly.
 const RETRY_SOON: Duration = Duration::from_secs(1);
+
+/// How long to wait for a disk that fails or is held.
+const RETRY_STORAGE: Duration = Duration::from_secs(5);
+/// How long to wait for a shard that a person has to repair.
+const RETRY_QUARANTINED: Duration = Duration::from_mins(1);
 
 /// An answer that is not a success.
 #[derive(Clone, Debug)]
@@ -145,8 +155,26 @@ impl From<StoreError> for ApiError {
             StoreError::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL", "the node's disk is full")
                 .hint("free some space on the node's machine; what was accepted before is safe")
                 .retry_after(Duration::from_secs(30)),
+            StoreError::Io(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "STORAGE_FAILING",
+                "the node's disk failed; nothing of this request was kept",
+            )
+            .hint("try again; if it goes on, look at the disk of the node's machine and at the node's log")
+            .retry_after(RETRY_STORAGE)
+            .source(error),
+            StoreError::Held => Self::new(StatusCode::SERVICE_UNAVAILABLE, "STORAGE_HELD", error.to_string())
+                .hint("end the program that reads the node's database files; use `flowork shard export` instead")
+                .retry_after(RETRY_STORAGE),
+            StoreError::Quarantined(ref quarantine) => {
+                let message = format!("the shard that holds this is in quarantine: {}", quarantine.reason);
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "SHARD_QUARANTINED", message)
+                    .hint("stop the node and run `flowork shard check`, then `flowork shard repair`; GET /v1/engines names the file")
+                    .details(serde_json::json!({"since": Timestamp::from(quarantine.since)}))
+                    .retry_after(RETRY_QUARANTINED)
+            }
             StoreError::Closed => Self::shutting_down(),
-            StoreError::Sqlite(_) => Self::internal(error),
+            StoreError::Corrupt(_) | StoreError::Sqlite(_) => Self::internal(error),
         }
     }
 }

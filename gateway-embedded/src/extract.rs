@@ -78,6 +78,21 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+/// The same header where a request may do without.
+pub(crate) struct OptionalIdempotencyKey(pub(crate) Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for OptionalIdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.headers.contains_key(IDEMPOTENCY_KEY) {
+            IdempotencyKey::from_request_parts(parts, state).await.map(|key| Self(Some(key.0)))
+        } else {
+            Ok(Self(None))
+        }
+    }
+}
+
 fn invalid_key(reason: &str) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "INVALID_IDEMPOTENCY_KEY", reason)
 }

@@ -125,6 +125,7 @@ impl BoundGateway {
             permissions: Permissions::new(&table.entries),
             routes: table.entries,
             document: OnceLock::new(),
+            policy_changes: tokio::sync::Mutex::default(),
             body_budget: Arc::new(Semaphore::new(options.limits.body_bytes_in_flight_max / BODY_UNIT_BYTES)),
             limits: options.limits,
             stopping: stopping.clone(),

@@ -3,6 +3,7 @@
 use flowork_api_types::{
     error::{ErrorBody, ErrorEnvelope, FieldError},
     event::{Event, EventEnvelope},
+    queue::QueueName,
 };
 use http::Method;
 use utoipa::{
@@ -32,11 +33,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
                        decide by `error.code`. Times are RFC 3339, UTC, milliseconds; durations carry their unit in \
                        the name."
     ),
-    components(schemas(ErrorEnvelope, ErrorBody, FieldError, Event, EventEnvelope)),
+    components(schemas(ErrorEnvelope, ErrorBody, FieldError, Event, EventEnvelope, QueueName)),
     tags(
         (name = "jobs", description = "Enqueue work and follow it."),
         (name = "events", description = "What changes, as it changes."),
         (name = "kinds", description = "What can be run."),
+        (name = "queues", description = "Holding work back, and letting it go on."),
+        (name = "schedules", description = "Enqueuing by the clock."),
         (name = "engines", description = "Who runs it."),
         (name = "engine", description = "What engines say to the node."),
         (name = "auth", description = "Signing in."),
@@ -87,7 +90,11 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
 pub(crate) fn describe_permission(operation: &mut Operation, permission: Permission) {
     let schemes: &[&str] = match permission {
         Permission::Public => &[],
-        Permission::SignedIn | Permission::Read | Permission::JobsWrite | Permission::OwnerOnly => &[BEARER],
+        Permission::SignedIn
+        | Permission::Read
+        | Permission::JobsWrite
+        | Permission::Operate
+        | Permission::OwnerOnly => &[BEARER],
         Permission::EngineCall => &[ENGINE_TOKEN],
     };
     let none: [&str; 0] = [];

@@ -63,23 +63,45 @@ pub(crate) fn all() -> RouteTable {
     table.add(Permission::Read, routes!(routes::status::status));
     table.add(Permission::Read, routes!(routes::kinds::list_kinds));
     table.add(Permission::Read, routes!(routes::engines::list_engines));
+    table.add(Permission::Read, routes!(routes::autoscaler::get_autoscaler));
+    table.add(Permission::Read, routes!(routes::drain::get_drain));
+    table.add(Permission::Read, routes!(routes::queues::list::list_queues));
+    table.add(Permission::Read, routes!(routes::limits::list_limits));
     table.add(Permission::Read, routes!(routes::events::events));
     table.add(Permission::Read, routes!(routes::jobs::list::list_jobs));
     table.add(Permission::Read, routes!(routes::jobs::get::get_job));
     table.add(Permission::Read, routes!(routes::jobs::attempts::list_attempts));
     table.add(Permission::Read, routes!(routes::jobs::logs::list_logs));
     table.add(Permission::Read, routes!(routes::jobs::events::job_events));
+    table.add(Permission::Read, routes!(routes::jobs::batch::get_batch));
+    table.add(Permission::Read, routes!(routes::schedules::list::list_schedules));
+    table.add(Permission::Read, routes!(routes::schedules::get::get_schedule));
+    table.add(Permission::Read, routes!(routes::schedules::preview::preview_schedule));
 
     // For those who run jobs.
     table.add(Permission::JobsWrite, routes!(routes::jobs::enqueue::enqueue_job));
     table.add(Permission::JobsWrite, routes!(routes::jobs::batch::enqueue_batch));
     table.add(Permission::JobsWrite, routes!(routes::jobs::cancel::cancel_job));
     table.add(Permission::JobsWrite, routes!(routes::jobs::requeue::requeue_job));
+    table.add(Permission::JobsWrite, routes!(routes::jobs::requeue::requeue_jobs));
+    table.add(Permission::JobsWrite, routes!(routes::schedules::create::create_schedule));
+    table.add(Permission::JobsWrite, routes!(routes::schedules::update::update_schedule));
+    table.add(Permission::JobsWrite, routes!(routes::schedules::delete::delete_schedule));
+    table.add(Permission::JobsWrite, routes!(routes::schedules::run::run_schedule));
+
+    // For those who decide about the work of all.
+    table.add(Permission::Operate, routes!(routes::drain::set_drain));
+    table.add(Permission::Operate, routes!(routes::queues::pause::pause_queue));
+    table.add(Permission::Operate, routes!(routes::queues::resume::resume_queue));
+    table.add(Permission::Operate, routes!(routes::limits::set_limit));
+    table.add(Permission::Operate, routes!(routes::limits::remove_limit));
 
     // For engines.
     table.add(Permission::EngineCall, routes!(routes::engine::claim::claim));
     table.add(Permission::EngineCall, routes!(routes::engine::renew::renew));
     table.add(Permission::EngineCall, routes!(routes::engine::finish::finish));
+    table.add(Permission::EngineCall, routes!(routes::engine::release::release));
+    table.add(Permission::EngineCall, routes!(routes::engine::directives::directives));
     table.add(Permission::EngineCall, routes!(routes::engine::heartbeat::heartbeat));
 
     // For the owner.

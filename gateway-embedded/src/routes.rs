@@ -1,13 +1,18 @@
 //! The handlers. Each file is named as the last part of its path, and each handler extracts, calls, converts.
 
 pub(crate) mod auth;
+pub(crate) mod autoscaler;
+pub(crate) mod drain;
 pub(crate) mod engine;
 pub(crate) mod engines;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
+pub(crate) mod limits;
 pub(crate) mod openapi;
+pub(crate) mod queues;
+pub(crate) mod schedules;
 pub(crate) mod status;
 
 /// A body that holds a name or a code.

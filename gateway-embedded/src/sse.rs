@@ -1,6 +1,7 @@
 //! Event streams. Each ends by itself when the node stops, when its caller's token expires, and when they sign out; the
 //! last event is then `bye` with the reason, so that a client knows a goodbye from a broken connection.
 
+pub(crate) mod engine_feed;
 pub(crate) mod job_feed;
 pub(crate) mod node_feed;
 
@@ -105,6 +106,7 @@ const fn type_of(event: &Event) -> &'static str {
         Event::KindsChanged => "kinds.changed",
         Event::EnginesChanged => "engines.changed",
         Event::QueuesChanged => "queues.changed",
+        Event::Autoscaled(_) => "autoscaled",
         Event::SchedulesChanged => "schedules.changed",
         Event::Resync => "resync",
     }

@@ -12,6 +12,8 @@ mod http {
     mod jobs;
     mod limits;
     mod permissions;
+    mod policies;
+    mod schedules;
     mod sign_in;
     mod streams;
 }

@@ -3,7 +3,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { startNode } from "../harness/node.mjs";
-import { barriers, chooseKind, enqueue, openBrowser, section, signIn, waitForState } from "./gui.mjs";
+import { barriers, chooseKind, enqueue, openBrowser, openPage, section, signIn, waitForState } from "./gui.mjs";
+
+/** The pages of the navigation, and what is there once one has all it shows. */
+const PAGES = {
+  Overview: (page) => section(page, "Recent jobs").getByRole("table"),
+  Jobs: (page) => section(page, "Job list").getByRole("table"),
+  Queues: (page) => section(page, "All queues").getByRole("table"),
+  Limits: (page) => page.getByText("No limits yet"),
+  Schedules: (page) => page.getByText("No schedules yet"),
+  Engines: (page) => section(page, "Autoscaler"),
+  "Kinds & modules": (page) => section(page, "Built in"),
+  Status: (page) => section(page, "Data and keys"),
+  "API reference": (page) => page.getByRole("heading", { level: 2 }).first(),
+};
 
 for (const colorScheme of ["dark", "light"]) {
   test(`main pages have no serious barrier in ${colorScheme}`, async (t) => {
@@ -14,6 +27,8 @@ for (const colorScheme of ["dark", "light"]) {
     assert.deepEqual(await barriers(page), [], "signing in");
 
     await signIn(page, node.link);
+    await section(page, "First job").waitFor();
+    assert.deepEqual(await barriers(page), [], "an overview of nothing");
     assert.equal(await brightness(page) > 127, colorScheme === "light", "the page follows the system");
 
     await chooseKind(page, "noop");
@@ -21,11 +36,53 @@ for (const colorScheme of ["dark", "light"]) {
     await enqueue(page);
     await waitForState(page, "Completed");
     assert.deepEqual(await barriers(page), [], "a job");
-    for (const name of ["Jobs", "Engines", "Kinds & modules", "Status", "API reference"]) {
-      await page.getByRole("link", { name, exact: true }).first().click();
-      await page.getByRole("heading", { level: 1 }).first().waitFor();
+    for (const [name, shown] of Object.entries(PAGES)) {
+      await openPage(page, name);
+      await shown(page).waitFor();
       assert.deepEqual(await barriers(page), [], name);
     }
+  });
+
+  test(`forms and failures have no serious barrier in ${colorScheme}`, async (t) => {
+    const node = await startNode(t);
+    const refused = JSON.stringify({ method: "GET", url: "http://127.0.0.1:1/" });
+    await node.cli("job", "enqueue", "http.request", "--payload", refused, "--queue", "mail");
+    await node.cli("limit", "set", "kind:noop", "--concurrency", "2");
+    const page = await openBrowser(t, { colorScheme });
+    await signIn(page, node.link);
+    await section(page, "Needs attention").getByRole("link", { name: "See failed jobs" }).waitFor();
+    assert.deepEqual(await barriers(page), [], "an overview with a failure");
+
+    await section(page, "Needs attention").getByRole("link", { name: "See failed jobs" }).click();
+    await section(page, "Job list").getByRole("button", { name: "Requeue all matching" }).click();
+    await page.getByRole("dialog").getByLabel("Into queue").waitFor();
+    assert.deepEqual(await barriers(page), [], "requeuing");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+
+    await openPage(page, "Limits");
+    await section(page, "All limits").getByRole("button", { name: "Change the limit of kind:noop" }).click();
+    await page.getByRole("dialog").getByLabel("At once").waitFor();
+    assert.deepEqual(await barriers(page), [], "a limit");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+
+    await openPage(page, "Queues");
+    await section(page, "Drain").getByRole("button", { name: "Drain this node" }).click();
+    await page.getByRole("alertdialog").getByLabel("Reason").waitFor();
+    assert.deepEqual(await barriers(page), [], "asking before a drain");
+    await page.getByRole("alertdialog").getByRole("button", { name: "Drain now" }).click();
+    await page.getByRole("alertdialog").waitFor({ state: "detached" });
+    await page.getByRole("alert").filter({ hasText: "The node is draining" }).waitFor();
+    assert.deepEqual(await barriers(page), [], "a node that drains");
+
+    await openPage(page, "Schedules");
+    await page.getByRole("link", { name: "New schedule" }).click();
+    const chooser = section(page, "What to run").getByRole("combobox", { name: "Kind" });
+    await chooser.fill("noop");
+    await chooser.press("Enter");
+    await section(page, "Next runs").getByRole("listitem").first().waitFor();
+    assert.deepEqual(await barriers(page), [], "a schedule");
   });
 }
 

@@ -36,6 +36,12 @@ export async function signIn(page, link) {
   await page.getByRole("link", { name: "New job" }).first().waitFor();
 }
 
+/** Goes to a page of the navigation, and waits until it and not the one before is shown. */
+export async function openPage(page, name) {
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true }).click();
+  await page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
+}
+
 /** Opens the form for a new job and chooses its kind. */
 export async function chooseKind(page, kind) {
   await page.getByRole("link", { name: "New job" }).first().click();

@@ -33,15 +33,15 @@ async function fill(node) {
   const rows = Array.from({ length: 50_000 }, (_, index) => `${index},${["north", "south", "west"][index % 3]},${(index * 37) % 1000}`);
   await writeFile(sales, ["order,region,amount", ...rows, ""].join("\n"));
   const jobs = [
-    ["module.csv-profile", { path: sales }],
-    ["http.request", { method: "GET", url: `${node.url}/health` }],
-    ["noop", { hello: "world" }],
-    ["module.csv-profile", { path: join(node.home, "missing.csv") }],
-    ["sleep", { duration_ms: 1500 }],
-    ["module.csv-profile", { path: sales }],
+    ["module.csv-profile", { path: sales }, "reports"],
+    ["http.request", { method: "GET", url: `${node.url}/health` }, "checks"],
+    ["noop", { hello: "world" }, "default"],
+    ["module.csv-profile", { path: join(node.home, "missing.csv") }, "reports"],
+    ["sleep", { duration_ms: 1500 }, "default"],
+    ["module.csv-profile", { path: sales }, "reports"],
   ];
-  for (const [kind, payload] of jobs) {
-    const job = await node.cli("job", "enqueue", kind, "--payload", JSON.stringify(payload));
+  for (const [kind, payload, queue] of jobs) {
+    const job = await node.cli("job", "enqueue", kind, "--payload", JSON.stringify(payload), "--queue", queue);
     await node.cli("job", "wait", job.id).catch(() => {});
   }
   for (const duration_ms of [12_000, 20_000]) {

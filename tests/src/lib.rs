@@ -3,7 +3,11 @@
 
 #![cfg(test)]
 
+#[cfg(target_os = "linux")]
+mod chaos;
+mod commands;
 mod documentation;
 mod durability;
 mod language_models;
 mod modules;
+mod schedules;

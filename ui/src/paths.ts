@@ -18,10 +18,16 @@ export interface NewJobPrefill {
 
 /** The address of every page, as the router knows it. Links name these and never a string of their own. */
 export const paths = {
-  home: "/",
+  overview: "/",
   jobs: "/jobs",
   newJob: "/jobs/new",
   job: "/jobs/$jobId",
+  batch: "/batches/$batchId",
+  queues: "/queues",
+  limits: "/limits",
+  schedules: "/schedules",
+  newSchedule: "/schedules/new",
+  schedule: "/schedules/$scheduleId",
   engines: "/engines",
   kinds: "/kinds",
   status: "/status",

@@ -1,21 +1,20 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
 import { NotFoundPage } from "~/features/app/not-found-page";
 import { PageCrash } from "~/features/app/page-crash";
 import { Shell } from "~/features/app/shell";
 import { JobPage } from "~/features/jobs/detail/page";
 import { JobsPage } from "~/features/jobs/list/page";
-import { readJobFilters, readPrefill } from "~/features/jobs/search";
+import { readCursor, readJobFilters, readPrefill } from "~/features/jobs/search";
+import { OverviewPage } from "~/features/overview/page";
 import { paths } from "~/paths";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage });
 
-const home = createRoute({
+const overview = createRoute({
   getParentRoute: () => root,
-  path: paths.home,
-  beforeLoad: () => {
-    throw redirect({ to: paths.jobs });
-  },
+  path: paths.overview,
+  component: OverviewPage,
 });
 
 const jobs = createRoute({
@@ -41,6 +40,44 @@ const job = createRoute({
     const { jobId } = job.useParams();
     return <JobPage key={jobId} id={jobId} />;
   },
+});
+
+const batch = createRoute({
+  getParentRoute: () => root,
+  path: paths.batch,
+  component: lazyRouteComponent(() => import("~/features/batches/page"), "BatchPage"),
+});
+
+const queues = createRoute({
+  getParentRoute: () => root,
+  path: paths.queues,
+  component: lazyRouteComponent(() => import("~/features/queues/page"), "QueuesPage"),
+});
+
+const limits = createRoute({
+  getParentRoute: () => root,
+  path: paths.limits,
+  component: lazyRouteComponent(() => import("~/features/limits/page"), "LimitsPage"),
+});
+
+const schedules = createRoute({
+  getParentRoute: () => root,
+  path: paths.schedules,
+  validateSearch: readCursor,
+  component: lazyRouteComponent(() => import("~/features/schedules/list/page"), "SchedulesPage"),
+});
+
+const newSchedule = createRoute({
+  getParentRoute: () => root,
+  path: paths.newSchedule,
+  validateSearch: readPrefill,
+  component: lazyRouteComponent(() => import("~/features/schedules/edit/page"), "NewSchedulePage"),
+});
+
+const schedule = createRoute({
+  getParentRoute: () => root,
+  path: paths.schedule,
+  component: lazyRouteComponent(() => import("~/features/schedules/edit/page"), "SchedulePage"),
 });
 
 const engines = createRoute({
@@ -69,7 +106,22 @@ const apiDocs = createRoute({
 
 /** Every page and its address. */
 export const router = createRouter({
-  routeTree: root.addChildren([home, jobs, newJob, job, engines, kinds, status, apiDocs]),
+  routeTree: root.addChildren([
+    overview,
+    jobs,
+    newJob,
+    job,
+    batch,
+    queues,
+    limits,
+    schedules,
+    newSchedule,
+    schedule,
+    engines,
+    kinds,
+    status,
+    apiDocs,
+  ]),
   defaultPreload: "intent",
   defaultErrorComponent: PageCrash,
   scrollRestoration: true,

@@ -5,6 +5,7 @@
 
 mod bench;
 mod cargo_tools;
+mod chaos;
 mod check;
 mod codegen;
 mod command;
@@ -50,6 +51,8 @@ enum Verb {
     Dist(dist::Options),
     /// Measure
     Bench(bench::Options),
+    /// Run the durability, fault and overload suites at full scale, or one of them with a seed
+    Chaos(chaos::Options),
     /// Export the app's icons from assets/icons/flowork.svg
     Icons,
     /// Take the picture of the dashboard that the README shows
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Verb::Desktop(options) => desktop::run(&options),
         Verb::Dist(options) => dist::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Chaos(options) => chaos::run(&options),
         Verb::Icons => icons::run(),
         Verb::Screenshot => screenshot::run(),
     };

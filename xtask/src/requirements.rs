@@ -58,8 +58,16 @@ const SUITES: &[Requirement] = &[
     need(Probe::Program("openbox"), "openbox", "the desktop test: a window manager"),
     need(Probe::Program("wmctrl"), "wmctrl", "the desktop test: closing the window"),
     need(Probe::Program("shellcheck"), "shellcheck", "checking scripts"),
-    need(Probe::Program("strace"), "strace", "the crash tests: stopping the node at a chosen write"),
 ];
+
+const CHAOS: &[Requirement] = &[
+    need(Probe::Program("strace"), "strace", "the crash tests: stopping the node at a chosen write"),
+    need(Probe::Program("unshare"), "util-linux", "the full disk test: a small file system of its own"),
+    need(Probe::Program("mount"), "mount", "the full disk test: a small file system of its own"),
+];
+
+const BENCH: &[Requirement] =
+    &[need(Probe::Program("strace"), "strace", "counting what a queue syncs before it answers")];
 
 /// Makes sure that the node and its GUI can be built.
 pub(crate) fn for_serve() -> Result<()> {
@@ -79,9 +87,21 @@ pub(crate) fn for_browser() -> Result<()> {
     node()
 }
 
+/// Makes sure that the node can be measured, beside others that npm has.
+pub(crate) fn for_bench() -> Result<()> {
+    install(&missing(if cfg!(target_os = "linux") { &[BUILD, BENCH] } else { &[BUILD] }))?;
+    node()
+}
+
 /// Makes sure that every suite can run.
 pub(crate) fn for_test() -> Result<()> {
-    install(&missing(&[BUILD, DESKTOP, BROWSER, SUITES]))?;
+    install(&missing(&[BUILD, DESKTOP, BROWSER, SUITES, CHAOS]))?;
+    node()
+}
+
+/// Makes sure that the durability suites can run.
+pub(crate) fn for_chaos() -> Result<()> {
+    install(&missing(&[BUILD, CHAOS]))?;
     node()
 }
 

@@ -8,6 +8,7 @@ use crate::{
     EngineId, JobId, Timestamp,
     job::{JobError, LogLevel, Progress},
     kind::KindDescriptor,
+    limit::LimitTarget,
 };
 
 /// The most jobs one claim may ask for.
@@ -39,6 +40,45 @@ pub enum EngineState {
     Stale,
 }
 
+/// What a shard that is not well still does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShardState {
+    /// Writes to it fail at present; reads go on.
+    Failing,
+    /// It is left alone until it is repaired. Calls about its jobs are answered with `SHARD_QUARANTINED`.
+    Quarantined,
+}
+
+/// Why a shard is not well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShardCause {
+    /// What is in its file is not what was written.
+    Damaged,
+    /// Its file cannot be opened, read or written.
+    Unreadable,
+}
+
+/// A shard that is not well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ShardProblem {
+    /// Which shard of the engine, from 0.
+    pub index: u16,
+    /// What it still does.
+    pub state: ShardState,
+    /// Why.
+    pub cause: ShardCause,
+    /// Why, in the words of whoever met it.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its file.
+    pub file: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
 /// A host of workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Engine {
@@ -56,6 +96,8 @@ pub struct Engine {
     pub busy: u32,
     /// Shard files it has.
     pub shards: u32,
+    /// Those of them that are not well; empty when all are. The counts below are of the others.
+    pub shard_problems: Vec<ShardProblem>,
     /// Jobs that are ready.
     pub queued: u64,
     /// Jobs that wait for their time.
@@ -90,6 +132,16 @@ pub struct CreatedEngine {
     pub engine: Engine,
     /// For its `X-Engine-Token` header. Shown this once; the node keeps only a hash.
     pub token: String,
+}
+
+/// The right to run a job for a while: what a claim gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lease {
+    /// Which job.
+    pub id: JobId,
+    /// Of the claim. Whatever is written with an old one changes nothing.
+    pub epoch: u32,
 }
 
 /// Body of `POST /v1/engine/claim`.
@@ -228,6 +280,28 @@ pub struct FinishItem {
     /// Whether another attempt makes sense; `true` without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retryable: Option<bool>,
+    /// The earliest sensible time for another attempt, from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// Everything of a target has to wait, not this job alone: a provider asked for patience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<Throttle>,
+    /// How far it got, if that was not yet sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// Lines not yet sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<NewLogLine>,
+}
+
+/// What has to wait, and how long. It holds for the engine that says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Throttle {
+    /// What it counts.
+    pub target: LimitTarget,
+    /// From now; at most a day.
+    pub wait_ms: u64,
 }
 
 /// Body of `POST /v1/engine/finish`.
@@ -264,6 +338,14 @@ pub struct FinishAnswerList {
     pub items: Vec<FinishAnswerItem>,
 }
 
+/// Body of `POST /v1/engine/release`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseRequest {
+    /// Leases to give back unused, at most 1024.
+    pub jobs: Vec<Lease>,
+}
+
 /// Body of `POST /v1/engine/heartbeat`, due every 15 s.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -283,4 +365,32 @@ pub struct HeartbeatRequest {
 pub struct HeartbeatAnswer {
     /// Stop claiming, finish what runs.
     pub drain: bool,
+    /// Run this many jobs at once; what the engine was started with, without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_workers: Option<u32>,
+}
+
+/// One event of `GET /v1/engine/directives`: what the gateway wants of the engine, as soon as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Directive {
+    /// A person has cancelled a job that runs. Stop it, and say so with a finish.
+    Cancel {
+        /// Which job.
+        job_id: JobId,
+        /// Of the claim that holds it.
+        epoch: u32,
+    },
+    /// Stop claiming, or claim again. The first event of each stream.
+    Drain {
+        /// Whether to stop.
+        on: bool,
+    },
+    /// Run this many jobs at once.
+    DesiredWorkers {
+        /// `None`: what the engine was started with.
+        workers: Option<u32>,
+    },
+    /// Events were missed. Renew all leases: the answer tells which jobs are cancelled.
+    Renew,
 }

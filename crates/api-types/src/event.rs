@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     JobId,
+    autoscale::AutoscaleDecision,
     job::{JobState, LogLine, Progress},
 };
 
@@ -51,6 +52,9 @@ pub enum Event {
     /// A queue was paused or resumed, or a limit was changed.
     #[serde(rename = "queues.changed")]
     QueuesChanged,
+    /// The number of workers of the local engine changed.
+    #[serde(rename = "autoscaled")]
+    Autoscaled(AutoscaleDecision),
     /// A schedule was made, changed or removed, or has fired.
     #[serde(rename = "schedules.changed")]
     SchedulesChanged,

@@ -101,8 +101,16 @@ id!(
     EngineId, "eng", "eng_01930c5ea2f07a3c8000000000000000"
 );
 id!(
+    /// Jobs that were enqueued together. The same caller and idempotency key give the same batch.
+    BatchId, "bat", "bat_01930c5ea2f07a3c8000000000000000"
+);
+id!(
     /// A signed-in session of a person: one pairing, one family of refresh tokens.
     SessionId, "ses", "ses_01930c5ea2f07a3c8000000000000000"
+);
+id!(
+    /// A schedule: when to enqueue which job.
+    ScheduleId, "sch", "sch_01930c5ea2f07a3c8000000000000000"
 );
 
 /// Which shard file of this node holds a job: 10 bits of engine, 6 bits of shard.

@@ -4,6 +4,8 @@
 //! behavior beyond parsing and printing. Start with [`job`]; ids are all in [`ids`].
 
 pub mod auth;
+pub mod autoscale;
+pub mod drain;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -12,7 +14,9 @@ pub mod job;
 pub mod kind;
 pub mod limit;
 pub mod node;
+pub mod queue;
+pub mod schedule;
 pub mod time;
 
-pub use ids::{EngineId, JobId, SessionId, ShardNumber};
+pub use ids::{BatchId, EngineId, JobId, ScheduleId, SessionId, ShardNumber};
 pub use time::Timestamp;

@@ -8,6 +8,8 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
+use crate::Timestamp;
+
 /// The longest name behind the colon of a [`LimitTarget`], in bytes.
 pub const TARGET_NAME_BYTES_MAX: usize = 255;
 
@@ -119,6 +121,55 @@ pub struct LimitRule {
     pub concurrency: Option<u32>,
     /// Starts a period; no bound without it.
     pub rate: Option<Rate>,
+}
+
+/// The most rules one node holds.
+pub const LIMITS_MAX: usize = 1_000;
+
+/// Body of `PUT /v1/limits/{target}`. At least one of the two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetLimitRequest {
+    /// Jobs that may run at once; no bound without it. 0 holds all of them back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000)]
+    pub concurrency: Option<u32>,
+    /// Starts a period; no bound without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+}
+
+/// What the caller may do about limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitAction {
+    /// `PUT /v1/limits/{target}`
+    Set,
+    /// `DELETE /v1/limits/{target}`
+    Remove,
+}
+
+/// A rule as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Limit {
+    /// What it counts and how much it lets pass.
+    #[serde(flatten)]
+    pub rule: LimitRule,
+    /// Jobs that count against it now.
+    pub running: u32,
+    /// When it was last set.
+    pub set_at: Timestamp,
+    /// What the caller may do with it.
+    pub allowed_actions: Vec<LimitAction>,
+}
+
+/// Answer of `GET /v1/limits`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LimitList {
+    /// By target.
+    pub items: Vec<Limit>,
+    /// What the caller may do with targets that have no rule yet.
+    pub allowed_actions: Vec<LimitAction>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Timestamp, engine::Engine};
+use crate::{Timestamp, drain::Drain, engine::Engine};
 
 /// Answer of `GET /health`: the process answers.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -51,6 +51,8 @@ pub struct Status {
     pub vault: String,
     /// It finishes what runs and takes nothing new.
     pub draining: bool,
+    /// Since when, by whom and why, and how many jobs still run.
+    pub drain: Drain,
     /// Memory it uses, in bytes.
     pub memory_bytes: u64,
     /// Its engines.

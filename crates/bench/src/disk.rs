@@ -4,8 +4,8 @@ use std::{fs::File, io::Write, path::Path, time::Instant};
 
 use hdrhistogram::Histogram;
 
-/// Writes measured.
-const WRITES: u32 = 2_000;
+/// Writes that tell how fast they are, and how slow the slowest in a hundred.
+pub(crate) const WRITES: u32 = 2_000;
 /// A page of SQLite.
 const PAGE_BYTES: usize = 4_096;
 
@@ -17,19 +17,19 @@ pub(crate) struct Fsync {
 }
 
 /// Measures `fdatasync` after each page of a growing file, as a write-ahead log does.
-pub(crate) fn measure(directory: &Path) -> anyhow::Result<Fsync> {
+pub(crate) fn measure(directory: &Path, writes: u32) -> anyhow::Result<Fsync> {
     let path = directory.join("fsync");
     let mut file = File::create(&path)?;
     let page = [7_u8; PAGE_BYTES];
     let mut latency = Histogram::new(3)?;
     let started = Instant::now();
-    for _ in 0..WRITES {
+    for _ in 0..writes {
         let before = Instant::now();
         file.write_all(&page)?;
         file.sync_data()?;
         latency.record(before.elapsed().as_micros() as u64)?;
     }
-    let per_second = f64::from(WRITES) / started.elapsed().as_secs_f64();
+    let per_second = f64::from(writes) / started.elapsed().as_secs_f64();
     std::fs::remove_file(path)?;
     Ok(Fsync { per_second, latency })
 }

@@ -2,7 +2,9 @@
 //!
 //! Figures are for comparing within a run; they say nothing about another machine.
 
+mod contenders;
 mod disk;
+mod harness;
 mod node;
 mod queue;
 
@@ -17,15 +19,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// The job queue, in process: enqueue, claim and finish, and the time from enqueue to claim.
+    /// The job queue, beside what the disk gives and, with `--peers`, beside the queues of others.
     Queue(queue::Options),
     /// A whole node: how soon it is ready, and what it costs while idle.
     Node(node::Options),
+    /// One queue that answers requests on stdin; `queue` starts it.
+    #[command(hide = true)]
+    Contender(contenders::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Queue(options) => queue::run(&options),
         What::Node(options) => node::run(&options),
+        What::Contender(options) => contenders::run(options),
     }
 }

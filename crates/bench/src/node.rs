@@ -34,12 +34,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.dir)?;
     let directory = tempfile::tempdir_in(&options.dir)?;
     println!("{}", options.program.display());
-    let first = start(&options.program, directory.path())?;
+    let first = start(&options.program, directory.path(), &[])?;
     println!("first start (makes keys and files): ready after {:.0} ms", first.ready.as_secs_f64() * 1e3);
     stop(first)?;
     let mut ready: Vec<f64> = Vec::new();
     for _ in 1..options.starts {
-        let node = start(&options.program, directory.path())?;
+        let node = start(&options.program, directory.path(), &[])?;
         ready.push(node.ready.as_secs_f64() * 1e3);
         stop(node)?;
     }
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if let (Some(best), Some(worst)) = (ready.first(), ready.last()) {
         println!("later starts: best {best:.0} ms, median {:.0} ms, worst {worst:.0} ms", ready[ready.len() / 2]);
     }
-    let node = start(&options.program, directory.path())?;
+    let node = start(&options.program, directory.path(), &[])?;
     std::thread::sleep(SETTLE);
     let before = Usage::read(node.process.id())?;
     std::thread::sleep(WATCH);
@@ -63,19 +63,31 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     stop(node)
 }
 
-struct Running {
+/// A node that serves.
+pub(crate) struct Running {
     process: Child,
+    /// Host and port it listens on.
+    pub(crate) address: String,
     /// From before the exec to the first 200 of `/ready`.
     ready: Duration,
 }
 
-fn start(program: &Path, directory: &Path) -> anyhow::Result<Running> {
-    let started = Instant::now();
-    let mut process = Command::new(program)
-        .args(["serve", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(directory.join("data"))
+/// A `flowork` command on the node whose files are below `directory`.
+pub(crate) fn command(program: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env("FLOWORK_DATA_DIR", directory.join("data"))
         .env("FLOWORK_VAULT", "file")
-        .env("FLOWORK_VAULT_KEY_DIR", directory.join("keys"))
+        .env("FLOWORK_VAULT_KEY_DIR", directory.join("keys"));
+    command
+}
+
+/// Starts a node with `settings`, which are environment variables.
+pub(crate) fn start(program: &Path, directory: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Running> {
+    let started = Instant::now();
+    let mut process = command(program, directory)
+        .args(["serve", "--json", "--listen", "127.0.0.1:0"])
+        .envs(settings.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -89,10 +101,11 @@ fn start(program: &Path, directory: &Path) -> anyhow::Result<Running> {
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
     ensure!(answer.starts_with("HTTP/1.1 200"), "the node is not ready: {answer}");
-    Ok(Running { process, ready: started.elapsed() })
+    Ok(Running { process, address, ready: started.elapsed() })
 }
 
-fn stop(mut node: Running) -> anyhow::Result<()> {
+/// Tells a node to stop, and waits until it has.
+pub(crate) fn stop(mut node: Running) -> anyhow::Result<()> {
     let signaled = Command::new("kill").arg(node.process.id().to_string()).status()?;
     ensure!(signaled.success(), "the node could not be told to stop");
     let status = node.process.wait()?;

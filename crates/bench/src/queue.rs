@@ -1,78 +1,87 @@
-//! The job queue, in process.
+//! The job queue beside others, on one disk in one run: who is measured, with what, and the tables of it.
 
-mod latency;
-mod node;
-mod throughput;
+mod contender;
+mod durability;
+mod entrants;
+mod http;
+mod install;
+mod memory;
+mod plan;
+mod report;
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use clap::Args;
-use hdrhistogram::Histogram;
+use entrants::Entrant;
+use plan::{Figures, Plan, Row};
+use report::Report;
 
 use crate::disk;
+
+/// The most that one line may take, beyond which a contender is given up.
+const LINE_MAX: Duration = Duration::from_mins(2);
 
 /// What to measure.
 #[derive(Args)]
 pub(crate) struct Options {
+    /// Measure the queues of others too; what is missing of them is got from npm, crates.io and Debian.
+    #[arg(long)]
+    peers: bool,
+    /// Measure only this one, beside Flowork; may be given more than once.
+    #[arg(long, value_enum, value_name = "PEER")]
+    only: Vec<Entrant>,
+    /// A look at whether everything works, in two minutes; its figures say little.
+    #[arg(long)]
+    quick: bool,
     /// Where to put the files: on the disk that is to be measured, not in memory.
     #[arg(long, default_value = "target/bench")]
     dir: PathBuf,
-    /// Shard files.
+    /// Shard files of Flowork.
     #[arg(long, default_value_t = 1)]
     shards: u16,
-    /// Jobs each line enqueues and runs.
-    #[arg(long, default_value_t = 20_000)]
-    jobs: u64,
-    /// Jobs measured one by one while nothing else happens.
-    #[arg(long, default_value_t = 1_000)]
-    idle_jobs: u64,
+    /// The `flowork` that is measured over HTTP.
+    #[arg(long, default_value = "target/release/flowork")]
+    program: PathBuf,
 }
-
-/// Clients that enqueue at once.
-const CLIENTS: [u64; 3] = [1, 64, 512];
-/// Workers that claim and finish.
-const WORKERS: [u32; 3] = [1, 8, 32];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.dir)?;
-    let directory = tempfile::tempdir_in(&options.dir)?;
-    let fsync = disk::measure(directory.path())?;
-    println!("disk: {:.0} fsync/s, {}", fsync.per_second, percentiles(&fsync.latency));
-    println!("queue: {} shard(s), synchronous=FULL, {} jobs a line", options.shards, options.jobs);
-    println!();
-    println!("{:<32} {:>12} {:>14}   latency of one call", "", "jobs/s", "jobs per fsync");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    for clients in CLIENTS {
-        // One client waits for each fsync; it needs fewer jobs to be measured as well.
-        let jobs = if clients == 1 { (options.jobs / 10).max(1) } else { options.jobs };
-        let line = runtime.block_on(throughput::enqueue(directory.path(), options.shards, clients, jobs))?;
-        print_line(&format!("enqueue, {clients} client(s)"), &line, fsync.per_second);
+    let plan = if options.quick { Plan::QUICK } else { Plan::FULL };
+    let started = Instant::now();
+    let before = disk::measure(&options.dir, disk::WRITES)?;
+    let mut contenders = Vec::new();
+    let mut http = Err("it was not asked for".to_owned());
+    for entrant in entrants(options) {
+        eprintln!("{:>4} s: {}", started.elapsed().as_secs(), entrant.name());
+        let found = measure(entrant, &options.dir, options.shards, plan).map_err(|error| format!("{error:#}"));
+        contenders.push((entrant, found));
+        if entrant == Entrant::Flowork {
+            http = http::measure(&options.program, &options.dir, plan).map_err(|error| format!("{error:#}"));
+        }
     }
-    for workers in WORKERS {
-        let jobs = if workers == 1 { (options.jobs / 5).max(1) } else { options.jobs };
-        let line = runtime.block_on(throughput::claim_and_finish(directory.path(), options.shards, workers, jobs))?;
-        print_line(&format!("claim + finish, {workers} worker(s)"), &line, fsync.per_second);
-    }
-    let latency = runtime.block_on(latency::idle(directory.path(), options.shards, options.idle_jobs))?;
-    println!();
-    println!("enqueue -> worker runs, idle: {}", percentiles(&latency));
+    let after = disk::measure(&options.dir, disk::WRITES)?;
+    eprintln!("{:>4} s: done", started.elapsed().as_secs());
+    println!("{}", Report { plan, disk: [before, after], contenders, http }.markdown());
     Ok(())
 }
 
-/// One line of the table.
-pub(crate) struct Line {
-    per_second: f64,
-    /// Microseconds a call, where calls are measured.
-    latency: Option<Histogram<u64>>,
+fn entrants(options: &Options) -> Vec<Entrant> {
+    if !options.only.is_empty() {
+        let others = options.only.iter().copied().filter(|entrant| *entrant != Entrant::Flowork);
+        return std::iter::once(Entrant::Flowork).chain(others).collect();
+    }
+    let peers: &[Entrant] = if options.peers { &Entrant::PEERS } else { &[] };
+    Entrant::OWN.iter().chain(peers).copied().collect()
 }
 
-fn print_line(name: &str, line: &Line, fsyncs_per_second: f64) {
-    let ratio = line.per_second / fsyncs_per_second;
-    let latency = line.latency.as_ref().map(percentiles).unwrap_or_default();
-    println!("{name:<32} {:>12.0} {ratio:>14.2}   {latency}", line.per_second);
-}
-
-fn percentiles(microseconds: &Histogram<u64>) -> String {
-    let ms = |quantile| microseconds.value_at_quantile(quantile) as f64 / 1e3;
-    format!("p50 {:.2} ms, p95 {:.2} ms, p99 {:.2} ms, max {:.2} ms", ms(0.5), ms(0.95), ms(0.99), ms(1.0))
+fn measure(entrant: Entrant, dir: &Path, shards: u16, plan: Plan) -> anyhow::Result<Figures> {
+    let mut contender = entrant.start(dir, shards)?;
+    // Others may use the disk too: so each run of a contender says what it met.
+    let met = disk::measure(dir, disk::WRITES / 4)?;
+    let mut figures = plan::measure(&mut contender, plan, false)?;
+    figures.rows.insert(Row::Disk, met.per_second);
+    Ok(figures)
 }

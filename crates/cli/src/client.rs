@@ -59,6 +59,23 @@ impl Client {
         read(self.send(request).await?).await
     }
 
+    pub(crate) async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        read(self.send(self.request(Method::PUT, path)?.json(body)).await?).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, path)?).await.map(|_| ())
+    }
+
+    pub(crate) async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        read(self.send(self.request(Method::PATCH, path)?.json(body)).await?).await
+    }
+
+    /// A call without a body that makes a job, once for each key.
+    pub(crate) async fn post_keyed<T: DeserializeOwned>(&self, path: &str, key: &str) -> Result<T, Failure> {
+        read(self.send(self.request(Method::POST, path)?.header("Idempotency-Key", key)).await?).await
+    }
+
     /// An enqueue; says whether the answer is the replay of an earlier one.
     pub(crate) async fn enqueue<T: DeserializeOwned>(
         &self,
@@ -91,6 +108,13 @@ impl Client {
         let bytes = answer.bytes().await.map_err(|error| unreachable(&self.url, &error))?;
         Err(Failure::from_answer(status, &bytes))
     }
+}
+
+/// Text as one segment of a path.
+pub(crate) fn path_segment(text: &str) -> String {
+    let mut url = reqwest::Url::parse("http://node").expect("a URL");
+    url.path_segments_mut().expect("http has a path").push(text);
+    url.path().trim_start_matches('/').to_owned()
 }
 
 /// A client that goes where it is told and nowhere else.

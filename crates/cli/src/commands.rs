@@ -2,13 +2,18 @@
 
 mod completions;
 mod config;
+mod drain;
 mod engine;
 mod job;
+mod limit;
 mod link;
 mod module;
 mod openapi;
 mod provider;
+mod queue;
+mod schedule;
 mod serve;
+mod shard;
 mod status;
 mod token;
 mod version;
@@ -34,15 +39,30 @@ pub(crate) enum Command {
     /// Enqueue jobs and follow them
     #[command(subcommand)]
     Job(job::Command),
+    /// List queues, hold them back and let them go on
+    #[command(subcommand)]
+    Queue(queue::Command),
+    /// Limit how much runs at once and how often jobs start
+    #[command(subcommand)]
+    Limit(limit::Command),
+    /// Let what runs finish and start nothing new
+    #[command(subcommand)]
+    Drain(drain::Command),
+    /// Enqueue jobs by the clock
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// Run and list engines
     #[command(subcommand)]
     Engine(engine::Command),
     /// Make, check and list modules
     #[command(subcommand)]
     Module(module::Command),
-    /// Set keys of language model providers
+    /// Show providers of language models and set their keys
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Check, repair and export shard files while the node is stopped
+    #[command(subcommand)]
+    Shard(shard::Command),
     /// Make tokens for scripts
     #[command(subcommand)]
     Token(token::Command),
@@ -65,9 +85,14 @@ pub(crate) async fn run(cli: Cli, format: Format) -> Result<(), Failure> {
         Command::Status => status::run(&Client::connect(&load_config(&flags)?)?, format).await,
         Command::Link => link::run(&Client::connect(&load_config(&flags)?)?, format).await,
         Command::Job(command) => job::run(command, &Client::connect(&load_config(&flags)?)?, format).await,
+        Command::Queue(command) => queue::run(command, &Client::connect(&load_config(&flags)?)?, format).await,
+        Command::Limit(command) => limit::run(command, &Client::connect(&load_config(&flags)?)?, format).await,
+        Command::Drain(command) => drain::run(command, &Client::connect(&load_config(&flags)?)?, format).await,
+        Command::Schedule(command) => schedule::run(command, &Client::connect(&load_config(&flags)?)?, format).await,
         Command::Engine(command) => engine::run(command, &flags, format).await,
         Command::Module(command) => module::run(command, &flags, format).await,
         Command::Provider(command) => provider::run(command, &load_config(&flags)?, format),
+        Command::Shard(command) => shard::run(command, &load_config(&flags)?, format),
         Command::Token(command) => token::run(&command, &load_config(&flags)?, format),
         Command::Config(command) => config::run(&command, &load_config(&flags)?, format),
         Command::Completions(args) => completions::run(args),

@@ -16,6 +16,7 @@ pub(crate) enum Exit {
     JobFailed = 6,
     Busy = 7,
     Taken = 8,
+    Damaged = 9,
     Interrupted = 130,
 }
 
@@ -31,6 +32,7 @@ Exit codes:
   6    the job that was waited for failed, was cancelled or expired
   7    draining or overloaded: try again later
   8    the port or the data directory is taken by another process
+  9    a shard is damaged, or its repair could not keep every row
   130  interrupted; `serve`: stopped at once by a second signal";
 
 /// An error on its way to the person or program that called.

@@ -2,7 +2,7 @@
 
 use flowork_sqlite::Schema;
 
-pub(crate) static SCHEMA: Schema = Schema { name: "control", migrations: &[FIRST] };
+pub(crate) static SCHEMA: Schema = Schema { name: "control", migrations: &[FIRST, POLICIES, SCHEDULES] };
 
 const FIRST: &str = "
 CREATE TABLE engines (
@@ -47,4 +47,56 @@ CREATE TABLE settings (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const POLICIES: &str = "
+CREATE TABLE paused_queues (
+    name TEXT PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 64),
+    paused_at_ms INTEGER NOT NULL,
+    paused_by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE limits (
+    target TEXT PRIMARY KEY,
+    concurrency INTEGER CHECK (concurrency >= 0),
+    rate_count INTEGER CHECK (rate_count >= 1),
+    rate_per_ms INTEGER CHECK (rate_per_ms >= 1),
+    set_at_ms INTEGER NOT NULL,
+    CHECK ((rate_count IS NULL) = (rate_per_ms IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- One row while the node drains, none while it works.
+CREATE TABLE drain (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    since_ms INTEGER NOT NULL,
+    by_whom TEXT NOT NULL,
+    reason TEXT
+) STRICT;
+";
+
+const SCHEDULES: &str = "
+CREATE TABLE schedules (
+    id BLOB PRIMARY KEY CHECK (length(id) = 16),
+    revision INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    cron TEXT,
+    time_zone TEXT,
+    interval_ms INTEGER CHECK (interval_ms > 0),
+    anchor_ms INTEGER,
+    job TEXT NOT NULL,
+    missed TEXT NOT NULL CHECK (missed IN ('skip', 'once', 'all')),
+    overlap TEXT NOT NULL CHECK (overlap IN ('allow', 'skip')),
+    enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    created_at_ms INTEGER NOT NULL,
+    handled_until_ms INTEGER NOT NULL,
+    pending_due_ms INTEGER,
+    last_due_ms INTEGER,
+    last_fired_at_ms INTEGER,
+    last_job_id BLOB CHECK (length(last_job_id) = 16),
+    last_error TEXT,
+    last_skipped TEXT,
+    CHECK ((cron IS NULL) <> (interval_ms IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX schedules_by_owner ON schedules (owner, id);
 ";

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     engines::EngineRecord,
+    policies::Policies,
     schema::SCHEMA,
     secret::{SecretHash, random_bytes},
 };
@@ -28,6 +29,9 @@ pub struct ControlStore {
 pub(crate) struct Memory {
     live_sessions: RwLock<HashSet<SessionId>>,
     engines: RwLock<HashMap<EngineId, KnownEngine>>,
+    pub(crate) policies: RwLock<Policies>,
+    /// Held from a write to the change in memory, so that both happen in one order.
+    pub(crate) policy_changes: tokio::sync::Mutex<()>,
     /// Grows whenever a session ends.
     pub(crate) session_ends: tokio::sync::watch::Sender<u64>,
 }
@@ -59,6 +63,7 @@ impl ControlStore {
         let store = Self { database: Database::open(path, &SCHEMA)?, memory: Arc::default() };
         store.load_engines().await?;
         store.load_sessions().await?;
+        store.load_policies().await?;
         Ok(store)
     }
 

@@ -17,7 +17,10 @@ use flowork_engine::{JobContext, JobFailure, JobKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::failure::{from_egress, parse_payload, retry_after, until_cancelled};
+use crate::{
+    failure::{from_egress, parse_payload, retry_after, until_cancelled},
+    json_text::json_bytes,
+};
 
 /// Where the payload does not say.
 const RESPONSE_BYTES_DEFAULT: u64 = 256 << 10;
@@ -213,9 +216,7 @@ fn text(body: &[u8], content_type: &str) -> Option<String> {
         Some(encoding) => encoding.decode_without_bom_handling_and_without_replacement(body)?.into_owned(),
         None => std::str::from_utf8(body).ok().filter(|text| !text.contains('\0'))?.to_owned(),
     };
-    let escaped: usize =
-        text.bytes().map(|byte| if byte < 0x20 { 6 } else { 1 + usize::from(matches!(byte, b'"' | b'\\')) }).sum();
-    (escaped <= JSON_TEXT_BYTES_MAX).then_some(text)
+    (json_bytes(&text) <= JSON_TEXT_BYTES_MAX).then_some(text)
 }
 
 fn schema() -> Value {

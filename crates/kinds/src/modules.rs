@@ -1,19 +1,17 @@
 //! `module.<id>`: a user's program in a folder, run as a child process.
 //!
 //! [`manifest`] reads and checks a folder, [`run`] starts its program and speaks the protocol of [`protocol`], [`host`]
-//! keeps the kinds in step with the modules directory. `pid_file` lets a start end what a crash left running.
+//! keeps the kinds in step with the modules directory.
 //! [`check`] and [`template`] are for people who write modules.
 //!
 //! What a manifest declares under `permissions` is shown to people and not enforced: a module may do whatever the user
 //! that runs the node may do.
 
 mod check;
+mod environment;
 mod host;
 mod lines;
 mod manifest;
-#[cfg(unix)]
-mod pid_file;
-mod process;
 mod protocol;
 mod run;
 mod template;
@@ -23,8 +21,6 @@ use std::path::PathBuf;
 pub use check::{Finding, FindingLevel, ModuleReport, RunReport, check_module};
 pub use host::{ModuleHost, ModuleHostError, Notice};
 pub use manifest::ManifestError;
-#[cfg(unix)]
-pub use pid_file::end_orphans;
 pub use template::{NewModuleError, ParseTemplateError, Template, new_module};
 
 /// What modules need from the configuration.
@@ -36,10 +32,6 @@ pub struct ModuleOptions {
     pub program: Option<PathBuf>,
     /// Where each attempt gets an empty folder of its own; the system's temporary folder if `None`.
     pub work_dir: Option<PathBuf>,
-    /// Where running modules are recorded for [`end_orphans`]; nowhere if `None`. It exists.
+    /// Where running modules are recorded for [`end_orphans`](crate::end_orphans); nowhere if `None`. It exists.
     pub pid_dir: Option<PathBuf>,
 }
-
-/// Nothing to do: Windows ends the processes of a module with their host.
-#[cfg(not(unix))]
-pub fn end_orphans(_: &std::path::Path) {}

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use flowork_egress::EgressPolicy;
 use flowork_engine::KindRegistry;
-use flowork_kinds::{KindsOptions, Providers, register_builtin};
+use flowork_kinds::{KindsOptions, register_builtin};
 use serde_json::{Value, json};
 use server::{Server, answer, expect_failure, run};
 
 fn registry() -> KindRegistry {
     let registry = KindRegistry::default();
     let egress = EgressPolicy::parse(&["127.0.0.1"]).unwrap();
-    register_builtin(&registry, KindsOptions { egress, providers: Providers::default() }).unwrap();
+    register_builtin(&registry, KindsOptions { egress, ..KindsOptions::default() }).unwrap();
     registry
 }
 

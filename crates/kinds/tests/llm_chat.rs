@@ -8,19 +8,25 @@ use std::{collections::BTreeMap, time::Duration};
 
 use flowork_egress::EgressPolicy;
 use flowork_engine::{JobFailure, KindRegistry};
-use flowork_kinds::{ApiKey, KindsOptions, Provider, Providers, register_builtin};
+use flowork_kinds::{ApiKey, KindsOptions, Provider, ProviderOptions, Providers, register_builtin};
 use serde_json::{Value, json};
 use server::{Server, answer, expect_failure, run};
 
 const KEY: &str = "sk-canary-key";
 
 fn registry(base_url: &str) -> KindRegistry {
-    let key = Some(ApiKey::new(KEY.to_owned()));
-    let provider = Provider::new(base_url, Some("tiny".to_owned()), key).unwrap();
+    let provider = Provider::new(ProviderOptions {
+        model: Some("tiny".to_owned()),
+        api_key: Some(ApiKey::new(KEY.to_owned())),
+        max_retries: 0,
+        ..ProviderOptions::new(base_url)
+    })
+    .unwrap();
     let providers = Providers::new(BTreeMap::from([("local".to_owned(), provider)]), None);
     let registry = KindRegistry::default();
     // No host is allowed: that of the provider is by being one.
-    register_builtin(&registry, KindsOptions { egress: EgressPolicy::default(), providers }).unwrap();
+    register_builtin(&registry, KindsOptions { egress: EgressPolicy::default(), providers, ..KindsOptions::default() })
+        .unwrap();
     registry
 }
 
@@ -66,6 +72,8 @@ async fn a_stream_becomes_output_and_a_result() {
     assert_eq!(result["finish_reason"], "stop");
     assert!(result["elapsed_ms"].is_u64() && result["first_token_ms"].is_u64());
     assert_eq!(progress.output.as_deref(), Some("Hello"));
+    assert_eq!(result["tries"].as_array().unwrap().len(), 1);
+    assert_eq!(result["tries"][0]["outcome"], "answered");
     let sent = server.request();
     assert!(sent.starts_with("POST /v1/chat/completions ") && sent.contains(&format!("authorization: Bearer {KEY}")));
     let body: Value = serde_json::from_str(sent.split_once("\r\n\r\n").unwrap().1).unwrap();

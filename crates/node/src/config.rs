@@ -3,8 +3,10 @@
 //! [`settings::SETTINGS`] is the one list of what there is. Each value remembers where it came from ([`Place`]), for
 //! `flowork config show` and for error messages.
 
+mod duration;
 mod file;
 mod layers;
+mod providers;
 pub mod settings;
 mod value;
 
@@ -17,9 +19,13 @@ use std::{
 };
 
 use flowork_api_types::node::Notice;
+use flowork_engine::{AutoscaleOptions, Retention};
+pub use flowork_kinds::Api;
 use flowork_vault::{VaultChoice, VaultOptions};
 
+pub use duration::parse_duration;
 use layers::Values;
+pub use providers::{CommandsConfig, ProviderConfig};
 pub use value::Value;
 
 /// What was given on the command line.
@@ -158,15 +164,6 @@ impl ConfigError {
     }
 }
 
-/// An OpenAI-compatible endpoint. Its key, if it needs one, is in the vault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProviderConfig {
-    /// Up to and including `/v1`.
-    pub base_url: String,
-    /// For jobs that name none.
-    pub model: Option<String>,
-}
-
 /// A setting as `flowork config show` prints it.
 #[derive(Clone, Debug)]
 pub struct ShownSetting {
@@ -187,8 +184,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Loopback.
     pub listen: SocketAddr,
-    /// Jobs the local engine runs at once.
+    /// Jobs the local engine runs at once; where their number follows the load, how many at the start.
     pub workers: u32,
+    /// How their number follows the load; it does not where `workers` is set.
+    pub autoscale: Option<AutoscaleOptions>,
+    /// How long ended jobs are kept.
+    pub retention: Retention,
     /// Database files of a new engine.
     pub shards: u16,
     /// Jobs that may wait in one engine.
@@ -209,6 +210,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// The provider for jobs that name none.
     pub default_provider: String,
+    /// Programs that jobs may run.
+    pub commands: CommandsConfig,
     /// Providers of language models, by name.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// What a person should know about the settings.

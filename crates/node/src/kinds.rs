@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, error::Error, net::IpAddr};
 use flowork_api_types::node::Notice;
 use flowork_egress::{EgressPolicy, Url};
 use flowork_engine::KindRegistry;
-use flowork_kinds::{ApiKey, KindsOptions, ModuleHost, ModuleOptions, Provider, Providers};
+use flowork_kinds::{ApiKey, CommandOptions, KindsOptions, ModuleHost, ModuleOptions, Provider, ProviderOptions, Providers};
 use flowork_vault::{OpenError, Secret, Vault, VaultError, provider_item};
 
 use crate::{config::Config, data_dir::DataDir, start_error::StartError};
@@ -26,8 +26,46 @@ pub(crate) fn read_provider_keys(vault: &Vault, config: &Config) -> Result<Provi
     Ok(keys)
 }
 
+/// What a person should know about providers and programs.
+pub(crate) fn kind_notices(config: &Config, keys: &ProviderKeys) -> Vec<Notice> {
+    let mut notices = keys_in_the_clear(config, keys);
+    notices.extend(unusable_commands(config));
+    notices
+}
+
+/// `command.run` is there if it is turned on and has something to run.
+fn runs_commands(config: &Config) -> bool {
+    config.commands.enabled && !config.commands.programs.is_empty()
+}
+
+/// Programs and folders that are listed and can't be used as they are.
+fn unusable_commands(config: &Config) -> Vec<Notice> {
+    let commands = &config.commands;
+    if !commands.enabled {
+        return Vec::new();
+    }
+    let notice = |code: &str, message: String, hint: &str| Notice {
+        code: code.to_owned(),
+        message,
+        hint: Some(hint.to_owned()),
+    };
+    if commands.programs.is_empty() {
+        let message = "commands.enabled is set, but commands.programs lists nothing that may be run.".to_owned();
+        return vec![notice("COMMANDS_WITHOUT_PROGRAMS", message, "list absolute paths of programs, and restart")];
+    }
+    let programs = commands.programs.iter().filter(|path| !path.is_file()).map(|path| {
+        let message = format!("The program {} in commands.programs is not there.", path.display());
+        notice("COMMAND_NOT_FOUND", message, "install it or correct its path, and restart")
+    });
+    let folders = commands.work_dirs.iter().filter(|path| !path.is_dir()).map(|path| {
+        let message = format!("The folder {} in commands.work_dirs is not there.", path.display());
+        notice("WORK_DIR_NOT_FOUND", message, "make it or correct its path, and restart")
+    });
+    programs.chain(folders).collect()
+}
+
 /// Providers whose key would be sent where others on the way can read it.
-pub(crate) fn keys_in_the_clear(config: &Config, keys: &ProviderKeys) -> Vec<Notice> {
+fn keys_in_the_clear(config: &Config, keys: &ProviderKeys) -> Vec<Notice> {
     let with_key = config.providers.iter().filter(|(name, _)| keys.contains_key(*name));
     with_key
         .filter(|(_, provider)| is_in_the_clear(&provider.base_url))
@@ -47,18 +85,41 @@ fn is_in_the_clear(base_url: &str) -> bool {
 }
 
 /// Adds the built-in kinds.
-pub(crate) fn register(config: &Config, keys: &ProviderKeys, registry: &KindRegistry) -> Result<(), StartError> {
+pub(crate) fn register(
+    config: &Config,
+    data_dir: &DataDir,
+    keys: &ProviderKeys,
+    registry: &KindRegistry,
+) -> Result<(), StartError> {
     let egress = EgressPolicy::parse(&config.egress_allow_hosts);
     let egress = egress.map_err(|error| StartError::Egress(error.to_string()))?;
     let mut providers = BTreeMap::new();
     for (name, provider) in &config.providers {
         let key = keys.get(name).and_then(Secret::expose_str).map(|key| ApiKey::new(key.to_owned()));
-        let provider = Provider::new(&provider.base_url, provider.model.clone(), key);
+        let provider = Provider::new(ProviderOptions {
+            api: provider.api,
+            base_url: provider.base_url.clone(),
+            model: provider.model.clone(),
+            embed_model: provider.embed_model.clone(),
+            api_key: key,
+            fallback: provider.fallback.clone(),
+            max_retries: provider.max_retries,
+            concurrency: provider.concurrency,
+            requests_per_minute: provider.requests_per_minute,
+            timeout: provider.timeout,
+        });
         providers.insert(name.clone(), provider.map_err(|error| StartError::Provider(error.to_string()))?);
     }
+    let commands = runs_commands(config).then(|| CommandOptions {
+        programs: config.commands.programs.clone(),
+        environment: config.commands.env.clone(),
+        work_dirs: config.commands.work_dirs.clone(),
+        memory_bytes_max: Some(config.commands.memory_mb << 20),
+        pid_dir: Some(data_dir.module_pids()),
+    });
     let providers = Providers::new(providers, Some(config.default_provider.clone()));
     flowork_engine::kinds::register(registry)
-        .and_then(|()| flowork_kinds::register_builtin(registry, KindsOptions { egress, providers }))
+        .and_then(|()| flowork_kinds::register_builtin(registry, KindsOptions { egress, providers, commands }))
         .map_err(|error| StartError::Kinds(error.to_string()))
 }
 
@@ -127,9 +188,9 @@ impl EngineKinds {
             Err(error) => return Err(StartError::Vault(error)),
         };
         let registry = KindRegistry::default();
-        register(config, &keys, &registry)?;
+        register(config, &data_dir, &keys, &registry)?;
         let (modules, mut notices) = Modules::start(config, &data_dir, registry.clone());
-        notices.splice(0..0, config.notices.iter().cloned().chain(keys_in_the_clear(config, &keys)));
+        notices.splice(0..0, config.notices.iter().cloned().chain(kind_notices(config, &keys)));
         Ok(Self { registry, modules, notices })
     }
 

@@ -16,9 +16,10 @@ use flowork_api_types::{
     engine::{Engine, EngineLocation},
     node::Notice,
 };
-use flowork_control::{ControlStore, StoreError};
-use flowork_engine::{Clock, EngineSpec, Engines, EnginesOptions, KindRegistry};
+use flowork_control::{ControlStore, Policies, StoreError};
+use flowork_engine::{Clock, EngineSpec, Engines, EnginesOptions, KindRegistry, Retention, ShardScrub};
 use flowork_gateway::{BindError, BoundGateway, GatewayHandle, GatewayOptions, GatewayState, NodeFacts, TokenKeys};
+use flowork_schedules::Schedules;
 use flowork_vault::{BackEnd, ITEM_USER_KEY, Vault, keys};
 use tokio::time::timeout;
 
@@ -48,6 +49,7 @@ pub struct NodeHandle {
     notices: Arc<RwLock<Vec<Notice>>>,
     control: ControlStore,
     engines: Engines,
+    schedules: Schedules,
     clock: Clock,
     gateway: GatewayHandle,
     modules: Option<Modules>,
@@ -91,7 +93,7 @@ impl Node {
             }
             (_, Err(error)) => return Err(error),
         };
-        if let Err(error) = kinds::register(&config, &secrets.provider_keys, &registry) {
+        if let Err(error) = kinds::register(&config, &data_dir, &secrets.provider_keys, &registry) {
             close(engines, control).await;
             return Err(error);
         }
@@ -99,10 +101,14 @@ impl Node {
         let (modules, found) = modules.await.map_err(StartError::Panicked)?;
         let mut notices = config.notices.clone();
         notices.extend(secrets.notice);
-        notices.extend(kinds::keys_in_the_clear(&config, &secrets.provider_keys));
+        notices.extend(kinds::kind_notices(&config, &secrets.provider_keys));
         notices.extend(data_dir.open_to_others().map(|directory| open_to_others(&directory)));
         notices.extend(found);
         let notices = Arc::new(RwLock::new(notices));
+        if let Err(error) = registry.register(Arc::new(ShardScrub::new(&engines, Arc::clone(&notices)))) {
+            close(engines, control).await;
+            return Err(StartError::Kinds(error.to_string()));
+        }
         let node = NodeFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data_dir: data_dir.path().to_owned(),
@@ -115,8 +121,11 @@ impl Node {
             close(engines, control).await;
             return Err(error.into());
         }
+        // Only now: what was missed is made up for at once, and modules must be there for that.
+        let schedules = Schedules::start(control.clone(), engines.clone(), clock.clone());
         let gateway = gateway.serve(GatewayState {
             engines: engines.clone(),
+            schedules: schedules.clone(),
             control: control.clone(),
             tokens: secrets.tokens,
             clock: clock.clone(),
@@ -132,6 +141,7 @@ impl Node {
             notices,
             control,
             engines,
+            schedules,
             clock,
             gateway,
             modules,
@@ -159,7 +169,9 @@ impl NodeHandle {
 
     /// What a person should know about it.
     pub fn notices(&self) -> Vec<Notice> {
-        self.notices.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut notices = self.notices.read().unwrap_or_else(PoisonError::into_inner).clone();
+        notices.extend(self.engines.notices());
+        notices
     }
 
     /// Its engines.
@@ -181,18 +193,14 @@ impl NodeHandle {
         Ok(flowork_gateway::pairing_url(&self.url, pairing.code.expose()))
     }
 
-    /// Takes no new jobs and waits for those that run, at most until the deadline. Says how many still run then.
+    /// Takes no new jobs, because the node is about to stop, and waits for those that run, at most until the deadline.
+    /// Says how many still run then. Unlike a drain that a person asks for, it ends with the process.
     pub async fn drain(&self, deadline: Duration) -> u32 {
         tracing::info!(running = self.engines.running(), deadline_ms = deadline.as_millis() as u64, "draining");
-        self.engines.drain(true);
+        self.engines.drain_to_end();
         // Whether it was in time is what `running` tells.
         let _ = timeout(deadline, self.engines.drained()).await;
         self.engines.running()
-    }
-
-    /// Goes back to work after a drain.
-    pub fn resume(&self) {
-        self.engines.drain(false);
     }
 
     /// Stops at once: jobs that run are cancelled and go back to their queues.
@@ -201,6 +209,7 @@ impl NodeHandle {
         if cut > 0 {
             tracing::info!(cut, "connections were still busy and were cut");
         }
+        self.schedules.shutdown().await;
         if let Some(modules) = self.modules {
             modules.stop().await;
         }
@@ -299,11 +308,20 @@ async fn open_stores(
         shards_dir: data_dir.shards(),
         engines: engines.collect(),
         workers: config.workers,
+        autoscale: config.autoscale,
+        // Nothing is claimed before it is known what people decided about the work.
+        draining: true,
         queue_hard_cap: config.queue_hard_cap,
         clock: clock.clone(),
+        retention: config.retention.clone(),
     };
     match Engines::open(options, registry).await {
-        Ok(engines) => Ok((control, engines)),
+        Ok(engines) => {
+            let retention = &config.retention;
+            engines.set_retention(Retention { default: retention.default, by_kind: retention.by_kind.clone() });
+            flowork_gateway::enforce(&Policies::default(), &control.policies(), &engines);
+            Ok((control, engines))
+        }
         Err(error) => {
             control.close().await;
             Err(StartError::Engines(error))

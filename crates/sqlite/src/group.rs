@@ -9,14 +9,10 @@ use std::{
 
 use rusqlite::Connection;
 
-use crate::{OpenError, StoreError};
+use crate::{Health, OpenError, StoreError, checkpoint::Checkpoints, open::leave_as_it_is};
 
 /// Requests in one transaction. A batch this long takes tens of milliseconds; more would only add to the wait.
 const BATCH_MAX: usize = 1_024;
-/// WAL pages after which a passive checkpoint runs between batches (4 MiB of 4 KiB pages).
-const CHECKPOINT_PAGES: u32 = 1_024;
-/// WAL pages after which readers are asked to let go, so that the WAL starts over (64 MiB).
-const RESTART_PAGES: u32 = 16_384;
 /// After a failed commit, due work waits at least this long: on a full disk it would only fail again, in a busy loop.
 const FAILED_PAUSE: Duration = Duration::from_millis(500);
 
@@ -60,22 +56,31 @@ enum Message<R> {
 
 /// Sends requests to one writer thread. Cheap to clone.
 pub struct Requests<R> {
-    sender: Sender<Message<R>>,
+    /// None for a file that was not opened.
+    sender: Option<Sender<Message<R>>>,
+    health: Health,
 }
 
 impl<R> Clone for Requests<R> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone() }
+        Self { sender: self.sender.clone(), health: self.health.clone() }
     }
 }
 
 impl<R> Requests<R> {
-    /// Queues a request for the next batch.
+    /// For a file that has no writer, because it is in quarantine since before it was opened.
+    pub fn to_nobody(health: Health) -> Self {
+        Self { sender: None, health }
+    }
+
+    /// Queues a request for the next batch. One for a file that came into quarantine is refused by the writer, so that
+    /// whatever it carries is given back.
     ///
     /// # Errors
-    /// The writer has stopped.
+    /// The writer has stopped, or never started.
     pub fn send(&self, request: R) -> Result<(), StoreError> {
-        self.sender.send(Message::Request(request)).map_err(|_| StoreError::Closed)
+        let Some(sender) = &self.sender else { return Err(self.health.check().err().unwrap_or(StoreError::Closed)) };
+        sender.send(Message::Request(request)).map_err(|_| StoreError::Closed)
     }
 }
 
@@ -91,12 +96,28 @@ impl<R: Send + 'static> GroupWriter<R> {
     /// # Errors
     /// The thread could not be started.
     pub fn start(path: &Path, connection: Connection, store: impl Store<Request = R>) -> Result<Self, OpenError> {
+        Self::with_health(connection, store, Health::unguarded(path.to_owned()))
+    }
+
+    /// Starts the thread for a file whose readers have the same `health`.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn with_health(
+        connection: Connection,
+        store: impl Store<Request = R>,
+        health: Health,
+    ) -> Result<Self, OpenError> {
         let (sender, receiver) = channel();
+        let path = health.path().to_owned();
+        let failed = |source| OpenError::Thread { path: path.clone(), source };
+        let checkpoints = Checkpoints::start(health.clone()).map_err(failed)?;
+        let requests = Requests { sender: Some(sender), health: health.clone() };
         let thread = std::thread::Builder::new()
             .name("flowork-writer".to_owned())
-            .spawn(move || Loop { connection, store, receiver, wal_pages_kept: 0, failed: false }.run())
-            .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
-        Ok(Self { requests: Requests { sender }, thread: Some(thread) })
+            .spawn(move || Loop { connection, store, receiver, checkpoints, health, failed: false }.run())
+            .map_err(failed)?;
+        Ok(Self { requests, thread: Some(thread) })
     }
 
     /// Where requests go.
@@ -113,7 +134,7 @@ impl<R: Send + 'static> GroupWriter<R> {
 impl<R> Drop for GroupWriter<R> {
     fn drop(&mut self) {
         // The loop may have ended by itself; then there is nothing to tell it.
-        let _ = self.requests.sender.send(Message::Close);
+        let _ = self.requests.sender.as_ref().map(|sender| sender.send(Message::Close));
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -126,7 +147,8 @@ struct Loop<S: Store> {
     connection: Connection,
     store: S,
     receiver: Receiver<Message<S::Request>>,
-    wal_pages_kept: u32,
+    checkpoints: Checkpoints,
+    health: Health,
     /// The last transaction failed.
     failed: bool,
 }
@@ -140,25 +162,41 @@ enum Wake<R> {
 impl<S: Store> Loop<S> {
     fn run(mut self) {
         loop {
-            match self.wait() {
-                Wake::Request(first) => {
-                    if self.batch(Some(first)) {
-                        break;
-                    }
-                }
-                Wake::Due => {
-                    if self.batch(None) {
-                        break;
-                    }
-                }
+            let close = match self.wait() {
+                Wake::Request(first) => self.batch(Some(first)),
+                Wake::Due => self.batch(None),
                 Wake::Close => break,
+            };
+            if self.health.quarantine().is_some() {
+                // A batch that took the message to close answers so.
+                return if close { self.leave() } else { self.refuse_all() };
             }
-            self.checkpoint();
+            if close {
+                break;
+            }
         }
         if self.store.due_in() == Some(Duration::ZERO) {
             self.batch(None);
         }
         // The last connection to close checkpoints and removes the WAL by itself.
+        self.checkpoints.stop();
+        if self.health.quarantine().is_some() {
+            self.leave();
+        }
+    }
+
+    /// Answers whoever still asks, until the writer is closed.
+    fn refuse_all(mut self) {
+        while let Ok(Message::Request(request)) = self.receiver.recv() {
+            let error = self.health.check().err().unwrap_or(StoreError::Closed);
+            self.store.refuse(request, error);
+        }
+        self.leave();
+    }
+
+    fn leave(mut self) {
+        leave_as_it_is(&self.connection);
+        self.checkpoints.stop();
     }
 
     fn wait(&self) -> Wake<S::Request> {
@@ -176,18 +214,23 @@ impl<S: Store> Loop<S> {
 
     /// Runs one transaction; tells whether the loop must end.
     fn batch(&mut self, first: Option<S::Request>) -> bool {
-        if let Err(error) = execute(&self.connection, "BEGIN IMMEDIATE") {
+        let begun = self.health.check().and_then(|()| self.checkpoints.make_room(&self.connection));
+        let begun = begun.and_then(|()| {
+            execute(&self.connection, "BEGIN IMMEDIATE").map_err(|error| self.health.failed(error.into()))
+        });
+        if let Err(error) = begun {
             self.failed = true;
-            tracing::error!(error = %error, "a transaction could not begin");
+            tracing::error!(error = ?error, "a transaction could not begin");
             if let Some(request) = first {
-                self.store.refuse(request, error.into());
+                self.store.refuse(request, error);
             }
             return false;
         }
         let (applied, close) = self.apply_waiting(first);
         let outcome = applied
-            .and_then(|()| self.store.settle(&self.connection).map_err(StoreError::from))
-            .and_then(|()| execute(&self.connection, "COMMIT").map_err(StoreError::from));
+            .and_then(|()| self.store.settle(&self.connection).map_err(settle_error))
+            .and_then(|()| execute(&self.connection, "COMMIT").map_err(StoreError::from))
+            .map_err(|error| self.health.failed(error));
         if let Err(error) = &outcome {
             tracing::error!(error = ?error, "a group commit failed; nothing of it was kept");
             if !self.connection.is_autocommit()
@@ -195,9 +238,12 @@ impl<S: Store> Loop<S> {
             {
                 tracing::error!(error = %error, "the rollback failed too");
             }
+        } else {
+            self.health.wrote();
         }
         self.failed = outcome.is_err();
         self.store.committed(&self.connection, outcome);
+        self.checkpoints.committed(&self.connection);
         close
     }
 
@@ -231,7 +277,8 @@ impl<S: Store> Loop<S> {
         }
         match self.store.apply(&self.connection, request) {
             Applied::Keep => execute(&self.connection, "RELEASE request")?,
-            Applied::Undo(error) if self.connection.is_autocommit() => return Err(error),
+            // On a damaged file nothing of the batch can be trusted.
+            Applied::Undo(error) if self.connection.is_autocommit() || error.is_corrupt() => return Err(error),
             Applied::Undo(_) => {
                 execute(&self.connection, "ROLLBACK TO request")?;
                 execute(&self.connection, "RELEASE request")?;
@@ -239,39 +286,22 @@ impl<S: Store> Loop<S> {
         }
         Ok(())
     }
+}
 
-    fn checkpoint(&mut self) {
-        let pages = match wal_checkpoint_due(&self.connection, self.wal_pages_kept) {
-            Ok(Some(pages)) => pages,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(error = %error, "a checkpoint failed; it is tried again after the next commit");
-                return;
-            }
-        };
-        self.wal_pages_kept = pages;
+/// A row that cannot be read although SQLite gives it stops all work of a store, as a damaged page does.
+fn settle_error(error: rusqlite::Error) -> StoreError {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    match error {
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..) => {
+            StoreError::Corrupt(std::sync::Arc::new(error))
+        }
+        _ => error.into(),
     }
 }
 
 /// Runs a statement without parameters or rows, from the statement cache.
 fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
-}
-
-/// Checkpoints when the WAL has grown by enough. Answers the pages that are still in it when one ran.
-fn wal_checkpoint_due(connection: &Connection, kept: u32) -> rusqlite::Result<Option<u32>> {
-    // SQLite has no call for the WAL's length alone, and statting the file would cost a system call a commit; a
-    // no-op checkpoint reports it from shared memory.
-    let log: i64 = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| row.get(1))?;
-    let log = u32::try_from(log).unwrap_or(0);
-    if log < kept.saturating_add(CHECKPOINT_PAGES) && log < RESTART_PAGES {
-        return Ok(None);
-    }
-    let mode = if log >= RESTART_PAGES { "PRAGMA wal_checkpoint(RESTART)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
-    let (log, done): (i64, i64) =
-        connection.prepare_cached(mode)?.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
-    // All of it checkpointed: the next write starts the WAL over.
-    Ok(Some(if log == done { 0 } else { u32::try_from(log).unwrap_or(0) }))
 }
 
 #[cfg(test)]

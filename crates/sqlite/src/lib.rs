@@ -7,14 +7,18 @@
 //! Never open, hash, copy or watch a live database file by other means: closing such a handle drops this process's
 //! POSIX locks on it, and committed data can vanish. Source: sqlite.org/howtocorrupt.html, section 2.2.
 
+mod checkpoint;
 mod database;
 mod group;
+mod health;
 mod open;
 mod readers;
+mod reads;
 
 pub use database::Database;
 pub use group::{Applied, GroupWriter, Requests, Store};
-pub use open::{OpenError, Schema, open_reader, open_writer, sqlite_version};
+pub use health::{Cause, Health, Quarantine, Trouble};
+pub use open::{OpenError, Schema, open_reader, open_untouched, open_writer, open_writer_checked, sqlite_version};
 pub use readers::Readers;
 
 /// Why a read or write did not happen.
@@ -23,6 +27,18 @@ pub enum StoreError {
     /// The disk is full; reads go on.
     #[error("the disk is full")]
     Full,
+    /// The disk failed; nothing of this was kept, and another attempt may succeed.
+    #[error("the disk failed")]
+    Io(#[source] std::sync::Arc<rusqlite::Error>),
+    /// What is in the file is not what was written.
+    #[error("the database file is damaged")]
+    Corrupt(#[source] std::sync::Arc<rusqlite::Error>),
+    /// The file is left alone until it is repaired.
+    #[error("{} is in quarantine: {}", .0.path.display(), .0.reason)]
+    Quarantined(std::sync::Arc<Quarantine>),
+    /// Another program reads the file and keeps its log from being emptied; writes wait for it to let go.
+    #[error("another program holds on to the database file")]
+    Held,
     /// The writer has stopped, because the node is stopping.
     #[error("the store is closed")]
     Closed,
@@ -41,12 +57,25 @@ impl StoreError {
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed)
     }
+
+    /// The file is damaged.
+    pub fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Corrupt(_))
+    }
+
+    /// The file is left alone; asking again gives the same answer until the node is started anew.
+    pub fn is_quarantined(&self) -> bool {
+        matches!(self, Self::Quarantined(_))
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            Some(DiskFull) => Self::Full,
+            Some(SystemIoFailure | CannotOpen) => Self::Io(std::sync::Arc::new(error)),
+            Some(DatabaseCorrupt | NotADatabase) => Self::Corrupt(std::sync::Arc::new(error)),
             _ => Self::Sqlite(std::sync::Arc::new(error)),
         }
     }

@@ -1,13 +1,19 @@
 //! Opening files: version check, pragmas, migrations.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc::{RecvTimeoutError, sync_channel},
+    time::Duration,
+};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
 /// Before 3.51.3 a WAL reset could corrupt the file. Source: sqlite.org/releaselog/3_51_3.html.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// A WAL that grew past this is cut back when it is reset.
 const JOURNAL_BYTES_MAX: u32 = 16 << 20;
+/// What a look for damage may add to a start.
+const CHECK_MAX: Duration = Duration::from_millis(100);
 /// Prepared statements kept for each connection: more than any store here has.
 const STATEMENTS_CACHED: usize = 128;
 
@@ -61,6 +67,14 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The last run ended without closing the file, and what it left is not sound.
+    #[error("{} is damaged: {finding}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found first.
+        finding: String,
+    },
     /// The writer thread could not be started.
     #[error("cannot start the writer thread of {}", .path.display())]
     Thread {
@@ -82,6 +96,58 @@ pub fn sqlite_version() -> &'static str {
 /// # Errors
 /// See [`OpenError`]; a failed migration leaves the file as it was.
 pub fn open_writer(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
+    let mut connection = connect(path)?;
+    migrate(&mut connection, path, schema)?;
+    Ok(connection)
+}
+
+/// The same, and looks for damage if the file was not closed: then its log is still there. The look is bounded in
+/// time, so that a start stays fast; a file that is too large for it is checked only in part.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn open_writer_checked(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
+    let unclean = std::fs::metadata(wal_path(path)).is_ok_and(|log| log.len() > 0);
+    let mut connection = connect(path)?;
+    if unclean {
+        let at = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        if let Some(finding) = quick_check(&connection, CHECK_MAX).map_err(at)? {
+            leave_as_it_is(&connection);
+            return Err(OpenError::Damaged { path: path.to_owned(), finding });
+        }
+    }
+    migrate(&mut connection, path, schema)?;
+    Ok(connection)
+}
+
+fn wal_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// The first thing that is wrong with the structure of a file, as far as it can be seen within `time`.
+fn quick_check(connection: &Connection, time: Duration) -> rusqlite::Result<Option<String>> {
+    let handle = connection.get_interrupt_handle();
+    let (ended, end) = sync_channel::<()>(0);
+    let answer = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if end.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+                handle.interrupt();
+            }
+        });
+        let answer = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        drop(ended);
+        answer
+    });
+    match answer {
+        Ok(finding) => Ok(Some(finding).filter(|finding| finding != "ok")),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
@@ -89,9 +155,8 @@ pub fn open_writer(path: &Path, schema: &Schema) -> Result<Connection, OpenError
         std::fs::create_dir_all(parent).map_err(|source| OpenError::Directory { path: parent.to_owned(), source })?;
     }
     let at = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let mut connection = Connection::open(path).map_err(at)?;
+    let connection = Connection::open(path).map_err(at)?;
     configure_writer(&connection).map_err(at)?;
-    migrate(&mut connection, path, schema)?;
     Ok(connection)
 }
 
@@ -99,19 +164,24 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     // auto_vacuum only takes effect while the file is empty, and before the WAL is turned on.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    configure_durability(connection)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(())
+}
+
+fn configure_durability(connection: &Connection) -> rusqlite::Result<()> {
     // An acknowledged write survives power loss: NORMAL would only survive the process.
     connection.pragma_update(None, "synchronous", "FULL")?;
     if cfg!(target_os = "macos") {
         connection.pragma_update(None, "fullfsync", true)?;
     }
-    // The writer thread owns checkpoints, so that none lands inside somebody's commit.
+    // Checkpoints have a thread of their own, so that none lands inside somebody's commit.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_MAX)?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "foreign_keys", false)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     Ok(())
 }
 
@@ -150,6 +220,32 @@ pub fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     Ok(connection)
+}
+
+/// Opens a connection that can only read, and that leaves the file and its log as they are also when it is the last to
+/// close. For files that no process has open.
+///
+/// # Errors
+/// SQLite's, as it is.
+pub fn open_untouched(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open_reader(path)?;
+    leave_as_it_is(&connection);
+    Ok(connection)
+}
+
+/// Opens a second writing connection of an open file, which only moves pages from the log to the file.
+pub(crate) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure_durability(&connection)?;
+    Ok(connection)
+}
+
+/// Keeps the file and its log as they are when this connection closes: they are evidence.
+pub(crate) fn leave_as_it_is(connection: &Connection) {
+    if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::warn!(%error, "a file in quarantine may change when it is closed");
+    }
 }
 
 #[cfg(test)]

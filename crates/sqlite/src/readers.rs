@@ -8,7 +8,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use crate::{StoreError, open_reader};
+use crate::{Health, StoreError, open::leave_as_it_is, open_reader};
 
 /// Reads at once from one file; more wait their turn.
 const CONNECTIONS_MAX: usize = 4;
@@ -21,7 +21,7 @@ pub struct Readers {
 
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
+    health: Health,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
@@ -29,39 +29,58 @@ struct Inner {
 impl Readers {
     /// Readers of the file at `path`, which must exist by the first read.
     pub fn new(path: PathBuf) -> Self {
-        Self {
-            inner: Arc::new(Inner { path, idle: Mutex::default(), permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }),
-        }
+        Self::with_health(Health::unguarded(path))
+    }
+
+    /// Readers of a file whose writer has the same `health`.
+    pub fn with_health(health: Health) -> Self {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        Self { inner: Arc::new(Inner { health, idle: Mutex::default(), permits }) }
     }
 
     /// Runs `query` on a connection of the pool, on a thread where blocking is allowed.
     ///
     /// # Errors
-    /// What SQLite reported.
+    /// What SQLite reported, or that the file is in quarantine.
     pub async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.inner.health.check()?;
         let permit = Arc::clone(&self.inner.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let inner = Arc::clone(&self.inner);
         let work = move || {
             // Held here, because the read goes on when whoever asked has gone.
             let _permit = permit;
+            inner.health.check()?;
             let pooled = inner.lock().pop();
             let connection = match pooled {
                 Some(connection) => connection,
-                None => open_reader(&inner.path)?,
+                None => inner.open().map_err(|error| inner.health.failed(error.into()))?,
             };
+            let read = inner.health.reads().begin(&connection);
             let answer = query(&connection);
+            drop(read);
             inner.lock().push(connection);
-            answer
+            answer.map_err(|error| inner.health.failed(error.into()))
         };
-        let answer = tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?;
-        Ok(answer?)
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.health.quarantine().is_some() {
+            self.lock().iter().for_each(leave_as_it_is);
+        }
     }
 }
 
 impl Inner {
+    fn open(&self) -> rusqlite::Result<Connection> {
+        open_reader(self.health.path())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,4 +7,4 @@ mod llm;
 mod node;
 
 pub use llm::{LlmBehavior, LlmStandIn};
-pub use node::{TestHome, TestNode, flowork, output_of};
+pub use node::{NotReady, TestHome, TestNode, flowork, output_of};

@@ -2,8 +2,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Output, Stdio},
-    time::Duration,
+    process::{ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail, ensure};
@@ -18,15 +18,36 @@ use tokio::{
 /// How long anything on this machine may take before a test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long a token of the owner is used again over restarts; it is good for longer.
+const TOKEN_KEPT: Duration = Duration::from_mins(5);
+
 /// Directories of one node, gone when the test is over.
 pub struct TestHome {
     directory: tempfile::TempDir,
+    settings: Vec<(&'static str, String)>,
+    token: Option<(Instant, String)>,
+}
+
+/// A node that did not get ready, with the directories it was started on.
+pub struct NotReady {
+    /// The directories, to start again.
+    pub home: TestHome,
+    /// Why.
+    pub reason: anyhow::Error,
 }
 
 impl TestHome {
     /// Makes empty directories.
     pub fn new() -> anyhow::Result<Self> {
-        Ok(Self { directory: tempfile::Builder::new().prefix("flowork-test-").tempdir()? })
+        let directory = tempfile::Builder::new().prefix("flowork-test-").tempdir()?;
+        Ok(Self { directory, settings: Vec::new(), token: None })
+    }
+
+    /// Sets an environment variable of every command on this home, such as `FLOWORK_QUEUE_HARD_CAP`.
+    #[must_use]
+    pub fn with_setting(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.settings.push((name, value.to_string()));
+        self
     }
 
     /// The node's data directory.
@@ -56,6 +77,7 @@ impl TestHome {
             .env("DBUS_SESSION_BUS_ADDRESS", "disabled:")
             .env_remove("HTTP_PROXY")
             .env_remove("http_proxy")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
@@ -73,6 +95,18 @@ impl TestHome {
 
     /// Starts a node with more arguments for `serve`, under a wrapper such as `strace`.
     pub async fn start_under(self, wrapper: &[&str], arguments: &[&str]) -> anyhow::Result<TestNode> {
+        self.try_start_under(wrapper, arguments).await.map_err(|not_ready| not_ready.reason)
+    }
+
+    /// Starts a node that may fail to; its directories come back with the reason.
+    pub async fn try_start_under(mut self, wrapper: &[&str], arguments: &[&str]) -> Result<TestNode, Box<NotReady>> {
+        match self.serve(wrapper, arguments).await {
+            Ok(started) => Ok(started.with(self)),
+            Err(reason) => Err(Box::new(NotReady { home: self, reason })),
+        }
+    }
+
+    async fn serve(&mut self, wrapper: &[&str], arguments: &[&str]) -> anyhow::Result<Started> {
         let flowork = flowork();
         let mut command = match wrapper {
             [] => self.command(&flowork),
@@ -87,17 +121,57 @@ impl TestHome {
             command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", flowork.display()))?;
         let stdout = child.stdout.take().context("the node has no stdout")?;
         let mut lines = BufReader::new(stdout).lines();
-        let line = timeout(PATIENCE, lines.next_line()).await.context("the node did not get ready")??;
-        let line = line.context("the node ended before it was ready")?;
-        let ready: Value = serde_json::from_str(&line).with_context(|| format!("reading {line:?}"))?;
-        ensure!(ready["event"] == "ready", "the first line is not the ready line: {line}");
+        let ready = match ready_line(&mut lines).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                // Gone for good, so that the directories can be used again.
+                child.kill().await?;
+                return Err(error);
+            }
+        };
         let url = ready["url"].as_str().context("no url")?.trim_end_matches('/').to_owned();
         let link = ready["link"].as_str().context("no link")?.to_owned();
+        let token = self.owner_token().await?;
+        Ok(Started { child, url, link, token, lines })
+    }
+
+    /// A token of the owner. It is signed with the node's key, so it stays good over a restart.
+    async fn owner_token(&mut self) -> anyhow::Result<String> {
+        if let Some((made, token)) = &self.token
+            && made.elapsed() < TOKEN_KEPT
+        {
+            return Ok(token.clone());
+        }
         let output = self.run(&["token", "create", "--role", "owner", "--ttl", "15m"]).await?;
         ensure!(output.status.success(), "token create failed: {}", String::from_utf8_lossy(&output.stderr));
         let token = String::from_utf8(output.stdout)?.trim().to_owned();
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        Ok(TestNode { home: self, child, url, link, token, client, _lines: lines })
+        self.token = Some((Instant::now(), token.clone()));
+        Ok(token)
+    }
+}
+
+async fn ready_line(lines: &mut tokio::io::Lines<BufReader<tokio::process::ChildStdout>>) -> anyhow::Result<Value> {
+    let line = timeout(PATIENCE, lines.next_line()).await.context("the node did not get ready")??;
+    let line = line.context("the node ended before it was ready")?;
+    let ready: Value = serde_json::from_str(&line).with_context(|| format!("reading {line:?}"))?;
+    ensure!(ready["event"] == "ready", "the first line is not the ready line: {line}");
+    Ok(ready)
+}
+
+/// A process that serves, without its directories.
+struct Started {
+    child: Child,
+    url: String,
+    link: String,
+    token: String,
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+}
+
+impl Started {
+    fn with(self, home: TestHome) -> TestNode {
+        let Self { child, url, link, token, lines } = self;
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a plain client");
+        TestNode { home, child, url, link, token, client, _lines: lines }
     }
 }
 
@@ -205,6 +279,12 @@ impl TestNode {
     pub async fn kill(mut self) -> anyhow::Result<TestHome> {
         self.child.kill().await?;
         Ok(self.home)
+    }
+
+    /// Waits for a process that ends by itself; answers how it ended and its directories.
+    pub async fn ended(mut self) -> anyhow::Result<(ExitStatus, TestHome)> {
+        let status = timeout(PATIENCE, self.child.wait()).await.context("the node did not end")??;
+        Ok((status, self.home))
     }
 
     /// Asks the process to stop (SIGTERM) and waits for its end; answers its exit code and its directories.

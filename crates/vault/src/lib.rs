@@ -25,6 +25,9 @@ pub use vault::{BackEnd, Vault, VaultChoice, VaultNotice, VaultOptions};
 /// The item that holds the private key of users' access tokens: RSA, PKCS#8 DER.
 pub const ITEM_USER_KEY: &str = "jwt/user";
 
+/// The item that holds the token of this host's engine, whose node is elsewhere.
+pub const ITEM_ENGINE_TOKEN: &str = "engine/token";
+
 /// The item that holds the API key of a provider of language models.
 pub fn provider_item(provider: &str) -> String {
     format!("provider/{provider}")

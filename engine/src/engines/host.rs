@@ -11,17 +11,20 @@ use std::{
 
 use flowork_api_types::{
     EngineId, ShardNumber, Timestamp,
-    engine::{Engine, EngineLocation, EngineState, HeartbeatRequest, STALE_AFTER_MS},
+    engine::{Engine, EngineLocation, EngineState, HeartbeatRequest, STALE_AFTER_MS, ShardProblem},
     error::FieldError,
     kind::KindDescriptor,
+    node::Notice,
 };
 use serde_json::Value;
 
-use super::{EngineSpec, OpenError, Opener};
+use super::{EngineSpec, OpenError, Opener, quarantine};
 use crate::{
     Clock, KindRegistry,
     jobs::enqueue::EnqueueError,
     kind::{check_payload, compile_schema},
+    limits::Gate,
+    measures::Measures,
     store::{Shard, ShardOptions},
 };
 
@@ -37,7 +40,8 @@ pub(crate) struct Host {
     spec: EngineSpec,
     shards: Vec<Arc<Shard>>,
     kinds: Kinds,
-    queue_hard_cap: u64,
+    gate: Arc<Gate>,
+    measures: Arc<Measures>,
     rate: FinishRate,
     clock: Clock,
 }
@@ -71,6 +75,14 @@ impl Host {
         }
         let local = spec.location == EngineLocation::Local;
         let directory = opener.shards_dir.join(spec.id.to_string());
+        let gate = Arc::new(Gate::new(queue_hard_cap));
+        {
+            // Under the lock, so that a change on its way reaches this gate by one way or the other.
+            let policies = opener.policies();
+            gate.set_rules(policies.limits.clone());
+            gate.set_paused(policies.paused.clone());
+        }
+        let measures = Arc::new(Measures::default());
         let mut shards = Vec::new();
         for index in 0..spec.shards {
             let options = ShardOptions {
@@ -80,11 +92,15 @@ impl Host {
                 local,
                 draining: Arc::clone(&opener.draining),
                 cancels: opener.cancels.clone(),
+                batches: opener.batches.clone(),
+                gate: Arc::clone(&gate),
+                measures: Arc::clone(&measures),
+                retention: Arc::clone(&opener.retention),
             };
-            shards.push(Arc::new(Shard::open(&directory.join(format!("{index}.db")), options)?));
+            shards.push(Arc::new(quarantine::open(&directory.join(format!("{index}.db")), options)?));
         }
         let kinds = if local { Kinds::Local(kinds) } else { Kinds::External(Mutex::default()) };
-        Ok(Self { spec, shards, kinds, queue_hard_cap, rate: FinishRate::default(), clock: opener.clock.clone() })
+        Ok(Self { spec, shards, kinds, gate, measures, rate: FinishRate::default(), clock: opener.clock.clone() })
     }
 
     pub(crate) fn id(&self) -> EngineId {
@@ -99,8 +115,30 @@ impl Host {
         self.spec.location
     }
 
+    /// What happens in its queues.
+    pub(crate) fn measures(&self) -> &Arc<Measures> {
+        &self.measures
+    }
+
+    /// The shards that are not in quarantine.
     pub(crate) fn shards(&self) -> impl Iterator<Item = &Shard> {
-        self.shards.iter().map(Arc::as_ref)
+        self.shards.iter().map(Arc::as_ref).filter(|shard| shard.health().quarantine().is_none())
+    }
+
+    /// The shards that are not well.
+    pub(crate) fn problems(&self) -> Vec<ShardProblem> {
+        let shards = self.shards.iter().enumerate();
+        shards.filter_map(|(index, shard)| quarantine::problem(self.id(), index, shard.health())).collect()
+    }
+
+    /// The same, as a person is told.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        self.problems().iter().map(|problem| quarantine::notice(&self.spec.name, problem)).collect()
+    }
+
+    /// All of them, to keep.
+    pub(crate) fn all_shards(&self) -> Vec<Arc<Shard>> {
+        self.shards.clone()
     }
 
     /// The shard of this number, if it is one of this engine's.
@@ -226,6 +264,7 @@ impl Host {
             workers,
             busy,
             shards: u32::from(self.spec.shards),
+            shard_problems: self.problems(),
             queued,
             scheduled,
             leased,
@@ -234,20 +273,15 @@ impl Host {
         }
     }
 
-    fn depth(&self) -> u64 {
-        self.shards().map(Shard::counts).map(|counts| (counts.queued + counts.scheduled).max(0) as u64).sum()
-    }
-
-    /// No more jobs may wait.
-    pub(crate) fn is_full(&self) -> bool {
-        self.depth() >= self.queue_hard_cap
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     pub(crate) fn queue_full(&self) -> EnqueueError {
         EnqueueError::QueueFull {
             engine_id: self.id(),
-            depth: self.depth(),
-            hard_cap: self.queue_hard_cap,
+            depth: self.gate.waiting(),
+            hard_cap: self.gate.waiting_max(),
             retry_after: self.retry_after(),
         }
     }
@@ -255,7 +289,8 @@ impl Host {
     /// When there should be room again: the time in which a tenth of the cap drains, at the present rate, and a share
     /// of it more by chance, so that those who were refused do not all come back at once.
     pub(crate) fn retry_after(&self) -> Duration {
-        let room = self.depth().saturating_sub(self.queue_hard_cap) + (self.queue_hard_cap / 10).max(1);
+        let cap = self.gate.waiting_max();
+        let room = self.gate.waiting().saturating_sub(cap) + (cap / 10).max(1);
         let wait = match self.rate.per_second() {
             rate if rate > 0.0 => Duration::from_secs_f64((room as f64 / rate).min(RETRY_AFTER_MAX.as_secs_f64())),
             _ => RETRY_AFTER_UNKNOWN,
@@ -275,7 +310,7 @@ impl Host {
 
     /// Ends the writer threads. Blocks.
     pub(crate) fn close(&self) {
-        self.shards().for_each(Shard::close);
+        self.shards.iter().for_each(|shard| shard.close());
     }
 }
 

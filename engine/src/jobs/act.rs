@@ -38,6 +38,14 @@ pub enum ActionError {
         /// When there should be room.
         retry_after: Duration,
     },
+    /// Another open job has the unique key.
+    #[error("{holder} is open and has the unique key of {job_id}")]
+    UniqueKeyHeld {
+        /// The job.
+        job_id: JobId,
+        /// The job that has the key.
+        holder: JobId,
+    },
     /// The job was changed, but can't be shown.
     #[error("the job was changed, but its stored {what} is damaged")]
     Corrupt {
@@ -68,7 +76,7 @@ impl Engines {
     /// See [`ActionError`].
     pub async fn requeue(&self, caller: &Caller, id: JobId) -> Result<Job, ActionError> {
         let (host, shard) = self.shard_of(id).ok_or(ActionError::NotFound { job_id: id })?;
-        let outcome = shard.requeue(id, caller.actor(), host.is_full()).await?;
+        let outcome = shard.requeue(id, caller.actor()).await?;
         self.acted(caller, id, JobAction::Requeue, &host, outcome).await
     }
 
@@ -88,6 +96,7 @@ impl Engines {
             }),
             ActOutcome::NotFound => Err(ActionError::NotFound { job_id: id }),
             ActOutcome::InvalidState(state) => Err(ActionError::InvalidState { job_id: id, state, action }),
+            ActOutcome::UniqueHeld(holder) => Err(ActionError::UniqueKeyHeld { job_id: id, holder }),
             ActOutcome::QueueFull => {
                 Err(ActionError::QueueFull { engine_id: host.id(), retry_after: host.retry_after() })
             }

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flowork_api_types::{
-    EngineId, JobId, Timestamp,
+    BatchId, EngineId, JobId, Timestamp,
     error::FieldError,
     job::{EnqueueRequest, IDEMPOTENCY_KEY_BYTES_MAX, Job, PAYLOAD_BYTES_MAX},
+    limit::TARGET_NAME_BYTES_MAX,
 };
 use flowork_sqlite::StoreError;
 use serde_json::Value;
@@ -94,6 +95,12 @@ pub enum EnqueueError {
         /// As it was asked for.
         engine_id: EngineId,
     },
+    /// Another open job of the caller has the unique key.
+    #[error("{holder} is open and has this unique key")]
+    UniqueKeyHeld {
+        /// The job that has it.
+        holder: JobId,
+    },
     /// The engine that was named does not run the kind, or no engine that runs it is up.
     #[error("no engine that is up and allowed runs {kind}")]
     KindUnavailable {
@@ -138,10 +145,21 @@ impl Engines {
         request: EnqueueRequest,
         trace_id: String,
     ) -> Result<Enqueued, EnqueueError> {
+        self.enqueue_in(caller, idempotency_key, request, trace_id, None).await
+    }
+
+    /// Enqueues a job, as part of a batch or by itself.
+    pub(crate) async fn enqueue_in(
+        &self,
+        caller: &Caller,
+        idempotency_key: &str,
+        request: EnqueueRequest,
+        trace_id: String,
+        batch: Option<BatchId>,
+    ) -> Result<Enqueued, EnqueueError> {
         check_key(idempotency_key)?;
         let body_hash = body_hash(&request);
-        let checked = check_fields(&request, self.now()).and_then(|()| self.check_payload(&request));
-        let payload = match checked {
+        let payload = match self.checked_payload(&request) {
             Ok(payload) => payload,
             // It may have been valid once: meanwhile its time has passed, or the engine that runs its kind has gone.
             Err(error) => {
@@ -167,8 +185,14 @@ impl Engines {
             expires_at: request.expires_at,
             tags: request.tags,
             trace_id,
+            unique_key: request.unique_key.map(Into::into),
+            concurrency: request.concurrency_key.map(|key| (key.into(), request.concurrency_max.unwrap_or(1))),
+            targets: self
+                .kinds()
+                .get(&request.kind)
+                .map_or_else(Vec::new, |known| known.kind.limit_targets(&request.payload)),
             kind: request.kind,
-            full: host.is_full() || self.is_draining(),
+            batch,
         };
         let echo = request.payload;
         match host.shard_for_key(&caller.subject, idempotency_key).enqueue(job).await? {
@@ -178,25 +202,12 @@ impl Engines {
             }
             EnqueueOutcome::Replayed(id) => self.replay(caller, id).await,
             EnqueueOutcome::KeyReused(original) => Err(EnqueueError::IdempotencyKeyReused { original }),
-            EnqueueOutcome::QueueFull if self.is_draining() => {
+            EnqueueOutcome::UniqueHeld(holder) => Err(EnqueueError::UniqueKeyHeld { holder }),
+            EnqueueOutcome::Refused if self.is_draining() => {
                 Err(EnqueueError::Draining { retry_after: DRAIN_RETRY_AFTER })
             }
-            EnqueueOutcome::QueueFull => Err(host.queue_full()),
+            EnqueueOutcome::Refused => Err(host.queue_full()),
         }
-    }
-
-    /// Enqueues many jobs at once; they share fsyncs, and one bad entry fails alone.
-    pub async fn enqueue_batch(
-        &self,
-        caller: &Caller,
-        entries: Vec<(String, Result<EnqueueRequest, EnqueueError>)>,
-        trace_id: String,
-    ) -> Vec<Result<Enqueued, EnqueueError>> {
-        let enqueues = entries.into_iter().map(|(key, request)| {
-            let trace_id = trace_id.clone();
-            async move { self.enqueue(caller, &key, request?, trace_id).await }
-        });
-        futures_util::future::join_all(enqueues).await
     }
 
     /// The job that this very request was enqueued as before.
@@ -229,6 +240,25 @@ impl Engines {
     fn run_at(&self, request: &EnqueueRequest) -> Option<Timestamp> {
         let delayed = request.delay_ms.map(|delay| Timestamp(self.now().as_millis() + delay as i64));
         request.run_at.or(delayed)
+    }
+
+    /// Says what an enqueue of this request would refuse now, whoever asks and however full the queues are.
+    ///
+    /// # Errors
+    /// [`EnqueueError::InvalidFields`], [`EnqueueError::UnknownKind`], [`EnqueueError::InvalidPayload`],
+    /// [`EnqueueError::PayloadTooLarge`], [`EnqueueError::UnknownEngine`].
+    pub fn check_request(&self, request: &EnqueueRequest) -> Result<(), EnqueueError> {
+        self.checked_payload(request)?;
+        match request.engine_id.filter(|engine_id| self.host(*engine_id).is_none()) {
+            Some(engine_id) => Err(EnqueueError::UnknownEngine { engine_id }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks all that a request says by itself; answers its payload as text.
+    fn checked_payload(&self, request: &EnqueueRequest) -> Result<Vec<u8>, EnqueueError> {
+        check_fields(request, self.now())?;
+        self.check_payload(request)
     }
 
     /// Checks the payload against its kind's schema; answers it as text.
@@ -279,7 +309,7 @@ impl Engines {
 }
 
 /// Refuses keys that would be trouble in a header, a log or an index.
-fn check_key(key: &str) -> Result<(), EnqueueError> {
+pub(super) fn check_key(key: &str) -> Result<(), EnqueueError> {
     let reason = if key.is_empty() {
         "is empty"
     } else if key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
@@ -303,6 +333,7 @@ fn check_fields(request: &EnqueueRequest, now: Timestamp) -> Result<(), EnqueueE
     range("/priority", request.priority.map(u64::from), 0, 1_000);
     range("/attempts_max", request.attempts_max.map(u64::from), 1, 100);
     range("/timeout_ms", request.timeout_ms, 1, DAY_MS);
+    range("/concurrency_max", request.concurrency_max.map(u64::from), 1, 10_000);
     range("/delay_ms", request.delay_ms, 0, DELAY_MS_MAX);
     range("/backoff/initial_ms", request.backoff.map(|backoff| backoff.initial_ms), 0, DAY_MS);
     range("/backoff/max_ms", request.backoff.map(|backoff| backoff.max_ms), 0, DAY_MS);
@@ -321,6 +352,14 @@ fn check_fields(request: &EnqueueRequest, now: Timestamp) -> Result<(), EnqueueE
     if request.queue.as_deref().is_some_and(|queue| !is_name(queue)) {
         wrong("/queue", "a queue's name has 1 to 64 letters, digits, dots, dashes or underscores".to_owned());
     }
+    for (field, key) in [("/unique_key", &request.unique_key), ("/concurrency_key", &request.concurrency_key)] {
+        if key.as_deref().is_some_and(|key| !is_limit_key(key)) {
+            wrong(field, format!("a key has 1 to {TARGET_NAME_BYTES_MAX} bytes and no control characters"));
+        }
+    }
+    if request.concurrency_max.is_some() && request.concurrency_key.is_none() {
+        wrong("/concurrency_max", "bounds the jobs of a concurrency_key, and there is none".to_owned());
+    }
     if request.tags.len() > TAGS_MAX {
         wrong("/tags", format!("there are {} tags; at most {TAGS_MAX} are allowed", request.tags.len()));
     }
@@ -332,7 +371,12 @@ fn check_fields(request: &EnqueueRequest, now: Timestamp) -> Result<(), EnqueueE
     if errors.is_empty() { Ok(()) } else { Err(EnqueueError::InvalidFields { errors }) }
 }
 
-fn is_name(text: &str) -> bool {
+fn is_limit_key(text: &str) -> bool {
+    (1..=TARGET_NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// Whether a queue may be called so.
+pub fn is_name(text: &str) -> bool {
     (1..=NAME_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }

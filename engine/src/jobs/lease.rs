@@ -1,16 +1,16 @@
-//! What engines over HTTP do: claim, renew, finish, heartbeat. Local workers use the same shards, in [`pool`](crate::pool).
+//! What engines over HTTP do: claim, renew, finish, release, heartbeat. Local workers use the same shards, in [`pool`](crate::pool).
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use flowork_api_types::{
-    EngineId, ShardNumber,
+    EngineId, JobId, ShardNumber,
     engine::{
         CLAIM_JOBS_MAX, ClaimAnswer, ClaimRequest, ClaimedJob, FinishAnswer, FinishAnswerItem, FinishAnswerList,
-        FinishItem, FinishOutcome, FinishRequest, HeartbeatAnswer, HeartbeatRequest, RenewAnswer, RenewAnswerItem,
-        RenewOutcome, RenewRequest,
+        FinishItem, FinishOutcome, FinishRequest, HeartbeatAnswer, HeartbeatRequest, Lease, NewLogLine, ReleaseRequest,
+        RenewAnswer, RenewAnswerItem, RenewOutcome, RenewRequest,
     },
     error::FieldError,
-    job::{JobError, WAIT_MS_MAX},
+    job::{JobError, Progress, WAIT_MS_MAX},
 };
 use flowork_sqlite::StoreError;
 use tokio::{
@@ -21,16 +21,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     engines::{Engines, Host},
-    kind::LOG_LINE_BYTES_MAX,
+    kind::{LOG_LINE_BYTES_MAX, OUTPUT_BYTES_MAX},
     store::{Budget, ClaimKinds, Claimed, Claimer, FinishRow, Grant, RenewRow},
 };
 
-/// Leases one renewal may name.
-const RENEW_ITEMS_MAX: usize = 1_024;
-/// Log lines one renewal may carry for a job.
-const RENEW_LINES_MAX: usize = 1_000;
+/// Leases one renewal or release may name.
+const LEASES_MAX: usize = 1_024;
+/// Log lines one renewal or finish may carry for a job.
+const LINES_MAX: usize = 1_000;
 /// A result, in bytes of JSON.
-pub(crate) const RESULT_BYTES_MAX: usize = 1 << 20;
+pub const RESULT_BYTES_MAX: usize = 1 << 20;
 /// Kinds an engine may say it runs.
 const KINDS_MAX: usize = 256;
 
@@ -82,20 +82,16 @@ impl Engines {
     /// See [`EngineCallError`].
     pub async fn renew(&self, engine_id: EngineId, request: RenewRequest) -> Result<RenewAnswer, EngineCallError> {
         let host = self.host(engine_id).ok_or(EngineCallError::UnknownEngine { engine_id })?;
-        if request.jobs.len() > RENEW_ITEMS_MAX {
-            return Err(invalid("/jobs", format!("more than {RENEW_ITEMS_MAX} leases")));
+        if request.jobs.len() > LEASES_MAX {
+            return Err(invalid("/jobs", format!("more than {LEASES_MAX} leases")));
         }
         // A job of another engine's shard is not this engine's to hold.
         let mut items: Vec<_> =
             request.jobs.iter().map(|item| RenewAnswerItem { id: item.id, outcome: RenewOutcome::LeaseLost }).collect();
         let mut shards: HashMap<ShardNumber, (Vec<usize>, Vec<RenewRow>)> = HashMap::new();
-        for (index, mut item) in request.jobs.into_iter().enumerate() {
-            item.logs.truncate(RENEW_LINES_MAX);
-            for line in &mut item.logs {
-                line.message.truncate(line.message.floor_char_boundary(LOG_LINE_BYTES_MAX));
-            }
-            let row =
-                RenewRow { id: item.id, epoch: item.epoch, progress: item.progress, logs: item.logs, extend: true };
+        for (index, item) in request.jobs.into_iter().enumerate() {
+            let (progress, logs) = (item.progress.map(cut_progress), cut_lines(item.logs));
+            let row = RenewRow { id: item.id, epoch: item.epoch, progress, logs, extend: true };
             let (indexes, rows) = shards.entry(item.id.shard()).or_default();
             indexes.push(index);
             rows.push(row);
@@ -143,6 +139,27 @@ impl Engines {
         Ok(FinishAnswerList { items })
     }
 
+    /// Gives leases back unused: the jobs are ready again at once, and the attempts do not count. A lease that the
+    /// engine does not hold is left alone.
+    ///
+    /// # Errors
+    /// See [`EngineCallError`].
+    pub async fn release(&self, engine_id: EngineId, request: ReleaseRequest) -> Result<(), EngineCallError> {
+        let host = self.host(engine_id).ok_or(EngineCallError::UnknownEngine { engine_id })?;
+        if request.jobs.len() > LEASES_MAX {
+            return Err(invalid("/jobs", format!("more than {LEASES_MAX} leases")));
+        }
+        let mut shards: HashMap<ShardNumber, Vec<(JobId, u32)>> = HashMap::new();
+        for Lease { id, epoch } in request.jobs {
+            shards.entry(id.shard()).or_default().push((id, epoch));
+        }
+        for (number, items) in shards {
+            let Some(shard) = host.shard(number) else { continue };
+            shard.release(items, None).await?;
+        }
+        Ok(())
+    }
+
     /// Takes an engine's report of itself; answers what the node wants of it.
     ///
     /// # Errors
@@ -158,8 +175,30 @@ impl Engines {
         }
         host.heard(request, self.now()).map_err(|reason| invalid("/kinds", reason))?;
         self.events().publish(None, flowork_api_types::event::Event::EnginesChanged);
-        Ok(HeartbeatAnswer { drain: self.is_draining() })
+        Ok(HeartbeatAnswer { drain: self.is_draining(), desired_workers: self.wanted().desired_workers(engine_id) })
     }
+}
+
+/// What an engine reports is kept to the sizes that a [`Reporter`](crate::Reporter) keeps to. Of the output, the end
+/// is worth more than the start.
+fn cut_progress(mut progress: Progress) -> Progress {
+    progress.fraction = progress.fraction.map(|fraction| fraction.clamp(0.0, 1.0));
+    if let Some(message) = &mut progress.message {
+        message.truncate(message.floor_char_boundary(LOG_LINE_BYTES_MAX));
+    }
+    if let Some(output) = &mut progress.output {
+        let start = output.ceil_char_boundary(output.len().saturating_sub(OUTPUT_BYTES_MAX));
+        output.drain(..start);
+    }
+    progress
+}
+
+fn cut_lines(mut lines: Vec<NewLogLine>) -> Vec<NewLogLine> {
+    lines.truncate(LINES_MAX);
+    for line in &mut lines {
+        line.message.truncate(line.message.floor_char_boundary(LOG_LINE_BYTES_MAX));
+    }
+    lines
 }
 
 fn invalid(field: &str, message: String) -> EngineCallError {
@@ -273,8 +312,9 @@ fn to_row(index: usize, item: FinishItem) -> Result<FinishRow, EngineCallError> 
         epoch: item.epoch,
         outcome,
         retryable: item.retryable.unwrap_or(true),
-        retry_after: None,
-        progress: None,
-        logs: Vec::new(),
+        retry_after: item.retry_after_ms.map(Duration::from_millis),
+        throttle: item.throttle.map(|throttle| (throttle.target, Duration::from_millis(throttle.wait_ms))),
+        progress: item.progress.map(cut_progress),
+        logs: cut_lines(item.logs),
     })
 }

@@ -8,79 +8,83 @@ use flowork_api_types::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
+    finish::{Table, find},
     insert::to_text,
-    read::payload_of,
+    read::large_payload,
     requests::{Claimed, RenewRow},
-    rows::{JobRow, columns},
+    rows::{JobRow, check_of, columns},
 };
 
-/// A ready job with its payload; `Err` if that is damaged.
-pub(super) type Ready = Result<(JobRow, Vec<u8>), JobRow>;
+/// A claimed job with what its history tells; `Err` if its payload is damaged.
+pub(super) struct Taken {
+    pub(super) job: Claimed,
+    /// Ready since then, if this is its first claim: a measure of how long jobs wait.
+    pub(super) waited_since: Option<Timestamp>,
+}
 
-/// The first `limit` ready jobs: by priority, then time, then id.
-pub(super) fn ready(connection: &Connection, kinds: Option<&[String]>, limit: u64) -> rusqlite::Result<Vec<Ready>> {
-    let with_payload = |row: JobRow| {
-        let payload = payload_of(connection, "job", row.id)?;
-        Ok(match payload {
-            Some(payload) => Ok((row, payload)),
-            None => Err(row),
-        })
-    };
-    ready_rows(connection, kinds, limit)?.into_iter().map(with_payload).collect()
+/// What came of a claim.
+pub(super) enum Claim {
+    Taken(Taken),
+    /// The payload is not what was stored. The row is as it was.
+    Damaged(Box<JobRow>),
+    /// The job is not ready any more.
+    Gone,
 }
 
 /// Leases a ready job to whoever gets what comes back.
 pub(super) fn claim(
     connection: &Connection,
-    row: &mut JobRow,
-    payload: Vec<u8>,
+    key: i64,
+    kind: &str,
     now: Timestamp,
     lease_expires_at: Timestamp,
-) -> rusqlite::Result<Claimed> {
-    row.attempt += 1;
-    row.epoch += 1;
-    row.state = JobState::Leased;
-    row.claimed_at = Some(now);
-    row.lease_expires_at = Some(lease_expires_at);
-    connection
+) -> rusqlite::Result<Claim> {
+    let claimed = connection
         .prepare_cached(
-            "UPDATE job SET state = 'leased', attempt = ?2, epoch = ?3, lease_expires_at_ms = ?4, \
-             claimed_at_ms = ?5, progress = NULL WHERE key = ?1",
+            "UPDATE job SET state = 'leased', attempt = attempt + 1, epoch = epoch + 1, lease_expires_at_ms = ?2, \
+             claimed_at_ms = ?3, progress = NULL WHERE key = ?1 AND state = 'queued' \
+             RETURNING tail, attempt, epoch, timeout_ms, trace_id, run_at_ms, payload_check, payload",
         )?
-        .execute(params![row.id.key(), row.attempt, row.epoch, lease_expires_at.as_millis(), now.as_millis()])?;
-    Ok(Claimed {
-        id: row.id,
-        kind: row.kind.clone(),
-        payload,
-        attempt: row.attempt,
-        epoch: row.epoch,
-        lease_expires_at,
-        timeout_ms: row.timeout_ms,
-        trace_id: row.trace_id.clone(),
-    })
+        .query_row(params![key, lease_expires_at.as_millis(), now.as_millis()], |row| {
+            let epoch = row.get(2)?;
+            let job = Claimed {
+                id: JobId::from_key_and_tail(key, row.get(0)?),
+                kind: kind.to_owned(),
+                payload: Vec::new(),
+                attempt: row.get(1)?,
+                epoch,
+                lease_expires_at,
+                timeout_ms: row.get::<_, i64>(3)? as u64,
+                trace_id: row.get(4)?,
+            };
+            let waited_since = (epoch == 1).then_some(Timestamp(row.get(5)?));
+            Ok((Taken { job, waited_since }, row.get::<_, i64>(6)?, row.get::<_, Option<Vec<u8>>>(7)?))
+        })
+        .optional()?;
+    let Some((mut taken, check, inline)) = claimed else { return Ok(Claim::Gone) };
+    let payload = match inline {
+        Some(payload) => Some(payload),
+        None => large_payload(connection, key)?,
+    };
+    match payload {
+        Some(payload) if check_of(&payload) == check => {
+            taken.job.payload = payload;
+            Ok(Claim::Taken(taken))
+        }
+        _ => unclaim(connection, taken.job.id),
+    }
 }
 
-fn ready_rows(connection: &Connection, kinds: Option<&[String]>, limit: u64) -> rusqlite::Result<Vec<JobRow>> {
-    let limit = limit as i64;
-    match kinds {
-        None => connection
-            .prepare_cached(concat!(
-                "SELECT ",
-                columns!(),
-                " FROM job INDEXED BY job_ready WHERE state = 'queued' ORDER BY priority, run_at_ms, key LIMIT ?1"
-            ))?
-            .query_map([limit], JobRow::from_row)?
-            .collect(),
-        Some(kinds) => connection
-            .prepare_cached(concat!(
-                "SELECT ",
-                columns!(),
-                " FROM job INDEXED BY job_ready WHERE state = 'queued' \
-                 AND kind IN (SELECT value FROM json_each(?2)) ORDER BY priority, run_at_ms, key LIMIT ?1"
-            ))?
-            .query_map(params![limit, to_text(&kinds)], JobRow::from_row)?
-            .collect(),
-    }
+/// Undoes a claim of this very transaction.
+fn unclaim(connection: &Connection, id: JobId) -> rusqlite::Result<Claim> {
+    connection
+        .prepare_cached(
+            "UPDATE job SET state = 'queued', attempt = attempt - 1, epoch = epoch - 1, lease_expires_at_ms = NULL, \
+             claimed_at_ms = NULL WHERE key = ?1",
+        )?
+        .execute([id.key()])?;
+    let row = find(connection, Table::Job, id)?;
+    Ok(row.map_or(Claim::Gone, |row| Claim::Damaged(Box::new(row))))
 }
 
 /// What a renewal changed, for events.
@@ -180,9 +184,10 @@ pub(super) fn make_ready(
     row.lease_expires_at = None;
     connection
         .prepare_cached(
-            "UPDATE job SET state = 'queued', attempt = ?2, lease_expires_at_ms = NULL, error = ?3 WHERE key = ?1",
+            "UPDATE job SET state = 'queued', attempt = ?2, lease_expires_at_ms = NULL, error = ?3, lane = ?4 \
+             WHERE key = ?1",
         )?
-        .execute(params![row.id.key(), row.attempt, row.error.as_ref().map(to_text)])?;
+        .execute(params![row.id.key(), row.attempt, row.error.as_ref().map(to_text), row.lane().id().0])?;
     Ok(())
 }
 

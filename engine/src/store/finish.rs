@@ -3,13 +3,14 @@
 use flowork_api_types::{
     JobId, Timestamp,
     engine::FinishAnswer,
-    job::{AttemptOutcome, Backoff, JobState},
+    job::{AttemptOutcome, Backoff, JobState, Redrive},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     claims::{append_log, held, record_attempt, set_progress},
     insert::to_text,
+    prune::Retention,
     requests::FinishRow,
     rows::{JobRow, check_of, columns},
 };
@@ -24,7 +25,12 @@ pub(super) enum Finished {
 }
 
 /// Ends an attempt. An old epoch changes nothing; repeating an accepted finish is accepted again.
-pub(super) fn finish(connection: &Connection, item: &FinishRow, now: Timestamp) -> rusqlite::Result<Finished> {
+pub(super) fn finish(
+    connection: &Connection,
+    item: &FinishRow,
+    now: Timestamp,
+    retention: &Retention,
+) -> rusqlite::Result<Finished> {
     let Some(mut row) = held(connection, item.id, item.epoch)? else {
         return repeated(connection, item).map(Finished::Unchanged);
     };
@@ -36,13 +42,13 @@ pub(super) fn finish(connection: &Connection, item: &FinishRow, now: Timestamp) 
         Ok(result) => {
             row.error = None;
             record_attempt(connection, &row, AttemptOutcome::Completed, now)?;
-            retire(connection, &mut row, JobState::Completed, Some(result), now)?;
+            retire(connection, &mut row, JobState::Completed, Some(result), now, retention)?;
         }
         Err(error) => {
             row.error = Some(error.clone());
             if row.cancel_requested {
                 record_attempt(connection, &row, AttemptOutcome::Cancelled, now)?;
-                retire(connection, &mut row, JobState::Cancelled, None, now)?;
+                retire(connection, &mut row, JobState::Cancelled, None, now, retention)?;
             } else {
                 record_attempt(connection, &row, AttemptOutcome::Failed, now)?;
                 if item.retryable && row.attempt < row.attempts_max {
@@ -51,7 +57,7 @@ pub(super) fn finish(connection: &Connection, item: &FinishRow, now: Timestamp) 
                     let wait = backoff_ms(&row.backoff, row.attempt, rand::random()).max(asked);
                     retry_at(connection, &mut row, Timestamp(now.as_millis() + wait as i64))?;
                 } else {
-                    retire(connection, &mut row, JobState::Failed, None, now)?;
+                    retire(connection, &mut row, JobState::Failed, None, now, retention)?;
                 }
             }
         }
@@ -72,7 +78,7 @@ fn repeated(connection: &Connection, item: &FinishRow) -> rusqlite::Result<Finis
 }
 
 /// Longest sensible wait whatever a job asks for; keeps the arithmetic far from its ends.
-const BACKOFF_MS_MAX: f64 = 86_400_000.0;
+pub(super) const BACKOFF_MS_MAX: f64 = 86_400_000.0;
 
 /// The wait after attempt number `attempt`. `chance` decides where within the jitter: full jitter spreads evenly from
 /// zero. Source: AWS Architecture Blog, "Exponential Backoff And Jitter" (2015).
@@ -102,6 +108,7 @@ pub(super) fn retire(
     state: JobState,
     result: Option<&[u8]>,
     now: Timestamp,
+    retention: &Retention,
 ) -> rusqlite::Result<()> {
     row.state = state;
     row.finished_at = Some(now);
@@ -111,10 +118,12 @@ pub(super) fn retire(
             "INSERT INTO finished (key, tail, state, queue, kind, priority, run_at_ms, owner, attempt, attempts_max, \
              epoch, claimed_at_ms, cancel_requested, timeout_ms, expires_at_ms, created_at_ms, finished_at_ms, \
              idempotency_key, trace_id, tags, backoff, progress, error, log_lines, payload_check, payload, \
-             result_check, result) \
+             result_check, result, unique_key, concurrency_key, concurrency_max, limit_targets, batch, redriven_from, \
+             prune_at_ms) \
              SELECT key, tail, ?2, queue, kind, priority, run_at_ms, owner, attempt, attempts_max, epoch, \
              claimed_at_ms, cancel_requested, timeout_ms, expires_at_ms, created_at_ms, ?3, idempotency_key, trace_id, \
-             tags, backoff, progress, ?4, log_lines, payload_check, payload, ?5, ?6 FROM job WHERE key = ?1",
+             tags, backoff, progress, ?4, log_lines, payload_check, payload, ?5, ?6, unique_key, concurrency_key, \
+             concurrency_max, limit_targets, batch, redriven_from, ?7 FROM job WHERE key = ?1",
         )?
         .execute(params![
             row.id.key(),
@@ -123,13 +132,34 @@ pub(super) fn retire(
             row.error.as_ref().map(to_text),
             result.map(check_of),
             result,
+            retention.until(&row.kind, row.created_at, now).as_millis(),
         ])?;
     connection.prepare_cached("DELETE FROM job WHERE key = ?1")?.execute([row.id.key()])?;
     Ok(())
 }
 
-/// Brings an ended job back, with all its attempts before it. Its result is dropped.
-pub(super) fn revive(connection: &Connection, row: &mut JobRow, now: Timestamp) -> rusqlite::Result<()> {
+/// Brings an ended job back, with all its attempts before it, into `to_queue` or its own. Its result is dropped; where it
+/// was is kept.
+pub(super) fn revive(
+    connection: &Connection,
+    row: &mut JobRow,
+    by: &str,
+    to_queue: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    row.redriven_from = Some(Redrive {
+        state: row.state,
+        queue: row.queue.clone(),
+        attempts: row.attempt,
+        finished_at: row.finished_at,
+        error: row.error.clone(),
+        at: now,
+        by: by.to_owned(),
+        times: row.redriven_from.as_ref().map_or(0, |before| before.times) + 1,
+    });
+    if let Some(queue) = to_queue {
+        queue.clone_into(&mut row.queue);
+    }
     row.state = JobState::Queued;
     row.run_at = now;
     row.attempt = 0;
@@ -141,12 +171,19 @@ pub(super) fn revive(connection: &Connection, row: &mut JobRow, now: Timestamp) 
         .prepare_cached(
             "INSERT INTO job (key, tail, state, queue, kind, priority, run_at_ms, owner, attempt, attempts_max, epoch, \
              cancel_requested, timeout_ms, created_at_ms, idempotency_key, trace_id, tags, backoff, error, \
-             log_lines, payload_check, payload) \
-             SELECT key, tail, 'queued', queue, kind, priority, ?2, owner, 0, attempts_max, epoch, 0, timeout_ms, \
-             created_at_ms, idempotency_key, trace_id, tags, backoff, error, log_lines, payload_check, payload \
-             FROM finished WHERE key = ?1",
+             log_lines, payload_check, payload, lane, unique_key, concurrency_key, concurrency_max, limit_targets, \
+             batch, redriven_from) \
+             SELECT key, tail, 'queued', ?3, kind, priority, ?2, owner, 0, attempts_max, epoch, 0, timeout_ms, \
+             created_at_ms, idempotency_key, trace_id, tags, backoff, error, log_lines, payload_check, payload, ?4, \
+             unique_key, concurrency_key, concurrency_max, limit_targets, batch, ?5 FROM finished WHERE key = ?1",
         )?
-        .execute([row.id.key(), now.as_millis()])?;
+        .execute(params![
+            row.id.key(),
+            now.as_millis(),
+            row.queue,
+            row.lane().id().0,
+            row.redriven_from.as_ref().map(to_text),
+        ])?;
     connection.prepare_cached("DELETE FROM finished WHERE key = ?1")?.execute([row.id.key()])?;
     Ok(())
 }

@@ -30,12 +30,13 @@ impl Keys {
     }
 }
 
-/// Inserts a job, unless its idempotency key was used before.
+/// Inserts a job, unless its idempotency key was used before, or `admit` refuses it.
 pub(super) fn enqueue(
     connection: &Connection,
     keys: &mut Keys,
     now: Timestamp,
     job: &NewJob,
+    admit: impl FnOnce(JobId) -> Result<(), EnqueueOutcome>,
 ) -> rusqlite::Result<EnqueueOutcome> {
     if let Some((original, body_hash)) = find_key(connection, &job.owner, &job.idempotency_key)? {
         return Ok(if body_hash == job.body_hash {
@@ -44,10 +45,10 @@ pub(super) fn enqueue(
             EnqueueOutcome::KeyReused(original)
         });
     }
-    if job.full {
-        return Ok(EnqueueOutcome::QueueFull);
-    }
     let id = keys.next(now);
+    if let Err(refused) = admit(id) {
+        return Ok(refused);
+    }
     let row = new_row(id, now, job);
     insert(connection, &row, &job.payload)?;
     connection
@@ -98,6 +99,11 @@ fn new_row(id: JobId, now: Timestamp, job: &NewJob) -> JobRow {
         backoff: job.backoff,
         progress: None,
         error: None,
+        unique_key: job.unique_key.clone(),
+        concurrency: job.concurrency.clone(),
+        targets: job.targets.clone(),
+        batch: job.batch,
+        redriven_from: None,
         payload: serde_json::Value::Null,
         result: None,
     }
@@ -114,9 +120,11 @@ fn insert(connection: &Connection, row: &JobRow, payload: &[u8]) -> rusqlite::Re
         .prepare_cached(
             "INSERT INTO job (key, tail, state, queue, kind, priority, run_at_ms, owner, attempt, attempts_max, epoch, \
              cancel_requested, timeout_ms, expires_at_ms, created_at_ms, idempotency_key, trace_id, tags, backoff, \
-             log_lines, payload_check, payload) VALUES (:key, :tail, :state, :queue, :kind, :priority, :run_at, :owner, \
+             log_lines, payload_check, payload, lane, unique_key, concurrency_key, concurrency_max, limit_targets, \
+             batch) VALUES (:key, :tail, :state, :queue, :kind, :priority, :run_at, :owner, \
              0, :attempts_max, 0, 0, :timeout_ms, :expires_at, :created_at, :idempotency_key, :trace_id, :tags, \
-             :backoff, 0, :payload_check, :payload)",
+             :backoff, 0, :payload_check, :payload, :lane, :unique_key, :concurrency_key, :concurrency_max, \
+             :limit_targets, :batch)",
         )?
         .execute(named_params! {
             ":key": row.id.key(),
@@ -137,6 +145,12 @@ fn insert(connection: &Connection, row: &JobRow, payload: &[u8]) -> rusqlite::Re
             ":backoff": to_text(&row.backoff),
             ":payload_check": check_of(payload),
             ":payload": inline.then_some(payload),
+            ":lane": row.lane().id().0,
+            ":unique_key": row.unique_key,
+            ":concurrency_key": row.concurrency.as_ref().map(|(key, _)| key),
+            ":concurrency_max": row.concurrency.as_ref().map(|(_, bound)| bound),
+            ":limit_targets": (!row.targets.is_empty()).then(|| to_text(&row.targets)),
+            ":batch": row.batch.map(|batch| *batch.as_uuid().as_bytes()),
         })?;
     Ok(())
 }

@@ -76,6 +76,14 @@ pub(super) fn payload_of(connection: &Connection, table: &str, id: JobId) -> rus
     checked(connection, sql, id)
 }
 
+/// A payload that does not fit in its row, unchecked.
+pub(super) fn large_payload(connection: &Connection, key: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached("SELECT body FROM large_payload WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
 fn result_of(connection: &Connection, id: JobId) -> rusqlite::Result<Option<Vec<u8>>> {
     checked(connection, "SELECT result, result_check FROM finished WHERE key = ?1", id)
 }
@@ -111,6 +119,13 @@ fn list_table(connection: &Connection, table: Table, filter: &ListFilter) -> rus
         Table::Job => {
             concat!("SELECT ", columns!(), " FROM job WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3")
         }
+        // Failed jobs are few among the ended ones, and have an index of their own.
+        Table::Finished if filter.state == Some(JobState::Failed) => concat!(
+            "SELECT ",
+            columns!(),
+            " FROM finished INDEXED BY finished_failed WHERE state = 'failed' AND key >= ?1 AND key < ?2 \
+             ORDER BY key DESC LIMIT ?3"
+        ),
         Table::Finished => {
             concat!("SELECT ", columns!(), " FROM finished WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3")
         }
@@ -220,23 +235,29 @@ fn visible(connection: &Connection, id: JobId, actor: &Actor) -> rusqlite::Resul
     Ok(row.filter(|row| actor.may_see(&row.owner)))
 }
 
-/// Jobs of each open state.
-pub(super) fn count(connection: &Connection) -> rusqlite::Result<super::shard::Counts> {
-    let mut counts = super::shard::Counts::default();
-    let mut statement = connection.prepare_cached("SELECT state, count(*) FROM job GROUP BY state")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let jobs: i64 = row.get(1)?;
-        match row.get_ref(0)?.as_str()? {
-            "scheduled" => counts.scheduled = jobs,
-            "queued" => counts.queued = jobs,
-            _ => counts.leased = jobs,
-        }
-    }
-    Ok(counts)
+/// Which ended jobs are asked for again.
+#[derive(Clone, Debug)]
+pub(crate) struct DeadFilter {
+    pub(crate) list: ListFilter,
+    /// Only those that failed with this error.
+    pub(crate) error_code: Option<String>,
 }
 
-/// Whether any row is there; opens the file's first page, so that a damaged file fails early.
-pub(super) fn touch(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("SELECT 1 FROM job LIMIT 1", [], |_| Ok(())).optional().map(|_| ())
+/// Ended jobs of one shard.
+#[derive(Debug)]
+pub(crate) struct DeadPage {
+    pub(crate) ids: Vec<JobId>,
+    /// Older ones have not been looked at; go on below this key.
+    pub(crate) go_on_below: Option<i64>,
+}
+
+/// Up to `list.limit` ended jobs of `list.state`, newest first.
+pub(super) fn find_dead(connection: &Connection, filter: &DeadFilter) -> rusqlite::Result<DeadPage> {
+    let page = list_table(connection, Table::Finished, &filter.list)?;
+    let fits = |row: &JobRow| {
+        let code = row.error.as_ref().map(|error| error.code.as_str());
+        filter.error_code.is_none() || filter.error_code.as_deref() == code
+    };
+    let ids = page.rows.iter().filter(|row| fits(row)).map(|row| row.id).collect();
+    Ok(DeadPage { ids, go_on_below: page.complete_from })
 }

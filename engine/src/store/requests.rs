@@ -1,22 +1,18 @@
 //! What the rest of the engine asks of a shard's writer.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use flowork_api_types::{
-    JobId, Timestamp,
+    BatchId, JobId, Timestamp,
     engine::{FinishAnswer, NewLogLine, RenewOutcome},
     job::{Backoff, JobError, JobState, Progress},
+    limit::LimitTarget,
 };
 use flowork_sqlite::StoreError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::KindRegistry;
+use super::Budget;
+use crate::{KindRegistry, limits::ScopeId};
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -58,9 +54,36 @@ pub(crate) enum Request {
     Requeue {
         id: JobId,
         actor: Actor,
-        full: bool,
         reply: Reply<ActOutcome>,
     },
+    /// Asks for many ended jobs again. The answer counts those that came back.
+    RequeueMany {
+        ids: Vec<JobId>,
+        actor: Actor,
+        to_queue: Option<Arc<str>>,
+        reply: Reply<u64>,
+    },
+    Depths {
+        reply: Reply<Vec<QueueDepth>>,
+    },
+    OpenBatch {
+        batch: NewBatch,
+        reply: Reply<()>,
+    },
+    /// All jobs of a batch are in.
+    SealBatch {
+        batch: BatchId,
+        jobs: u64,
+        reply: Reply<()>,
+    },
+    /// All jobs of a batch have ended, and its callback is enqueued, or can't be.
+    CloseBatch {
+        batch: BatchId,
+        callback: Option<Result<JobId, String>>,
+        reply: Reply<()>,
+    },
+    /// Scopes that hold jobs of this shard have opened.
+    Opened(Vec<ScopeId>),
     /// Something outside changed: slots are free, the drain ended, or a test moved the clock.
     Poke,
 }
@@ -85,8 +108,46 @@ pub(crate) struct NewJob {
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) tags: Vec<String>,
     pub(crate) trace_id: String,
-    /// The queue is at its cap: only a replay may pass.
-    pub(crate) full: bool,
+    pub(crate) unique_key: Option<Arc<str>>,
+    /// The concurrency key and its bound.
+    pub(crate) concurrency: Option<(Arc<str>, u32)>,
+    /// What else counts it, as its kind says.
+    pub(crate) targets: Vec<LimitTarget>,
+    pub(crate) batch: Option<BatchId>,
+}
+
+/// A batch to open. It was opened before if its id is there.
+#[derive(Clone, Debug)]
+pub(crate) struct NewBatch {
+    pub(crate) id: BatchId,
+    pub(crate) owner: Arc<str>,
+    /// JSON text of the job to enqueue at its end.
+    pub(crate) callback: Option<String>,
+}
+
+/// How many jobs of a queue there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// The queue's name.
+    pub queue: String,
+    /// Jobs that wait for their time.
+    pub scheduled: u64,
+    /// Jobs that are ready.
+    pub queued: u64,
+    /// Jobs that run.
+    pub leased: u64,
+    /// Since when the first of the ready ones could have run.
+    pub oldest_ready_at: Option<Timestamp>,
+}
+
+impl QueueDepth {
+    /// Adds the jobs of another shard.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.scheduled += other.scheduled;
+        self.queued += other.queued;
+        self.leased += other.leased;
+        self.oldest_ready_at = self.oldest_ready_at.into_iter().chain(other.oldest_ready_at).min();
+    }
 }
 
 /// What became of an enqueue.
@@ -97,7 +158,10 @@ pub(crate) enum EnqueueOutcome {
     Replayed(JobId),
     /// The key was used before with another body.
     KeyReused(JobId),
-    QueueFull,
+    /// Another open job has the unique key.
+    UniqueHeld(JobId),
+    /// The queue is at its cap, or the node drains: only a replay may pass.
+    Refused,
 }
 
 /// Who acts on a job: `only_own` limits them to jobs they created.
@@ -121,6 +185,8 @@ pub(crate) enum ActOutcome {
     /// The job's state does not allow it.
     InvalidState(JobState),
     QueueFull,
+    /// Another open job has the unique key.
+    UniqueHeld(JobId),
 }
 
 /// One lease to renew.
@@ -143,6 +209,8 @@ pub(crate) struct FinishRow {
     pub(crate) outcome: Result<Vec<u8>, JobError>,
     pub(crate) retryable: bool,
     pub(crate) retry_after: Option<Duration>,
+    /// Everything of this target waits for so long.
+    pub(crate) throttle: Option<(LimitTarget, Duration)>,
     /// How far it got, if that was not yet sent.
     pub(crate) progress: Option<Progress>,
     /// Lines not yet sent.
@@ -185,159 +253,12 @@ pub(crate) enum ClaimKinds {
 }
 
 impl ClaimKinds {
-    /// The names, or `None` for all.
-    pub(crate) fn names(&self) -> Option<Vec<String>> {
+    /// Whether jobs of this kind are taken now.
+    pub(crate) fn take(&self, kind: &str) -> bool {
         match self {
-            Self::All => None,
-            Self::Only(names) => Some(names.clone()),
-            Self::Registered(registry) => Some(registry.names()),
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|name| name == kind),
+            Self::Registered(registry) => registry.get(kind).is_some(),
         }
-    }
-}
-
-/// How many more jobs a claimer takes, over all shards of its engine.
-///
-/// A shard takes slots before it claims, so that a claimer registered with many shards never gets more than it asked
-/// for. `starved` tells that a shard had jobs and found no slot, so that whoever frees one knows to wake the shards.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    total: u64,
-    /// Free slots; the top bit says that the budget is closed. One word, so that closing and taking cannot interleave.
-    free: AtomicU64,
-    starved: AtomicBool,
-}
-
-impl Budget {
-    const CLOSED: u64 = 1 << 63;
-
-    pub(crate) fn new(slots: u64) -> Self {
-        Self { total: slots, free: AtomicU64::new(slots), starved: AtomicBool::new(false) }
-    }
-
-    /// How many of `wanted` slots are free, without taking them.
-    ///
-    /// A shard that finds too few says so first and then looks again, and whoever frees a slot frees it first and then
-    /// asks [`take_starved`](Self::take_starved): one of the two always sees the other. That needs one order of all
-    /// four steps, hence `SeqCst` throughout.
-    pub(crate) fn offer(&self, wanted: u64) -> u64 {
-        let mut free = self.free();
-        if free < wanted {
-            self.starved.store(true, Ordering::SeqCst);
-            free = self.free();
-        }
-        free.min(wanted)
-    }
-
-    /// Takes up to `wanted` slots; answers how many. Take no more than there are jobs for: a slot that goes back unused
-    /// may have been missed by another shard meanwhile.
-    pub(crate) fn take(&self, wanted: u64) -> u64 {
-        let mut taken = 0;
-        loop {
-            let offered = self.offer(wanted - taken);
-            if offered == 0 {
-                return taken;
-            }
-            let mut now = 0;
-            let outcome = self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| {
-                now = free.min(offered);
-                (free & Self::CLOSED == 0).then(|| free - now)
-            });
-            if outcome.is_ok() {
-                taken += now;
-            }
-        }
-    }
-
-    /// Gives back slots whose jobs ended, or whose grant was not committed.
-    pub(crate) fn give_back(&self, slots: u64) {
-        self.free.fetch_add(slots, Ordering::SeqCst);
-    }
-
-    /// Slots that are taken.
-    pub(crate) fn taken(&self) -> u64 {
-        self.total - (self.free.load(Ordering::SeqCst) & !Self::CLOSED)
-    }
-
-    /// Grants nothing from now on.
-    pub(crate) fn close(&self) {
-        self.free.fetch_or(Self::CLOSED, Ordering::SeqCst);
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.free.load(Ordering::SeqCst) & Self::CLOSED != 0
-    }
-
-    /// Whether a shard had to leave jobs since the last call.
-    pub(crate) fn take_starved(&self) -> bool {
-        self.starved.swap(false, Ordering::SeqCst)
-    }
-
-    /// None when closed.
-    fn free(&self) -> u64 {
-        let free = self.free.load(Ordering::SeqCst);
-        if free & Self::CLOSED == 0 { free } else { 0 }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_closed_budget_grants_nothing_and_still_counts_what_comes_back() {
-        let budget = Budget::new(5);
-        assert_eq!(budget.take(3), 3);
-        budget.close();
-        assert_eq!(budget.take(1), 0);
-        assert_eq!(budget.taken(), 3);
-        budget.give_back(2);
-        assert_eq!(budget.taken(), 1);
-    }
-
-    #[test]
-    fn a_shard_that_had_to_leave_jobs_is_remembered_once() {
-        let budget = Budget::new(1);
-        assert_eq!(budget.take(1), 1);
-        assert!(!budget.take_starved());
-        assert_eq!(budget.take(1), 0);
-        assert!(budget.take_starved());
-        assert!(!budget.take_starved());
-    }
-
-    #[test]
-    fn a_slot_that_is_freed_while_a_shard_looks_is_taken_or_its_hunger_is_seen() {
-        const ROUNDS: usize = 20_000;
-        let budgets: Vec<Budget> = (0..ROUNDS).map(|_| Budget::new(1)).collect();
-        for budget in &budgets {
-            assert_eq!(budget.take(1), 1);
-        }
-        // Both sides take turns at being early, by spinning towards the other's round.
-        let round = [const { AtomicU64::new(0) }; 2];
-        let meet = |mine: usize, number: u64| {
-            round[mine].store(number, Ordering::SeqCst);
-            while round[1 - mine].load(Ordering::SeqCst) < number {
-                std::hint::spin_loop();
-            }
-        };
-        let (seen, taken) = std::thread::scope(|scope| {
-            let freer = scope.spawn(|| {
-                let free = |(number, budget): (usize, &Budget)| {
-                    meet(0, number as u64 + 1);
-                    budget.give_back(1);
-                    budget.take_starved()
-                };
-                budgets.iter().enumerate().map(free).collect::<Vec<bool>>()
-            });
-            let taker = scope.spawn(|| {
-                let take = |(number, budget): (usize, &Budget)| {
-                    meet(1, number as u64 + 1);
-                    budget.take(1) == 1
-                };
-                budgets.iter().enumerate().map(take).collect::<Vec<bool>>()
-            });
-            (freer.join().unwrap(), taker.join().unwrap())
-        });
-        let missed = std::iter::zip(seen, taken).filter(|&(seen, taken)| !seen && !taken).count();
-        assert_eq!(missed, 0, "each is a job that waits although a slot is free");
     }
 }

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use flowork_api_types::{
-    EngineId, JobId, Timestamp,
-    job::{Backoff, Job, JobAction, JobError, JobState, JobSummary, Progress},
+    BatchId, EngineId, JobId, Timestamp,
+    job::{Backoff, Job, JobAction, JobError, JobState, JobSummary, Progress, Redrive},
+    limit::LimitTarget,
 };
 use rusqlite::{Row, types::Type};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use uuid::Uuid;
+
+use super::ready::LaneKey;
 
 /// What a look-up of one job gave.
 #[derive(Debug)]
@@ -50,16 +54,23 @@ pub(crate) struct JobRow {
     pub(crate) backoff: Backoff,
     pub(crate) progress: Option<Progress>,
     pub(crate) error: Option<JobError>,
+    pub(crate) unique_key: Option<Arc<str>>,
+    /// The concurrency key and its bound.
+    pub(crate) concurrency: Option<(Arc<str>, u32)>,
+    pub(crate) targets: Vec<LimitTarget>,
+    pub(crate) batch: Option<BatchId>,
+    pub(crate) redriven_from: Option<Redrive>,
     pub(crate) payload: Value,
     pub(crate) result: Option<Value>,
 }
 
-/// The columns that [`JobRow::from_row`] reads, in its order; the last four are the large ones.
+/// The columns that [`JobRow::from_row`] reads, in its order.
 macro_rules! columns {
     () => {
         "key, tail, state, queue, kind, priority, run_at_ms, owner, attempt, attempts_max, epoch, \
          lease_expires_at_ms, claimed_at_ms, cancel_requested, timeout_ms, expires_at_ms, created_at_ms, \
-         finished_at_ms, idempotency_key, trace_id, tags, backoff, progress, error"
+         finished_at_ms, idempotency_key, trace_id, tags, backoff, progress, error, unique_key, concurrency_key, \
+         concurrency_max, limit_targets, batch, redriven_from"
     };
 }
 pub(super) use columns;
@@ -91,9 +102,26 @@ impl JobRow {
             backoff: lenient_json(row, 21)?.unwrap_or_default(),
             progress: lenient_json(row, 22)?,
             error: lenient_json(row, 23)?,
+            unique_key: row.get(24)?,
+            concurrency: row.get::<_, Option<Arc<str>>>(25)?.zip(row.get(26)?),
+            targets: lenient_json(row, 27)?.unwrap_or_default(),
+            batch: row.get::<_, Option<[u8; 16]>>(28)?.map(|bytes| BatchId::from_uuid(Uuid::from_bytes(bytes))),
+            redriven_from: lenient_json(row, 29)?,
             payload: Value::Null,
             result: None,
         })
+    }
+
+    /// The lane it waits in while it is ready.
+    pub(super) fn lane(&self) -> LaneKey {
+        LaneKey {
+            priority: self.priority,
+            owner: Arc::clone(&self.owner),
+            queue: self.queue.as_str().into(),
+            kind: self.kind.as_str().into(),
+            concurrency: self.concurrency.clone(),
+            targets: self.targets.clone(),
+        }
     }
 
     /// As clients see it in lists. `may_act`: this caller may cancel and requeue it.
@@ -119,6 +147,11 @@ impl JobRow {
             run_at: self.run_at,
             lease_expires_at: self.lease_expires_at,
             tags: self.tags,
+            unique_key: self.unique_key.map(|key| key.to_string()),
+            concurrency_max: self.concurrency.as_ref().map(|(_, bound)| *bound),
+            concurrency_key: self.concurrency.map(|(key, _)| key.to_string()),
+            batch_id: self.batch,
+            redriven_from: self.redriven_from,
             timeout_ms: self.timeout_ms,
             expires_at: self.expires_at,
             created_by: self.owner.to_string(),
@@ -157,7 +190,7 @@ fn parse(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
 }
 
 /// For what a job can do without: one damaged row must not keep a shard from serving the others.
-fn lenient_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+pub(super) fn lenient_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
     let text = row.get_ref(column)?.as_bytes_or_null()?;
     Ok(text.and_then(|text| {
         serde_json::from_slice(text)

@@ -40,16 +40,16 @@ macro_rules! job_columns {
     };
 }
 
-pub(super) static SCHEMA: Schema = Schema {
-    name: "shard",
-    migrations: &[concat!(
-        "CREATE TABLE job (",
-        job_columns!(),
-        "state TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'leased'))) STRICT;",
-        "CREATE TABLE finished (",
-        job_columns!(),
-        "state TEXT NOT NULL CHECK (state IN ('completed', 'failed', 'cancelled', 'expired'))) STRICT;",
-        "
+pub(super) static SCHEMA: Schema = Schema { name: "shard", migrations: &[FIRST, LIMITS_AND_RETENTION] };
+
+const FIRST: &str = concat!(
+    "CREATE TABLE job (",
+    job_columns!(),
+    "state TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'leased'))) STRICT;",
+    "CREATE TABLE finished (",
+    job_columns!(),
+    "state TEXT NOT NULL CHECK (state IN ('completed', 'failed', 'cancelled', 'expired'))) STRICT;",
+    "
         CREATE INDEX job_ready ON job (priority, run_at_ms, key) WHERE state = 'queued';
         CREATE INDEX job_scheduled ON job (run_at_ms) WHERE state = 'scheduled';
         CREATE INDEX job_lease ON job (lease_expires_at_ms) WHERE state = 'leased';
@@ -92,5 +92,47 @@ pub(super) static SCHEMA: Schema = Schema {
             PRIMARY KEY (key, seq)
         ) STRICT, WITHOUT ROWID;
         "
-    )],
-};
+);
+
+/// `job_ready` keeps its name, because statements of the version before ask for it by name. What that version writes has
+/// NULL in the new columns: its ready jobs get their lane when the shard is opened, and its ended ones are kept for the
+/// default time.
+const LIMITS_AND_RETENTION: &str = "
+    ALTER TABLE job ADD COLUMN lane INTEGER;
+    ALTER TABLE job ADD COLUMN unique_key TEXT;
+    ALTER TABLE job ADD COLUMN concurrency_key TEXT;
+    ALTER TABLE job ADD COLUMN concurrency_max INTEGER;
+    ALTER TABLE job ADD COLUMN limit_targets TEXT;
+    ALTER TABLE job ADD COLUMN batch BLOB;
+    ALTER TABLE job ADD COLUMN redriven_from TEXT;
+    ALTER TABLE finished ADD COLUMN unique_key TEXT;
+    ALTER TABLE finished ADD COLUMN concurrency_key TEXT;
+    ALTER TABLE finished ADD COLUMN concurrency_max INTEGER;
+    ALTER TABLE finished ADD COLUMN limit_targets TEXT;
+    ALTER TABLE finished ADD COLUMN batch BLOB;
+    ALTER TABLE finished ADD COLUMN redriven_from TEXT;
+    ALTER TABLE finished ADD COLUMN prune_at_ms INTEGER;
+
+    DROP INDEX job_ready;
+    CREATE INDEX job_ready ON job (lane, run_at_ms, key) WHERE state = 'queued';
+    CREATE INDEX job_unique ON job (owner, unique_key) WHERE unique_key IS NOT NULL;
+    CREATE INDEX job_batch ON job (batch) WHERE batch IS NOT NULL;
+    CREATE INDEX finished_batch ON finished (batch, state) WHERE batch IS NOT NULL;
+    CREATE INDEX finished_failed ON finished (key) WHERE state = 'failed';
+    -- A week where nobody said otherwise.
+    CREATE INDEX finished_prune ON finished (coalesce(prune_at_ms, finished_at_ms + 604800000));
+
+    -- A batch, in the shard that its id leads to. Sealed once all of its jobs are in.
+    CREATE TABLE batch (
+        batch BLOB PRIMARY KEY,
+        owner TEXT NOT NULL,
+        callback TEXT,
+        jobs INTEGER,
+        created_at_ms INTEGER NOT NULL,
+        finished_at_ms INTEGER,
+        callback_error TEXT,
+        callback_key INTEGER,
+        callback_tail INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX batch_open ON batch (created_at_ms) WHERE finished_at_ms IS NULL;
+";

@@ -1,28 +1,32 @@
 //! The handle on one shard: requests to its writer, reads from its readers.
 
 use std::{
+    ops::Add,
     path::Path,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
 use flowork_api_types::{
-    JobId, ShardNumber,
+    BatchId, JobId, ShardNumber,
     engine::{FinishAnswer, RenewOutcome},
     job::{Attempt, JobState, LogLine},
 };
-use flowork_sqlite::{GroupWriter, OpenError, Readers, Requests, StoreError, open_writer};
+use flowork_sqlite::{GroupWriter, Health, OpenError, Readers, Requests, StoreError, open_writer_checked};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    ListFilter, ListPage, Lookup, insert, read,
-    requests::{ActOutcome, Actor, Budget, Claimer, EnqueueOutcome, FinishRow, NewJob, RenewRow, Reply, Request},
+    BatchRow, BatchSums, Budget, DeadFilter, DeadPage, ListFilter, ListPage, Lookup, QueueDepth, Retention, batches,
+    insert,
+    inspect::{self, Cursor, RowsPage},
+    read,
+    requests::{ActOutcome, Actor, Claimer, EnqueueOutcome, FinishRow, NewBatch, NewJob, RenewRow, Reply, Request},
     schema::SCHEMA,
     writer::ShardWriter,
 };
-use crate::{Clock, Events};
+use crate::{Clock, Events, limits::Gate, measures::Measures};
 
 /// Jobs of each open state. Signed, because the writer adds differences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +44,18 @@ impl Counts {
             JobState::Queued => self.queued += by,
             JobState::Leased => self.leased += by,
             JobState::Completed | JobState::Failed | JobState::Cancelled | JobState::Expired => {}
+        }
+    }
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            scheduled: self.scheduled + other.scheduled,
+            queued: self.queued + other.queued,
+            leased: self.leased + other.leased,
         }
     }
 }
@@ -71,6 +87,24 @@ pub(crate) struct ShardOptions {
     pub(crate) draining: Arc<AtomicBool>,
     /// Hears which leased jobs a person wants ended.
     pub(crate) cancels: mpsc::UnboundedSender<JobId>,
+    /// Hears of which batches a job has ended.
+    pub(crate) batches: mpsc::UnboundedSender<BatchId>,
+    /// Of the shard's engine.
+    pub(crate) gate: Arc<Gate>,
+    /// Of the shard's engine.
+    pub(crate) measures: Arc<Measures>,
+    /// How long ended jobs are kept.
+    pub(crate) retention: Arc<RwLock<Arc<Retention>>>,
+}
+
+impl ShardOptions {
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(super) fn retention(&self) -> Arc<Retention> {
+        Arc::clone(&self.retention.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// One shard. Cheap to share behind an `Arc`.
@@ -79,22 +113,49 @@ pub(crate) struct Shard {
     readers: Readers,
     counts: Arc<SharedCounts>,
     writer: std::sync::Mutex<Option<GroupWriter<Request>>>,
+    health: Health,
 }
 
 impl Shard {
     /// Opens or makes the file. Blocks.
-    pub(crate) fn open(path: &Path, options: ShardOptions) -> Result<Self, OpenError> {
-        let connection = open_writer(path, &SCHEMA)?;
+    pub(crate) fn open(path: &Path, options: ShardOptions, health: Health) -> Result<Self, OpenError> {
+        let connection = open_writer_checked(path, &SCHEMA)?;
         let counts = Arc::new(SharedCounts::default());
+        let (number, gate) = (options.number, Arc::clone(&options.gate));
         let store = ShardWriter::load(&connection, options, Arc::clone(&counts))
             .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
-        let writer = GroupWriter::start(path, connection, store)?;
+        let writer = GroupWriter::with_health(connection, store, health.clone())?;
+        let requests = writer.requests();
+        gate.join(
+            number,
+            Arc::new(move |scopes| {
+                // A closed shard claims nothing.
+                let _ = requests.send(Request::Opened(scopes));
+            }),
+        );
         Ok(Self {
             requests: writer.requests(),
-            readers: Readers::new(path.to_owned()),
+            readers: Readers::with_health(health.clone()),
             counts,
             writer: std::sync::Mutex::new(Some(writer)),
+            health,
         })
+    }
+
+    /// A shard whose file is left alone: every call is refused.
+    pub(crate) fn in_quarantine(health: Health) -> Self {
+        Self {
+            requests: Requests::to_nobody(health.clone()),
+            readers: Readers::with_health(health.clone()),
+            counts: Arc::default(),
+            writer: std::sync::Mutex::new(None),
+            health,
+        }
+    }
+
+    /// Whether its file can be trusted.
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
     }
 
     pub(crate) async fn enqueue(&self, job: NewJob) -> Result<EnqueueOutcome, StoreError> {
@@ -130,8 +191,58 @@ impl Shard {
         self.ask(|reply| Request::Cancel { id, actor, reply }).await
     }
 
-    pub(crate) async fn requeue(&self, id: JobId, actor: Actor, full: bool) -> Result<ActOutcome, StoreError> {
-        self.ask(|reply| Request::Requeue { id, actor, full, reply }).await
+    pub(crate) async fn requeue(&self, id: JobId, actor: Actor) -> Result<ActOutcome, StoreError> {
+        self.ask(|reply| Request::Requeue { id, actor, reply }).await
+    }
+
+    /// Answers how many of them came back.
+    pub(crate) async fn requeue_many(
+        &self,
+        ids: Vec<JobId>,
+        actor: Actor,
+        to_queue: Option<Arc<str>>,
+    ) -> Result<u64, StoreError> {
+        self.ask(|reply| Request::RequeueMany { ids, actor, to_queue, reply }).await
+    }
+
+    pub(crate) async fn depths(&self) -> Result<Vec<QueueDepth>, StoreError> {
+        self.ask(|reply| Request::Depths { reply }).await
+    }
+
+    pub(crate) async fn open_batch(&self, batch: NewBatch) -> Result<(), StoreError> {
+        self.ask(|reply| Request::OpenBatch { batch, reply }).await
+    }
+
+    pub(crate) async fn seal_batch(&self, batch: BatchId, jobs: u64) -> Result<(), StoreError> {
+        self.ask(|reply| Request::SealBatch { batch, jobs, reply }).await
+    }
+
+    pub(crate) async fn close_batch(
+        &self,
+        batch: BatchId,
+        callback: Option<Result<JobId, String>>,
+    ) -> Result<(), StoreError> {
+        self.ask(|reply| Request::CloseBatch { batch, callback, reply }).await
+    }
+
+    /// A batch whose own row is in this shard.
+    pub(crate) async fn batch(&self, batch: BatchId) -> Result<Option<BatchRow>, StoreError> {
+        self.readers.read(move |connection| batches::find(connection, batch)).await
+    }
+
+    /// What became of a batch's jobs in this shard.
+    pub(crate) async fn batch_sums(&self, batch: BatchId) -> Result<BatchSums, StoreError> {
+        self.readers.read(move |connection| batches::sums(connection, batch)).await
+    }
+
+    /// Sealed batches of this shard that have not been closed.
+    pub(crate) async fn unfinished_batches(&self) -> Result<Vec<BatchId>, StoreError> {
+        self.readers.read(batches::unfinished).await
+    }
+
+    /// Ended jobs to ask for again, newest first, and whether there may be more.
+    pub(crate) async fn find_dead(&self, filter: DeadFilter) -> Result<DeadPage, StoreError> {
+        self.readers.read(move |connection| read::find_dead(connection, &filter)).await
     }
 
     /// Registers somebody who takes jobs. When it answers, what was ready has gone to the claimer's sink.
@@ -170,6 +281,11 @@ impl Shard {
     /// The job that an idempotency key was first used for, with the hash of its request.
     pub(crate) async fn find_key(&self, owner: Arc<str>, key: String) -> Result<Option<(JobId, [u8; 32])>, StoreError> {
         self.readers.read(move |connection| insert::find_key(connection, &owner, &key)).await
+    }
+
+    /// Looks for damage in up to `limit` rows from `cursor` on.
+    pub(crate) async fn inspect(&self, cursor: Cursor, index: u16, limit: u32) -> Result<RowsPage, StoreError> {
+        self.readers.read(move |connection| inspect::next_page(connection, &cursor, index, limit)).await
     }
 
     /// As of the last commit.

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use super::{
     claims::{make_ready, record_attempt},
     finish::retire,
+    prune::Retention,
     rows::{JobRow, columns},
 };
 
@@ -38,15 +39,22 @@ pub(super) fn next_due(connection: &Connection) -> rusqlite::Result<Option<Times
         .map(|due| due.map(Timestamp))
 }
 
-/// Does what is due by `now`; answers the rows that changed, as they are after it.
-pub(super) fn run_due(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<JobRow>> {
-    let mut changed = expire(connection, now)?;
+/// A row that time changed, as it is now, and the state it was in.
+pub(super) type Changed = (JobState, JobRow);
+
+/// Does what is due by `now`; answers the rows that changed.
+pub(super) fn run_due(
+    connection: &Connection,
+    now: Timestamp,
+    retention: &Retention,
+) -> rusqlite::Result<Vec<Changed>> {
+    let mut changed = expire(connection, now, retention)?;
     changed.extend(promote(connection, now)?);
-    changed.extend(reclaim(connection, Reclaim::Expired, now)?);
+    changed.extend(reclaim(connection, Reclaim::Expired, now, retention)?);
     Ok(changed)
 }
 
-fn promote(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<JobRow>> {
+fn promote(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Changed>> {
     let mut rows = select(
         connection,
         concat!(
@@ -58,13 +66,15 @@ fn promote(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<JobR
     )?;
     for row in &mut rows {
         row.state = JobState::Queued;
-        connection.prepare_cached("UPDATE job SET state = 'queued' WHERE key = ?1")?.execute([row.id.key()])?;
+        connection
+            .prepare_cached("UPDATE job SET state = 'queued', lane = ?2 WHERE key = ?1")?
+            .execute([row.id.key(), row.lane().id().0])?;
     }
-    Ok(rows)
+    Ok(rows.into_iter().map(|row| (JobState::Scheduled, row)).collect())
 }
 
-fn expire(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<JobRow>> {
-    let mut rows = select(
+fn expire(connection: &Connection, now: Timestamp, retention: &Retention) -> rusqlite::Result<Vec<Changed>> {
+    let rows = select(
         connection,
         concat!(
             "SELECT ",
@@ -74,15 +84,22 @@ fn expire(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<JobRo
         ),
         now,
     )?;
-    for row in &mut rows {
-        retire(connection, row, JobState::Expired, None, now)?;
-    }
-    Ok(rows)
+    let expire = |mut row: JobRow| {
+        let before = row.state;
+        retire(connection, &mut row, JobState::Expired, None, now, retention)?;
+        Ok((before, row))
+    };
+    rows.into_iter().map(expire).collect()
 }
 
 /// Takes leases away from workers that did not renew them. It counts as an attempt, so that a job that kills its
 /// worker ends among the failed ones.
-pub(super) fn reclaim(connection: &Connection, why: Reclaim, now: Timestamp) -> rusqlite::Result<Vec<JobRow>> {
+pub(super) fn reclaim(
+    connection: &Connection,
+    why: Reclaim,
+    now: Timestamp,
+    retention: &Retention,
+) -> rusqlite::Result<Vec<Changed>> {
     let until = match why {
         Reclaim::Expired => now,
         Reclaim::Orphaned => Timestamp(i64::MAX),
@@ -100,15 +117,15 @@ pub(super) fn reclaim(connection: &Connection, why: Reclaim, now: Timestamp) -> 
         row.error = Some(lease_error(why));
         if row.cancel_requested {
             record_attempt(connection, row, AttemptOutcome::LeaseExpired, now)?;
-            retire(connection, row, JobState::Cancelled, None, now)?;
+            retire(connection, row, JobState::Cancelled, None, now, retention)?;
         } else if row.attempt < row.attempts_max {
             make_ready(connection, row, AttemptOutcome::LeaseExpired, now, true)?;
         } else {
             record_attempt(connection, row, AttemptOutcome::LeaseExpired, now)?;
-            retire(connection, row, JobState::Failed, None, now)?;
+            retire(connection, row, JobState::Failed, None, now, retention)?;
         }
     }
-    Ok(rows)
+    Ok(rows.into_iter().map(|row| (JobState::Leased, row)).collect())
 }
 
 /// Lets every lease run for its full length again, after a start: while the node was away nobody could renew, and its

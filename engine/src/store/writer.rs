@@ -2,27 +2,27 @@
 //!
 //! Claims are served at the end of a batch, inside its transaction. So a job that is enqueued while a worker waits is
 //! enqueued and claimed with one fsync, and so is a finish with the claim that follows it.
+//!
+//! What memory holds of the file (counts, ready lanes, who is counted by the gate) follows each change at once. When a
+//! change is undone, memory is stale, and is read from the file again before anything is claimed.
 
+mod acts;
+mod due;
 mod grants;
+mod memory;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use flowork_api_types::{
-    JobId, Timestamp,
-    engine::{FinishAnswer, RenewOutcome},
-    event::Event,
-    job::{AttemptOutcome, JobState},
-};
+use flowork_api_types::{BatchId, JobId, Timestamp, event::Event, job::JobState};
 use flowork_sqlite::{Applied, Store, StoreError};
+use memory::Leased;
 use rusqlite::Connection;
 
 use super::{
-    LEASE,
-    claims::{self, make_ready},
-    finish::{self, Finished, Table, find, retire, revive},
-    insert::{self, Keys},
-    read,
-    requests::{ActOutcome, Actor, Budget, Claimer, EnqueueOutcome, FinishRow, Grant, RenewRow, Request},
+    Budget, LEASE, batches,
+    insert::Keys,
+    ready::Ready,
+    requests::{Claimer, Grant, Reply, Request},
     rows::JobRow,
     shard::{Counts, ShardOptions, SharedCounts},
     transitions::{self, Reclaim},
@@ -31,6 +31,8 @@ use super::{
 /// The longest the writer sleeps towards a due time. The wall clock may be set or the machine may sleep meanwhile, and
 /// a waiting thread notices neither.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
+/// The same for old jobs that go, which is in no hurry.
+const PRUNE_SLEEP_MAX: Duration = Duration::from_mins(10);
 
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 type OwnedEvent = (Option<Arc<str>>, Event);
@@ -42,9 +44,19 @@ pub(super) struct ShardWriter {
     claimers: Vec<Claimer>,
     /// Index of the claimer that is served first next, so that they take turns.
     turn: usize,
-    committed: Counts,
+    counts: Counts,
+    queues: HashMap<Arc<str>, Counts>,
+    ready: Ready,
+    leased: HashMap<i64, Leased>,
+    /// Waiting jobs of this shard that the gate has counted.
+    waiting: i64,
+    /// Memory and file may disagree.
+    stale: bool,
     shared: Arc<SharedCounts>,
     next_due: Option<Timestamp>,
+    next_prune: Option<Timestamp>,
+    /// How far the wall clock is ahead of the steady one, in milliseconds.
+    wall_ahead_ms: i64,
     /// Claimed, but whoever wanted them has gone; released with the next batch.
     undelivered: Vec<(JobId, u32)>,
     batch: Batch,
@@ -52,19 +64,25 @@ pub(super) struct ShardWriter {
 
 #[derive(Default)]
 struct Batch {
-    counts: Counts,
-    /// Counts can't be trusted: a request was undone.
-    recount: bool,
-    /// The due time can't be trusted.
-    redue: bool,
     answers: Vec<Answer>,
     events: Vec<OwnedEvent>,
     cancels: Vec<JobId>,
     grants: Vec<(usize, Grant)>,
+    measured: Vec<(Arc<str>, Measured)>,
+    /// Batches of jobs of which one has ended.
+    batches: Vec<BatchId>,
     /// Of claimers that registered in this batch.
     joined: Vec<Arc<Budget>>,
     /// How many of the undelivered are released in it.
     released: usize,
+}
+
+/// What the measures of a queue count.
+enum Measured {
+    Enqueued,
+    Claimed(Duration),
+    /// Whether the job completed.
+    Ended(bool),
 }
 
 impl ShardWriter {
@@ -73,27 +91,38 @@ impl ShardWriter {
         options: ShardOptions,
         shared: Arc<SharedCounts>,
     ) -> rusqlite::Result<Self> {
-        read::touch(connection)?;
+        let now = options.clock.now();
+        memory::complete_lanes(connection)?;
         if options.local {
+            let retention = options.retention();
             let transaction = connection.unchecked_transaction()?;
-            while !transitions::reclaim(&transaction, Reclaim::Orphaned, options.clock.now())?.is_empty() {}
+            while !transitions::reclaim(&transaction, Reclaim::Orphaned, now, &retention)?.is_empty() {}
             transaction.commit()?;
         } else {
-            transitions::extend_leases(connection, Self::lease_end(options.clock.now()))?;
+            transitions::extend_leases(connection, Self::lease_end(now))?;
         }
-        let committed = read::count(connection)?;
-        shared.store(committed);
-        Ok(Self {
+        let mut writer = Self {
             keys: Keys::load(connection, options.number)?,
             claimers: Vec::new(),
             turn: 0,
-            committed,
+            counts: Counts::default(),
+            queues: HashMap::new(),
+            ready: Ready::new(options.number, Arc::clone(&options.gate)),
+            leased: HashMap::new(),
+            waiting: 0,
+            stale: true,
             shared,
-            next_due: transitions::next_due(connection)?,
+            next_due: None,
+            next_prune: None,
+            wall_ahead_ms: 0,
             undelivered: Vec::new(),
-            batch: Batch { counts: committed, ..Batch::default() },
+            batch: Batch::default(),
             options,
-        })
+        };
+        writer.wall_ahead_ms = writer.wall_ahead();
+        writer.read_memory(connection)?;
+        writer.shared.store(writer.counts);
+        Ok(writer)
     }
 
     fn now(&self) -> Timestamp {
@@ -102,143 +131,6 @@ impl ShardWriter {
 
     fn lease_end(now: Timestamp) -> Timestamp {
         Timestamp(now.as_millis() + LEASE.as_millis() as i64)
-    }
-
-    /// Notes that a job went from one state to another, for counts, timers and events.
-    fn moved(&mut self, from: Option<JobState>, row: &JobRow) {
-        if let Some(from) = from {
-            self.batch.counts.add(from, -1);
-        }
-        self.batch.counts.add(row.state, 1);
-        let due = match row.state {
-            JobState::Scheduled => Some(row.run_at),
-            JobState::Leased => row.lease_expires_at,
-            _ => None,
-        };
-        for due in [due, row.expires_at.filter(|_| row.attempt == 0 && !row.state.is_final())].into_iter().flatten() {
-            self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
-        }
-        self.batch.events.push((
-            Some(Arc::clone(&row.owner)),
-            Event::JobChanged {
-                job_id: row.id,
-                kind: row.kind.clone(),
-                queue: row.queue.clone(),
-                state: row.state,
-                attempt: row.attempt,
-            },
-        ));
-    }
-
-    fn enqueue(&mut self, connection: &Connection, job: &super::NewJob) -> rusqlite::Result<EnqueueOutcome> {
-        let now = self.now();
-        let outcome = insert::enqueue(connection, &mut self.keys, now, job)?;
-        if let EnqueueOutcome::Created(row) = &outcome {
-            self.moved(None, row);
-        }
-        Ok(outcome)
-    }
-
-    fn renew(&mut self, connection: &Connection, items: Vec<RenewRow>) -> rusqlite::Result<Vec<RenewOutcome>> {
-        let lease_end = Self::lease_end(self.now());
-        let mut outcomes = Vec::with_capacity(items.len());
-        for item in items {
-            let renewed = claims::renew(connection, &item, lease_end)?;
-            if renewed.owner.is_some()
-                && let Some(progress) = item.progress
-            {
-                let event = Event::JobProgress { job_id: item.id, progress };
-                self.batch.events.push((renewed.owner.clone(), event));
-            }
-            if !renewed.lines.is_empty() {
-                self.batch.events.push((renewed.owner, Event::JobLog { job_id: item.id, lines: renewed.lines }));
-            }
-            outcomes.push(renewed.outcome);
-        }
-        Ok(outcomes)
-    }
-
-    fn finish(&mut self, connection: &Connection, items: &[FinishRow]) -> rusqlite::Result<Vec<FinishAnswer>> {
-        let now = self.now();
-        let mut answers = Vec::with_capacity(items.len());
-        for item in items {
-            answers.push(match finish::finish(connection, item, now)? {
-                Finished::Moved(row, lines) => {
-                    if let Some(progress) = &item.progress {
-                        let event = Event::JobProgress { job_id: item.id, progress: progress.clone() };
-                        self.batch.events.push((Some(Arc::clone(&row.owner)), event));
-                    }
-                    if !lines.is_empty() {
-                        let event = Event::JobLog { job_id: item.id, lines };
-                        self.batch.events.push((Some(Arc::clone(&row.owner)), event));
-                    }
-                    self.moved(Some(JobState::Leased), &row);
-                    FinishAnswer::Accepted
-                }
-                Finished::Unchanged(answer) => answer,
-            });
-        }
-        Ok(answers)
-    }
-
-    fn release(&mut self, connection: &Connection, items: &[(JobId, u32)]) -> rusqlite::Result<()> {
-        let now = self.now();
-        for &(id, epoch) in items {
-            if let Some(mut row) = claims::held(connection, id, epoch)? {
-                if row.cancel_requested {
-                    claims::record_attempt(connection, &row, AttemptOutcome::Cancelled, now)?;
-                    retire(connection, &mut row, JobState::Cancelled, None, now)?;
-                } else {
-                    make_ready(connection, &mut row, AttemptOutcome::Released, now, false)?;
-                }
-                self.moved(Some(JobState::Leased), &row);
-            }
-        }
-        Ok(())
-    }
-
-    fn cancel(&mut self, connection: &Connection, id: JobId, actor: &Actor) -> rusqlite::Result<ActOutcome> {
-        let now = self.now();
-        if let Some(mut row) = find(connection, Table::Job, id)?.filter(|row| actor.may_see(&row.owner)) {
-            let from = row.state;
-            if from == JobState::Leased {
-                connection.prepare_cached("UPDATE job SET cancel_requested = 1 WHERE key = ?1")?.execute([id.key()])?;
-                self.batch.cancels.push(id);
-            } else {
-                retire(connection, &mut row, JobState::Cancelled, None, now)?;
-            }
-            self.moved(Some(from), &row);
-            return Ok(ActOutcome::Done);
-        }
-        Ok(match find(connection, Table::Finished, id)?.filter(|row| actor.may_see(&row.owner)) {
-            Some(row) => ActOutcome::InvalidState(row.state),
-            None => ActOutcome::NotFound,
-        })
-    }
-
-    fn requeue(
-        &mut self,
-        connection: &Connection,
-        id: JobId,
-        actor: &Actor,
-        full: bool,
-    ) -> rusqlite::Result<ActOutcome> {
-        let now = self.now();
-        if let Some(mut row) = find(connection, Table::Finished, id)?.filter(|row| actor.may_see(&row.owner)) {
-            if row.state == JobState::Completed {
-                return Ok(ActOutcome::InvalidState(row.state));
-            }
-            if full {
-                return Ok(ActOutcome::QueueFull);
-            }
-            revive(connection, &mut row, now)?;
-            self.moved(None, &row);
-            return Ok(ActOutcome::Done);
-        }
-        Ok(match find(connection, Table::Job, id)?.filter(|row| actor.may_see(&row.owner)) {
-            Some(row) => ActOutcome::InvalidState(row.state),
-            None => ActOutcome::NotFound,
-        })
     }
 
     /// Does one request.
@@ -271,16 +163,40 @@ impl ShardWriter {
                 let outcome = self.cancel(connection, id, &actor);
                 self.keep(outcome, reply)
             }
-            Request::Requeue { id, actor, full, reply } => {
-                let outcome = self.requeue(connection, id, &actor, full);
+            Request::Requeue { id, actor, reply } => {
+                let outcome = self.requeue(connection, id, &actor, None);
                 self.keep(outcome, reply)
+            }
+            Request::RequeueMany { ids, actor, to_queue, reply } => {
+                let outcome = self.requeue_many(connection, &ids, &actor, to_queue.as_deref());
+                self.keep(outcome, reply)
+            }
+            Request::Depths { reply } => {
+                let depths = self.depths();
+                self.keep(Ok(depths), reply)
+            }
+            Request::OpenBatch { batch, reply } => {
+                let outcome = batches::open(connection, &batch, self.now());
+                self.keep(outcome, reply)
+            }
+            Request::SealBatch { batch, jobs, reply } => {
+                let outcome = batches::seal(connection, batch, jobs);
+                self.keep(outcome, reply)
+            }
+            Request::CloseBatch { batch, callback, reply } => {
+                let outcome = batches::close(connection, batch, callback.as_ref(), self.now());
+                self.keep(outcome, reply)
+            }
+            Request::Opened(scopes) => {
+                self.ready.open(&scopes);
+                Applied::Keep
             }
             Request::Poke => Applied::Keep,
         }
     }
 
     /// Keeps an answer until the commit; an error undoes the request and answers at once what went wrong.
-    fn keep<T: Send + 'static>(&mut self, outcome: rusqlite::Result<T>, reply: super::requests::Reply<T>) -> Applied {
+    fn keep<T: Send + 'static>(&mut self, outcome: rusqlite::Result<T>, reply: Reply<T>) -> Applied {
         match outcome {
             Ok(value) => {
                 self.batch.answers.push(Box::new(move |committed| {
@@ -290,8 +206,6 @@ impl ShardWriter {
                 Applied::Keep
             }
             Err(error) => {
-                self.batch.recount = true;
-                self.batch.redue = true;
                 let error = StoreError::from(error);
                 let _ = reply.send(Err(error.clone()));
                 Applied::Undo(error)
@@ -299,23 +213,48 @@ impl ShardWriter {
         }
     }
 
-    fn run_due(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
-        if self.next_due.is_some_and(|due| due <= now) {
-            for row in transitions::run_due(connection, now)? {
-                // The row is as it is after the change, so what it was before is no longer there.
-                self.batch.recount = true;
-                self.moved(None, &row);
-            }
-            self.batch.redue = true;
+    /// Notes that a job went from one state to another: for counts, lanes, limits, timers and events.
+    fn moved(&mut self, connection: &Connection, from: Option<JobState>, row: &JobRow) -> rusqlite::Result<()> {
+        match from {
+            Some(JobState::Queued) => self.ready.remove(connection, row.lane().id(), row.run_at, row.id.key())?,
+            Some(JobState::Leased) if row.state != JobState::Leased => self.leave_gate(row.id.key()),
+            _ => {}
         }
-        if self.batch.redue {
-            self.next_due = transitions::next_due(connection)?;
+        match row.state {
+            JobState::Queued => self.ready.add(&row.lane(), row.run_at, row.id.key()),
+            state if state.is_final() => self.ended(row),
+            _ => {}
         }
-        if self.batch.recount {
-            self.batch.counts = read::count(connection)?;
-            self.batch.recount = false;
+        let due = match row.state {
+            JobState::Scheduled => Some(row.run_at),
+            JobState::Leased => row.lease_expires_at,
+            _ => None,
+        };
+        for due in [due, row.expires_at.filter(|_| row.attempt == 0 && !row.state.is_final())].into_iter().flatten() {
+            self.due_at(due);
         }
+        self.count(&row.queue, from, row.state);
+        self.tell(row.id, Arc::clone(&row.owner), &row.kind, &row.queue, row.state, row.attempt);
         Ok(())
+    }
+
+    fn ended(&mut self, row: &JobRow) {
+        if let Some(key) = &row.unique_key {
+            self.options.gate.drop_unique(&row.owner, key, row.id);
+        }
+        self.batch.batches.extend(row.batch);
+        let ended_at = row.finished_at.unwrap_or(row.created_at);
+        let prune_at = self.options.retention().until(&row.kind, row.created_at, ended_at);
+        self.next_prune = Some(self.next_prune.map_or(prune_at, |next| next.min(prune_at)));
+    }
+
+    fn due_at(&mut self, due: Timestamp) {
+        self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+    }
+
+    fn tell(&mut self, id: JobId, owner: Arc<str>, kind: &str, queue: &str, state: JobState, attempt: u16) {
+        let event = Event::JobChanged { job_id: id, kind: kind.to_owned(), queue: queue.to_owned(), state, attempt };
+        self.batch.events.push((Some(owner), event));
     }
 }
 
@@ -329,11 +268,15 @@ impl Store for ShardWriter {
     type Request = Request;
 
     fn apply(&mut self, connection: &Connection, request: Request) -> Applied {
-        let (events, cancels) = (self.batch.events.len(), self.batch.cancels.len());
+        let Batch { events, cancels, measured, batches, .. } = &self.batch;
+        let before = (events.len(), cancels.len(), measured.len(), batches.len());
         let applied = self.run(connection, request);
         if matches!(applied, Applied::Undo(_)) {
-            self.batch.events.truncate(events);
-            self.batch.cancels.truncate(cancels);
+            self.stale = true;
+            self.batch.events.truncate(before.0);
+            self.batch.cancels.truncate(before.1);
+            self.batch.measured.truncate(before.2);
+            self.batch.batches.truncate(before.3);
         }
         applied
     }
@@ -351,34 +294,49 @@ impl Store for ShardWriter {
                 drop(reply.send(Err(error)));
             }
             Request::Cancel { reply, .. } | Request::Requeue { reply, .. } => drop(reply.send(Err(error))),
-            Request::Claim { reply, .. } => drop(reply.send(Err(error))),
+            Request::RequeueMany { reply, .. } => drop(reply.send(Err(error))),
+            Request::Depths { reply } => drop(reply.send(Err(error))),
+            Request::Claim { reply, .. }
+            | Request::OpenBatch { reply, .. }
+            | Request::SealBatch { reply, .. }
+            | Request::CloseBatch { reply, .. } => drop(reply.send(Err(error))),
+            Request::Opened(scopes) => self.ready.open(&scopes),
             Request::Poke => {}
         }
     }
 
     fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.claimers.retain(|claimer| !claimer.budget.is_closed() && !claimer.sink.is_closed());
+        if self.stale {
+            self.read_memory(connection)?;
+        }
         if !self.undelivered.is_empty() {
             let items = self.undelivered.clone();
             self.release(connection, &items)?;
             self.batch.released = items.len();
         }
         let now = self.now();
+        self.watch_clock(connection, now)?;
         self.run_due(connection, now)?;
         self.grant(connection, now)
     }
 
     fn committed(&mut self, _: &Connection, outcome: Result<(), StoreError>) {
-        let Batch { counts, answers, events, cancels, grants, joined, released, .. } = std::mem::take(&mut self.batch);
+        let Batch { answers, events, cancels, grants, measured, batches, joined, released } =
+            std::mem::take(&mut self.batch);
         match &outcome {
             Ok(()) => {
-                self.committed = counts;
-                self.shared.store(counts);
+                self.shared.store(self.counts);
                 self.undelivered.drain(..released);
                 self.deliver(grants);
-                for id in cancels {
-                    // No local pool listens for an external engine's jobs.
-                    let _ = self.options.cancels.send(id);
+                self.measure(measured);
+                for cancel in cancels {
+                    // Nobody listens while the node stops.
+                    let _ = self.options.cancels.send(cancel);
+                }
+                for batch in batches {
+                    // The same.
+                    let _ = self.options.batches.send(batch);
                 }
                 self.options.events.publish_all(events);
             }
@@ -390,11 +348,11 @@ impl Store for ShardWriter {
                 }
                 // They are told that they are not registered, and try again.
                 self.claimers.retain(|claimer| !joined.iter().any(|budget| Arc::ptr_eq(budget, &claimer.budget)));
+                self.stale = true;
                 // What was due or ready still is.
                 self.next_due = Some(self.now());
             }
         }
-        self.batch.counts = self.committed;
         for answer in answers {
             answer(outcome.clone());
         }
@@ -404,8 +362,11 @@ impl Store for ShardWriter {
         if !self.undelivered.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = self.next_due?;
-        let wait = (due.as_millis() - self.now().as_millis()).max(0) as u64;
-        Some(Duration::from_millis(wait).min(SLEEP_MAX))
+        let now = self.now();
+        let wait = |at: Timestamp| Duration::from_millis((at.as_millis() - now.as_millis()).max(0).unsigned_abs());
+        let due = self.next_due.into_iter().chain(self.ready.opens_at()).min();
+        let due = due.map(|due| wait(due).min(SLEEP_MAX));
+        let prune = self.next_prune.map(|due| wait(due).min(PRUNE_SLEEP_MAX));
+        due.into_iter().chain(prune).min()
     }
 }

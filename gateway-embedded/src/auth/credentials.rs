@@ -49,6 +49,11 @@ impl Person {
         }
     }
 
+    /// How this person stands, as far as permissions care.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing::Person(self.role)
+    }
+
     /// Whether an event about a job of `owner` is for this person.
     pub(crate) fn sees(&self, owner: Option<&str>) -> bool {
         self.caller().sees_all || owner.is_none_or(|owner| owner == &*self.subject)
@@ -75,7 +80,7 @@ impl Identity {
     fn standing(&self) -> Standing {
         match self {
             Self::Nobody => Standing::Nobody,
-            Self::Person(person) => Standing::Person(person.role),
+            Self::Person(person) => person.standing(),
             Self::Engine(_) => Standing::Engine,
         }
     }

@@ -13,6 +13,8 @@ pub enum Permission {
     Read,
     /// Enqueuing, cancelling and requeuing jobs.
     JobsWrite,
+    /// Deciding about the work of all: queues, limits, drain.
+    Operate,
     /// An engine's own calls about its own jobs.
     EngineCall,
     /// What changes who may do what.
@@ -32,8 +34,15 @@ pub enum Standing {
 
 impl Permission {
     /// All permissions.
-    pub const ALL: [Self; 6] =
-        [Self::Public, Self::SignedIn, Self::Read, Self::JobsWrite, Self::EngineCall, Self::OwnerOnly];
+    pub const ALL: [Self; 7] = [
+        Self::Public,
+        Self::SignedIn,
+        Self::Read,
+        Self::JobsWrite,
+        Self::Operate,
+        Self::EngineCall,
+        Self::OwnerOnly,
+    ];
 
     /// Whether a caller of this standing may pass.
     pub const fn allows(self, standing: Standing) -> bool {
@@ -41,10 +50,11 @@ impl Permission {
             (Self::Public, _)
             | (Self::SignedIn | Self::Read, Standing::Person(_))
             | (Self::JobsWrite, Standing::Person(Role::Owner | Role::Operator | Role::Member))
+            | (Self::Operate, Standing::Person(Role::Owner | Role::Operator))
             | (Self::EngineCall, Standing::Engine)
             | (Self::OwnerOnly, Standing::Person(Role::Owner)) => true,
             (
-                Self::SignedIn | Self::Read | Self::JobsWrite | Self::EngineCall | Self::OwnerOnly,
+                Self::SignedIn | Self::Read | Self::JobsWrite | Self::Operate | Self::EngineCall | Self::OwnerOnly,
                 Standing::Nobody | Standing::Person(_) | Standing::Engine,
             ) => false,
         }
@@ -57,6 +67,7 @@ impl Permission {
             Self::SignedIn => "signed_in",
             Self::Read => "read",
             Self::JobsWrite => "jobs_write",
+            Self::Operate => "operate",
             Self::EngineCall => "engine_call",
             Self::OwnerOnly => "owner_only",
         }

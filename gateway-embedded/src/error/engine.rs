@@ -5,9 +5,11 @@ use std::time::Duration;
 use flowork_api_types::JobId;
 use flowork_engine::jobs::{
     act::ActionError,
+    batch::BatchLookupError,
     enqueue::EnqueueError,
     lease::EngineCallError,
     query::{JobLookupError, ListError},
+    redrive::RedriveError,
 };
 use http::StatusCode;
 use serde_json::json;
@@ -18,8 +20,12 @@ impl From<EnqueueError> for ApiError {
     fn from(error: EnqueueError) -> Self {
         let message = error.to_string();
         match error {
-            EnqueueError::UnknownKind { nearest, .. } => {
+            EnqueueError::UnknownKind { kind, nearest } => {
                 let hint = match nearest.as_slice() {
+                    // It is there for the asking, and nowhere to be seen until then.
+                    _ if kind == "command.run" => "the owner turns it on: commands.enabled = true and a list of \
+                                                   commands.programs in config.toml, then a restart"
+                        .to_owned(),
                     [] => "GET /v1/kinds lists every kind".to_owned(),
                     near => format!("did you mean {}? GET /v1/kinds lists every kind", near.join(" or ")),
                 };
@@ -47,6 +53,7 @@ impl From<EnqueueError> for ApiError {
             EnqueueError::UnknownEngine { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message).hint("GET /v1/engines lists the engines")
             }
+            EnqueueError::UniqueKeyHeld { holder } => unique_key_held(holder, message),
             EnqueueError::KindUnavailable { .. } => Self::new(StatusCode::CONFLICT, "KIND_UNAVAILABLE", message)
                 .hint("leave engine_id out to let the node pick, or see GET /v1/kinds for who runs the kind"),
             EnqueueError::QueueFull { retry_after, .. } => queue_full(message, retry_after),
@@ -92,9 +99,29 @@ impl From<ActionError> for ApiError {
             ActionError::InvalidState { state, .. } => {
                 Self::new(StatusCode::CONFLICT, "INVALID_STATE", message).details(json!({"state": state}))
             }
+            ActionError::UniqueKeyHeld { holder, .. } => unique_key_held(holder, message),
             ActionError::QueueFull { retry_after, .. } => queue_full(message, retry_after),
             ActionError::Corrupt { job_id, .. } => job_corrupt(job_id, message),
             ActionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RedriveError> for ApiError {
+    fn from(error: RedriveError) -> Self {
+        match error {
+            RedriveError::InvalidFields { errors } => Self::validation(&errors),
+            RedriveError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BatchLookupError> for ApiError {
+    fn from(error: BatchLookupError) -> Self {
+        let message = error.to_string();
+        match error {
+            BatchLookupError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "BATCH_NOT_FOUND", message),
+            BatchLookupError::Store(error) => error.into(),
         }
     }
 }
@@ -118,6 +145,12 @@ fn job_corrupt(job_id: JobId, message: String) -> ApiError {
     tracing::error!(%job_id, message, "a stored job failed its hash");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "JOB_CORRUPT", message)
         .hint("the disk returned other data than was written; check the disk, and restore a snapshot")
+}
+
+fn unique_key_held(holder: JobId, message: String) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, "UNIQUE_KEY_HELD", message)
+        .details(json!({"job_id": holder}))
+        .hint("wait for the end of that job or cancel it, or leave unique_key out")
 }
 
 fn queue_full(message: String, retry_after: Duration) -> ApiError {

@@ -6,7 +6,8 @@ use axum::{Json, extract::State};
 use flowork_api_types::node::Status;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::app::AppState;
+use super::drain;
+use crate::{app::AppState, auth::credentials::Person};
 
 /// Describes the node: where it is, how it is, what to know about it.
 #[utoipa::path(
@@ -15,10 +16,12 @@ use crate::app::AppState;
     tag = "node",
     responses((status = 200, description = "The node", body = Status))
 )]
-pub(crate) async fn status(State(app): State<AppState>) -> Json<Status> {
+pub(crate) async fn status(State(app): State<AppState>, person: Person) -> Json<Status> {
     let node = &app.state.node;
     // Reading the process table can block, on some systems for milliseconds.
     let memory_bytes = tokio::task::spawn_blocking(memory_bytes).await.unwrap_or_default();
+    let mut notices = node.notices.read().unwrap_or_else(PoisonError::into_inner).clone();
+    notices.extend(app.state.engines.notices());
     Json(Status {
         version: node.version.clone(),
         url: app.base_url.clone(),
@@ -27,9 +30,10 @@ pub(crate) async fn status(State(app): State<AppState>) -> Json<Status> {
         data_dir: node.data_dir.display().to_string(),
         vault: node.vault.clone(),
         draining: app.state.engines.is_draining(),
+        drain: drain::describe(&app, &person),
         memory_bytes,
         engines: app.state.engines.list(),
-        notices: node.notices.read().unwrap_or_else(PoisonError::into_inner).clone(),
+        notices,
     })
 }
 

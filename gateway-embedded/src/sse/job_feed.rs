@@ -117,6 +117,7 @@ impl JobFeed {
             | Event::KindsChanged
             | Event::EnginesChanged
             | Event::QueuesChanged
+            | Event::Autoscaled(_)
             | Event::SchedulesChanged => {}
         }
     }

@@ -35,7 +35,11 @@ async fn the_served_document_lists_exactly_the_routes_with_their_permissions() {
             let scheme = match route.permission {
                 Permission::Public => "none",
                 Permission::EngineCall => "engineToken",
-                Permission::SignedIn | Permission::Read | Permission::JobsWrite | Permission::OwnerOnly => "bearer",
+                Permission::SignedIn
+                | Permission::Read
+                | Permission::JobsWrite
+                | Permission::Operate
+                | Permission::OwnerOnly => "bearer",
             };
             format!("{} {} {scheme}", route.method, route.path)
         })

@@ -13,6 +13,7 @@ use flowork_api_types::{Timestamp, auth::Role, engine::EngineLocation};
 use flowork_control::ControlStore;
 use flowork_engine::{Clock, EngineSpec, Engines, EnginesOptions, KindRegistry};
 use flowork_gateway::{GatewayHandle, GatewayOptions, GatewayState, NodeFacts, TokenKeys};
+use flowork_schedules::Schedules;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
@@ -59,8 +60,11 @@ impl Gateway {
                     shards: local.shards,
                 }],
                 workers: 2,
+                autoscale: None,
+                draining: false,
                 queue_hard_cap: 10_000,
                 clock: clock.clone(),
+                retention: flowork_engine::Retention::default(),
             },
             kinds,
         )
@@ -76,7 +80,8 @@ impl Gateway {
             started_at: Timestamp(0),
             notices: Arc::new(RwLock::default()),
         };
-        let state = GatewayState { engines, control, tokens, clock, node };
+        let schedules = Schedules::start(control.clone(), engines.clone(), clock.clone());
+        let state = GatewayState { engines, schedules, control, tokens, clock, node };
         let mut options = GatewayOptions::new("127.0.0.1:0".parse().unwrap());
         change(&mut options);
         let bound = flowork_gateway::bind(options).await.unwrap();

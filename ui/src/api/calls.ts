@@ -53,3 +53,4 @@ export function listKinds(signal: AbortSignal) {
 export function getStatus(signal: AbortSignal) {
   return body(node.GET("/v1/status", { signal }));
 }
+export * from "./pending";

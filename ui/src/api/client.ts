@@ -20,6 +20,12 @@ export const fetchAsUser = authorizedFetch(session, (...request) => fetch(...req
 /** The node's HTTP surface, typed by its OpenAPI document. */
 export const node = createClient<paths>({ baseUrl: platform.nodeUrl(), fetch: fetchAsUser });
 
+/** Waits for a success that has no body, and throws an [`ApiError`] for everything else. */
+export async function done(call: Promise<{ error?: unknown; response: Response }>): Promise<void> {
+  const { error, response } = await call;
+  if (!response.ok) throw new ApiError(response.status, error, response.headers);
+}
+
 /** Gives the body of a success and throws an [`ApiError`] for everything else. */
 export async function body<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call;

@@ -1,4 +1,5 @@
 import type { components } from "./__generated__/schema";
+import type { JobMore } from "./pending";
 
 type Schemas = components["schemas"];
 
@@ -7,7 +8,7 @@ export type BrokenModule = Schemas["BrokenModule"];
 export type Engine = Schemas["Engine"];
 export type EnqueueRequest = Schemas["EnqueueRequest"];
 export type FieldError = Schemas["FieldError"];
-export type Job = Schemas["Job"];
+export type Job = Schemas["Job"] & JobMore;
 export type JobAction = Schemas["JobAction"];
 export type JobError = Schemas["JobError"];
 export type JobList = Schemas["JobList"];
@@ -50,3 +51,4 @@ export function isFinal(state: JobState): boolean {
       return true;
   }
 }
+export type * from "./pending";

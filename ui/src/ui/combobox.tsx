@@ -28,6 +28,8 @@ export function Combobox({ label, value, options, onChange, placeholder, hint, e
   const [active, setActive] = useState(0);
   const open = search !== undefined;
   const found = options.filter((option) => matches(option, search ?? ""));
+  // There may be hundreds, such as of time zones: none is drawn before somebody looks.
+  const shownOptions = open ? found : [];
   const shown = Math.min(active, Math.max(0, found.length - 1));
 
   function choose(option: Option | undefined) {
@@ -90,7 +92,7 @@ export function Combobox({ label, value, options, onChange, placeholder, hint, e
           hidden={!open}
           className="scroll-thin absolute z-20 mt-1.5 max-h-80 w-full overflow-y-auto rounded-xl border border-line-strong bg-panel p-1 shadow-raised"
         >
-          {found.map((option, index) => (
+          {shownOptions.map((option, index) => (
             // The keyboard reaches the options through the input, which keeps the focus.
             // eslint-disable-next-line jsx-a11y/click-events-have-key-events
             <div
@@ -111,7 +113,7 @@ export function Combobox({ label, value, options, onChange, placeholder, hint, e
               <span className="block text-[12.5px] leading-snug text-ink-faint">{option.detail}</span>
             </div>
           ))}
-          {found.length === 0 && (
+          {open && found.length === 0 && (
             <p className="px-3 py-2 text-ink-faint">
               Nothing matches “{search}”.
             </p>

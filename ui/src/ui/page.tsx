@@ -20,7 +20,7 @@ export function Page({ title, tabTitle, detail, actions, children }: PageProps) 
       <div className="mb-5 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
         <div className="min-w-0 space-y-1">
           <h1 className="text-xl font-semibold [overflow-wrap:anywhere]">{title}</h1>
-          {detail !== undefined && <div className="text-ink-soft">{detail}</div>}
+          {detail !== undefined && <div className="max-w-2xl text-ink-soft">{detail}</div>}
         </div>
         {actions !== undefined && <div className="flex flex-wrap items-center gap-2">{actions}</div>}
       </div>

@@ -2,6 +2,7 @@
 
 mod list;
 mod run;
+mod token;
 
 use clap::Subcommand;
 use flowork_node::Flags;
@@ -13,6 +14,8 @@ use crate::{args::load_config, client::Client, exit::Failure, output::Format};
 pub(crate) enum Command {
     /// Run jobs for a node elsewhere, until told to stop
     Run(run::Args),
+    /// Put the token of this host's engine in the vault; it is asked for, or read from standard input
+    SetToken,
     /// List the engines of the running node
     List,
     /// Add an engine that runs elsewhere, and print its token, once
@@ -25,6 +28,7 @@ pub(crate) enum Command {
 pub(super) async fn run(command: Command, flags: &Flags, format: Format) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, flags, format).await,
+        Command::SetToken => token::set(&load_config(flags)?, format),
         Command::List => list::list(&Client::connect(&load_config(flags)?)?, format).await,
         Command::Create { name } => list::create(name, &Client::connect(&load_config(flags)?)?, format).await,
     }

@@ -1,11 +1,14 @@
 //! `flowork job …`
 
-mod act;
+mod cancel;
 mod enqueue;
 mod follow;
 mod get;
 mod list;
+mod requeue;
 mod wait;
+
+pub(crate) use enqueue::read_payload;
 
 use clap::Subcommand;
 use flowork_api_types::{
@@ -36,11 +39,8 @@ pub(crate) enum Command {
         /// The job
         id: JobId,
     },
-    /// Run a job again that ended
-    Requeue {
-        /// The job
-        id: JobId,
-    },
+    /// Run jobs again that ended: those that are named, or all that match
+    Requeue(requeue::Args),
     /// Wait for a job's end and show its result
     Wait(wait::Args),
     /// Show what a job wrote to its log
@@ -52,8 +52,8 @@ pub(super) async fn run(command: Command, client: &Client, format: Format) -> Re
         Command::Enqueue(args) => enqueue::run(args, client, format).await,
         Command::Get { id } => get::run(id, client, format).await,
         Command::List(args) => list::run(args, client, format).await,
-        Command::Cancel { id } => act::cancel(id, client, format).await,
-        Command::Requeue { id } => act::requeue(id, client, format).await,
+        Command::Cancel { id } => cancel::run(id, client, format).await,
+        Command::Requeue(args) => requeue::run(args, client, format).await,
         Command::Wait(args) => wait::run(args, client, format).await,
         Command::Logs(args) => follow::run(args, client, format).await,
     }

@@ -1,22 +1,24 @@
-//! `flowork provider set-key`
+//! `flowork provider`
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
-use flowork_node::Config;
+use flowork_node::{Config, config::Api};
 use flowork_vault::{Secret, Vault, provider_item};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     exit::{Exit, Failure},
-    output::Format,
+    output::{Format, table},
 };
 
 /// Longer than any key of a provider.
 const KEY_BYTES_MAX: u64 = 8 << 10;
 
-/// Set keys of language model providers
+/// Show providers of language models and set their keys
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// Every provider of config.toml, and whether the vault holds a key of it
+    List,
     /// Put a provider's API key in the vault; the key is asked for, or read from standard input
     SetKey {
         /// The provider, as under [providers.NAME] in config.toml
@@ -31,6 +33,7 @@ pub(crate) enum Command {
 
 pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(), Failure> {
     match command {
+        Command::List => list(config, format),
         Command::SetKey { name } => set_key(&name, config, format),
         Command::DeleteKey { name } => {
             let item = provider_item(&name);
@@ -38,6 +41,51 @@ pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(
             format.print(&json!({"deleted": item}), |_| format!("The vault holds no key of {name} any more."))
         }
     }
+}
+
+/// What is configured; keys are told of, not told.
+fn list(config: &Config, format: Format) -> Result<(), Failure> {
+    let vault = match Vault::open(config.vault_options()) {
+        Ok(vault) => Some(vault),
+        Err(flowork_vault::OpenError::NoVault(_)) => None,
+        Err(error) => return Err(Failure::from_error(Exit::Refused, "VAULT", &error).hint(error.hint())),
+    };
+    let mut providers = Vec::new();
+    for (name, provider) in &config.providers {
+        let key = vault.as_ref().map(|vault| vault.get(&provider_item(name))).transpose();
+        let key = key.map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error))?.flatten();
+        providers.push(json!({
+            "name": name,
+            "default": *name == config.default_provider,
+            "api": match provider.api { Api::OpenAi => "openai", Api::Anthropic => "anthropic" },
+            "base_url": provider.base_url,
+            "model": provider.model,
+            "embed_model": provider.embed_model,
+            "has_key": key.is_some(),
+            "fallback": provider.fallback,
+            "max_retries": provider.max_retries,
+            "concurrency": provider.concurrency,
+            "requests_per_minute": provider.requests_per_minute,
+        }));
+    }
+    format.print(&json!({"providers": providers}), |_| {
+        table(&["NAME", "API", "ADDRESS", "MODEL", "KEY", "FALLBACK"], &providers.iter().map(row).collect::<Vec<_>>())
+    })
+}
+
+fn row(provider: &Value) -> Vec<String> {
+    let text = |name: &str| provider[name].as_str().unwrap_or("-").to_owned();
+    let fallback: Vec<_> =
+        provider["fallback"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
+    let is_default = if provider["default"] == true { " (default)" } else { "" };
+    vec![
+        format!("{}{is_default}", text("name")),
+        text("api"),
+        text("base_url"),
+        text("model"),
+        if provider["has_key"] == true { "in the vault" } else { "-" }.to_owned(),
+        if fallback.is_empty() { "-".to_owned() } else { fallback.join(", ") },
+    ]
 }
 
 fn set_key(name: &str, config: &Config, format: Format) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use flowork_api_types::node::{Notice, Status};
 
+use super::drain::describe as describe_drain;
 use crate::{client::Client, exit::Failure, output::Format};
 
 pub(super) async fn run(client: &Client, format: Format) -> Result<(), Failure> {
@@ -13,16 +14,18 @@ pub(super) async fn run(client: &Client, format: Format) -> Result<(), Failure> 
 
 fn describe(status: &Status) -> String {
     let mut text = format!(
-        "flowork {} at {} (pid {}){}\nsince     {}\ndata      {}\nvault     {}\nmemory    {} MiB",
+        "flowork {} at {} (pid {})\nsince     {}\ndata      {}\nvault     {}\nmemory    {} MiB",
         status.version,
         status.url,
         status.pid,
-        if status.draining { ", draining" } else { "" },
         status.started_at,
         status.data_dir,
         status.vault,
         status.memory_bytes >> 20,
     );
+    if status.drain.on {
+        let _ = write!(text, "\ndrain     {}", describe_drain(&status.drain));
+    }
     for engine in &status.engines {
         let _ = write!(
             text,

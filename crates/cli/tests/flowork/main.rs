@@ -6,6 +6,7 @@ mod config;
 mod engine;
 mod jobs;
 mod modules;
+mod policies;
 mod serve;
 mod token;
 mod world;

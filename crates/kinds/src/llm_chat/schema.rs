@@ -2,27 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::provider::Providers;
+use crate::llm::Providers;
 
 pub(super) fn schema(providers: &Providers) -> Value {
-    let names: Vec<&str> = providers.names().collect();
-    let mut provider = json!({
-        "type": "string", "title": "Provider",
-        "description": "A name from providers in config.toml."
-    });
-    if let Some(name) = providers.default_name() {
-        provider["default"] = name.into();
-    }
-    if !names.is_empty() {
-        provider["examples"] = json!(names);
-    }
-    let mut model = json!({
-        "type": "string", "title": "Model", "minLength": 1, "maxLength": 200,
-        "description": "As the provider names it; the one of the provider's configuration, if left empty."
-    });
-    if let Some(name) = providers.default_model() {
-        model["examples"] = json!([name]);
-    }
+    let model = providers.default_provider().and_then(|provider| provider.options.model.as_deref());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -41,8 +24,9 @@ pub(super) fn schema(providers: &Providers) -> Value {
                 },
                 "examples": [[{"role": "user", "content": "Say hello in five languages."}]]
             },
-            "provider": provider,
-            "model": model,
+            "provider": providers.provider_schema(),
+            "model": Providers::model_schema(model),
+            "fallback": Providers::fallback_schema(),
             "temperature": {
                 "type": "number", "title": "Temperature", "minimum": 0, "maximum": 2,
                 "description": "0 is sober, 1 is lively."
@@ -61,7 +45,7 @@ pub(super) fn schema(providers: &Providers) -> Value {
             "seed": {"type": "integer", "title": "Seed", "description": "The same seed gives the same answer, where the provider can."},
             "response_format": {
                 "type": "object", "title": "Format of the answer", "examples": [{"type": "json_object"}],
-                "description": "As the provider documents it."
+                "description": "As the provider documents it. Anthropic has none."
             }
         }
     })

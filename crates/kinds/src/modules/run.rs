@@ -17,12 +17,15 @@ use tokio::{
 
 use super::{
     ModuleOptions,
+    environment::environment,
     lines::{LineError, Lines, Overlong},
     manifest::Manifest,
-    process::{Pipes, Process},
     protocol::{Line, ModuleError, ModuleRequest, Policy, log_level},
 };
-use crate::failure::ended;
+use crate::{
+    failure::ended,
+    process::{Pipes, Process, Start, describe, signal},
+};
 
 /// A line that carries a result: as long as a result may be, and what is around it.
 const RESULT_LINE_BYTES_MAX: usize = (1 << 20) + (16 << 10);
@@ -68,8 +71,14 @@ impl Module {
                 None => failure,
             }
         })?;
-        Process::start(&program, &self.manifest.entry.command[1..], &self.folder)
-            .map_err(|error| not_started(&program.display().to_string(), &error))
+        let start = Start {
+            program: &program,
+            called: None,
+            args: &self.manifest.entry.command[1..],
+            folder: &self.folder,
+            environment: environment(),
+        };
+        Process::start(start).map_err(|error| not_started(&program.display().to_string(), &error))
     }
 
     fn request(&self, context: &JobContext, work_dir: &std::path::Path) -> Vec<u8> {
@@ -346,6 +355,7 @@ fn reported(error: ModuleError) -> JobFailure {
         },
         retryable: error.retryable,
         retry_after: None,
+        throttle: None,
     }
 }
 
@@ -364,22 +374,4 @@ fn not_started(program: &str, error: &io::Error) -> JobFailure {
         }
         _ => JobFailure::retryable("MODULE_NOT_STARTED", format!("the program {program} can't be started: {error}")),
     }
-}
-
-fn describe(status: ExitStatus) -> String {
-    match (status.code(), signal(status)) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "an unknown status".to_owned(),
-    }
-}
-
-#[cfg(unix)]
-fn signal(status: ExitStatus) -> Option<i32> {
-    std::os::unix::process::ExitStatusExt::signal(&status)
-}
-
-#[cfg(not(unix))]
-fn signal(_: ExitStatus) -> Option<i32> {
-    None
 }

@@ -35,10 +35,14 @@ impl Reader<'_> {
             let key =
                 if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
             match (settings::find(&key), value.get_ref()) {
+                (Some(setting), DeValue::Table(inner)) if setting.takes_dotted_names() => {
+                    self.walk(&key, inner, into)?;
+                }
                 (Some(setting), _) if !setting.in_file => {
                     return Err(ConfigError::NotInFile { place, key: setting.key });
                 }
                 (Some(setting), found) => match setting.kind.parse_toml(found) {
+                    Some(value) if setting.is_called(&key) => into.push((setting.key.to_owned(), value, place)),
                     Some(value) => into.push((key, value, place)),
                     None => {
                         let found = self.text[value.span()].chars().take(60).collect();

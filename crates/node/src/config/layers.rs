@@ -1,12 +1,15 @@
 //! The layers of settings, each over the one before, and what they come to.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, thread, time::Duration};
 
 use flowork_api_types::node::Notice;
+use flowork_engine::{AutoscaleOptions, Retention};
 use flowork_vault::VaultChoice;
 
 use super::{
-    Config, ConfigError, Flags, Place, ProviderConfig, ShownSetting, settings,
+    Config, ConfigError, Flags, Place, ShownSetting,
+    duration::parse_duration,
+    settings,
     value::{self, Value},
 };
 
@@ -65,7 +68,7 @@ impl Values {
     pub(super) fn text(&self, key: &str) -> Option<String> {
         match &self.0.get(key)?.0 {
             Value::Text(text) => Some(text.clone()),
-            Value::Integer(_) | Value::List(_) => None,
+            Value::Integer(_) | Value::Decimal(_) | Value::Boolean(_) | Value::List(_) => None,
         }
     }
 
@@ -76,6 +79,13 @@ impl Values {
         }
     }
 
+    fn decimal(&self, key: &str) -> f64 {
+        match self.0.get(key) {
+            Some((Value::Decimal(number), _)) => *number,
+            _ => unreachable!("{key} is a number with a default in the table of settings"),
+        }
+    }
+
     fn list(&self, key: &str) -> Vec<String> {
         match self.0.get(key) {
             Some((Value::List(items), _)) => items.clone(),
@@ -83,7 +93,7 @@ impl Values {
         }
     }
 
-    fn place(&self, key: &str) -> Place {
+    pub(super) fn place(&self, key: &str) -> Place {
         self.0.get(key).map_or(Place::Default, |(_, place)| place.clone())
     }
 
@@ -97,17 +107,37 @@ impl Values {
         }
     }
 
-    fn providers(&self) -> Result<BTreeMap<String, ProviderConfig>, ConfigError> {
-        let mut providers = BTreeMap::new();
-        for (key, (_, place)) in self.0.range("providers.".to_owned().."providers/".to_owned()) {
-            let Some((name, _)) = key["providers.".len()..].rsplit_once('.') else { continue };
-            let base_url = self.text(&format!("providers.{name}.base_url"));
-            let base_url = base_url
-                .ok_or_else(|| ConfigError::ProviderWithoutUrl { place: place.clone(), name: name.to_owned() })?;
-            let model = self.text(&format!("providers.{name}.model"));
-            providers.insert(name.to_owned(), ProviderConfig { base_url, model });
+    /// How many workers there are at the start, and how their number changes: not at all where it is set.
+    fn workers(&self) -> Result<(u32, Option<AutoscaleOptions>), ConfigError> {
+        if self.0.contains_key("workers") {
+            return Ok((self.integer("workers") as u32, None));
         }
-        Ok(providers)
+        let options = AutoscaleOptions {
+            target_latency: Duration::from_secs_f64(self.decimal("slo_target_latency")),
+            headroom_factor: self.decimal("headroom_factor"),
+            workers_min: self.integer("core_min_workers") as u32,
+            workers_max: self.integer("core_max_workers") as u32,
+        };
+        if options.workers_min > options.workers_max {
+            return Err(ConfigError::WrongValue {
+                place: self.place("core_min_workers"),
+                key: "core_min_workers".to_owned(),
+                expected: format!("no more than core_max_workers, which is {}", options.workers_max),
+                found: options.workers_min.to_string(),
+            });
+        }
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = (cores as u32).clamp(options.workers_min, options.workers_max);
+        Ok((workers, Some(options)))
+    }
+
+    fn retention(&self) -> Retention {
+        let duration = |key: &str| self.text(key).and_then(|text| parse_duration(&text).ok()).expect("durations were checked");
+        let kinds = self.0.range("retention.kinds.".to_owned().."retention.kinds/".to_owned());
+        Retention {
+            default: duration("retention.default"),
+            by_kind: kinds.map(|(key, _)| (key["retention.kinds.".len()..].to_owned(), duration(key))).collect(),
+        }
     }
 
     pub(super) fn into_config(mut self, data_dir: PathBuf, notices: Vec<Notice>) -> Result<Config, ConfigError> {
@@ -122,9 +152,12 @@ impl Values {
                 known: providers.into_keys().collect(),
             });
         }
+        let (workers, autoscale) = self.workers()?;
         Ok(Config {
             listen: self.listen()?,
-            workers: self.integer("workers") as u32,
+            workers,
+            autoscale,
+            retention: self.retention(),
             shards: self.integer("shards") as u16,
             queue_hard_cap: self.integer("queue_hard_cap"),
             drain_deadline: Duration::from_millis(self.integer("drain_deadline_ms")),
@@ -140,6 +173,7 @@ impl Values {
             allowed_origins: self.list("gateway.allowed_origins"),
             shown: self.shown(),
             data_dir,
+            commands: self.commands(),
             default_provider,
             providers,
             notices,

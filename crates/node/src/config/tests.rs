@@ -1,5 +1,7 @@
 //! Precedence, provenance and refusals of the configuration.
 
+mod providers;
+
 use super::*;
 
 struct Case {
@@ -140,4 +142,78 @@ fn list_items_that_could_never_match_are_refused() {
                 allowed_origins = ['https://gui.example', 'http://localhost:5173/']\n\
                 [egress]\nallow_hosts = ['nas.local', '10.0.0.0/8', '[::1]:80']";
     assert_eq!(Case::new(fine).load().unwrap().allowed_hosts.len(), 4);
+}
+
+#[test]
+fn workers_follow_the_load_unless_their_number_is_set() {
+    let config = Case::new("").load().unwrap();
+    let options = config.autoscale.unwrap();
+    assert_eq!((options.workers_min, options.workers_max), (1, 8));
+    assert_eq!(options.target_latency, Duration::from_millis(500));
+    assert!((options.headroom_factor - 1.3).abs() < 1e-9);
+    assert!((1..=8).contains(&config.workers));
+
+    let config = Case::new("workers = 3\ncore_max_workers = 20").load().unwrap();
+    assert_eq!((config.workers, config.autoscale), (3, None));
+}
+
+#[test]
+fn autoscaler_is_set_by_its_own_variables_and_the_same_keys() {
+    let case = Case::new("")
+        .env("SLO_TARGET_LATENCY", "0.25")
+        .env("CORE_MAX_WORKERS", "16")
+        .env("CORE_MIN_WORKERS", "12")
+        .env("HEADROOM_FACTOR", "2");
+    let config = case.load().unwrap();
+    let options = config.autoscale.unwrap();
+    assert_eq!((options.workers_min, options.workers_max), (12, 16));
+    assert_eq!(options.target_latency, Duration::from_millis(250));
+    assert!((options.headroom_factor - 2.0).abs() < 1e-9);
+    assert_eq!(place(&config, "slo_target_latency"), "SLO_TARGET_LATENCY");
+
+    for file in [
+        "slo_target_latency = 2\ncore_max_workers = 3\nheadroom_factor = 1.5",
+        "SLO_TARGET_LATENCY = '2000ms'\nCORE_MAX_WORKERS = 3\nHEADROOM_FACTOR = 1.5",
+        "slo_target_latency = 2.0\ncore_max_workers = 3\nheadroom_factor = 1.5",
+    ] {
+        let config = Case::new(file).load().unwrap();
+        let options = config.autoscale.unwrap();
+        assert_eq!((options.target_latency, options.workers_max), (Duration::from_secs(2), 3), "{file}");
+        assert!((options.headroom_factor - 1.5).abs() < 1e-9, "{file}");
+        assert!(place(&config, "slo_target_latency").ends_with("config.toml:1"), "{file}");
+    }
+}
+
+#[test]
+fn bounds_of_the_autoscaler_that_make_no_sense_are_refused() {
+    let check = |file: &str, expected: &str| assert_eq!(Case::new(file).refusal(), expected, "{file}");
+    check(
+        "core_min_workers = 9",
+        "config.toml:1: core_min_workers must be no more than core_max_workers, which is 8, not 9",
+    );
+    check("headroom_factor = 0.5", "config.toml:1: headroom_factor must be a number from 1 to 10, not 0.5");
+    check("headroom_factor = nan", "config.toml:1: headroom_factor must be a number from 1 to 10, not nan");
+    check(
+        "slo_target_latency = 'soon'",
+        "config.toml:1: slo_target_latency must be a number of seconds from 0.001 to 3600, or a duration such as 500ms, \
+         not 'soon'",
+    );
+}
+
+#[test]
+fn retention_is_set_for_all_kinds_or_for_one() {
+    let config = Case::new("").load().unwrap();
+    assert_eq!(config.retention.default, Duration::from_hours(7 * 24));
+    assert!(config.retention.by_kind.is_empty());
+    let file = "[retention]\ndefault = '36h'\n[retention.kinds]\n'llm.chat' = '30d'\nmodule.csv-profile = '90m'\nnoop = '1s'";
+    let config = Case::new(file).load().unwrap();
+    assert_eq!(config.retention.default, Duration::from_hours(36));
+    let kinds: Vec<_> = config.retention.by_kind.iter().map(|(kind, time)| (kind.as_str(), time.as_secs())).collect();
+    assert_eq!(kinds, [("llm.chat", 30 * 86_400), ("module.csv-profile", 5_400), ("noop", 1)]);
+    assert!(place(&config, "retention.kinds.llm.chat").ends_with("config.toml:4"));
+
+    let refusal = Case::new("[retention.kinds]\nnoop = '0s'").refusal();
+    assert_eq!(refusal, "config.toml:2: retention.kinds.noop must be a duration such as 30m, 12h or 7d, not '0s'");
+    let refusal = Case::new("[retention]\ndefalt = '1d'").refusal();
+    assert!(refusal.contains("did you mean \"retention.default\""), "{refusal}");
 }

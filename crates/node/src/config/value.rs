@@ -1,10 +1,12 @@
 //! Values of settings: from text, from TOML, and back for people.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use flowork_egress::{EgressPolicy, Url};
 use serde::Serialize;
 use toml::de::DeValue;
+
+use super::duration::parse_duration;
 
 /// What values a setting takes.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +16,15 @@ pub(super) enum ValueKind {
     Url,
     Address,
     Integer { min: u64, max: u64 },
+    Boolean,
     Choice(&'static [&'static str]),
     List(Items),
+    /// A number with or without a fraction.
+    Decimal { min: f64, max: f64 },
+    /// Seconds, as a number or as a duration with its unit.
+    Seconds { min: f64, max: f64 },
+    /// A whole number and its unit.
+    Duration { min: Duration, max: Duration },
 }
 
 /// What the items of a list are.
@@ -27,16 +36,26 @@ pub(super) enum Items {
     Hosts,
     /// Values of the `Origin` header.
     Origins,
+    /// Names of providers.
+    Providers,
+    /// Absolute paths.
+    Paths,
+    /// Names of environment variables.
+    Variables,
 }
 
 /// A value that fits its setting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// Text, a path or an address.
     Text(String),
     /// A whole number.
     Integer(u64),
+    /// A number with or without a fraction.
+    Decimal(f64),
+    /// Yes or no.
+    Boolean(bool),
     /// Several texts.
     List(Vec<String>),
 }
@@ -46,6 +65,8 @@ impl std::fmt::Display for Value {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Integer(number) => write!(f, "{number}"),
+            Self::Decimal(number) => write!(f, "{number}"),
+            Self::Boolean(yes) => write!(f, "{yes}"),
             Self::List(items) => f.write_str(&items.join(",")),
         }
     }
@@ -60,8 +81,12 @@ impl ValueKind {
             Self::Url => "a URL that begins with http:// or https:// and holds no password".to_owned(),
             Self::Address => "an address and port such as 127.0.0.1:7717".to_owned(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Boolean => "true or false".to_owned(),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::List(items) => items.expected().to_owned(),
+            Self::Decimal { min, max } => format!("a number from {min} to {max}"),
+            Self::Seconds { min, max } => format!("a number of seconds from {min} to {max}, or a duration such as 500ms"),
+            Self::Duration { .. } => "a duration such as 30m, 12h or 7d".to_owned(),
         }
     }
 
@@ -69,9 +94,12 @@ impl ValueKind {
     pub(super) fn parse_text(self, text: &str) -> Option<Value> {
         match self {
             Self::Integer { .. } => self.check(Value::Integer(text.trim().parse().ok()?)),
+            Self::Boolean => self.check(Value::Boolean(text.trim().parse().ok()?)),
             Self::List(_) => self.check(Value::List(
                 text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect(),
             )),
+            Self::Decimal { .. } => self.check(Value::Decimal(text.trim().parse().ok()?)),
+            Self::Seconds { .. } => self.check(Value::Decimal(parse_seconds(text.trim())?)),
             _ => self.check(Value::Text(text.trim().to_owned())),
         }
     }
@@ -86,7 +114,15 @@ impl ValueKind {
                 let items = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
                 self.check(Value::List(items.collect::<Option<_>>()?))
             }
-            (Self::Integer { .. } | Self::List(_), _) => None,
+            (Self::Decimal { .. } | Self::Seconds { .. }, DeValue::Integer(number)) => {
+                self.parse_text(&number.as_str().replace('_', ""))
+            }
+            (Self::Decimal { .. } | Self::Seconds { .. }, DeValue::Float(number)) => {
+                self.parse_text(&number.as_str().replace('_', ""))
+            }
+            (Self::Seconds { .. }, DeValue::String(text)) => self.parse_text(text),
+            (Self::Boolean, DeValue::Boolean(yes)) => self.check(Value::Boolean(*yes)),
+            (Self::Integer { .. } | Self::Decimal { .. } | Self::Boolean | Self::List(_), _) => None,
             (_, DeValue::String(text)) => self.check(Value::Text(text.clone().into_owned())),
             _ => None,
         }
@@ -95,6 +131,12 @@ impl ValueKind {
     fn check(self, value: Value) -> Option<Value> {
         let fits = match (self, &value) {
             (Self::Integer { min, max }, Value::Integer(number)) => (min..=max).contains(number),
+            (Self::Decimal { min, max } | Self::Seconds { min, max }, Value::Decimal(number)) => {
+                (min..=max).contains(number)
+            }
+            (Self::Duration { min, max }, Value::Text(text)) => {
+                parse_duration(text).is_ok_and(|duration| (min..=max).contains(&duration))
+            }
             (Self::Choice(choices), Value::Text(text)) => choices.contains(&text.as_str()),
             (Self::Address, Value::Text(text)) => parse_address(text).is_some(),
             (Self::Url, Value::Text(text)) => is_plain_url(text),
@@ -111,6 +153,11 @@ impl Items {
         match self {
             Self::Targets => "a list of hosts, addresses or ranges such as nas.local, 192.168.1.20:8080 or 10.0.0.0/8",
             Self::Hosts => "a list of hosts such as flowork.lan or flowork.lan:7717, without http://",
+            Self::Providers => "a list of names of providers",
+            Self::Paths => "a list of absolute paths",
+            Self::Variables => {
+                "a list of names of variables such as LANG, none that names code to load (LD_PRELOAD and the like)"
+            }
             Self::Origins => "a list of web origins such as https://example.org, without a path",
         }
     }
@@ -120,9 +167,21 @@ impl Items {
         match self {
             Self::Targets => EgressPolicy::parse(&[text]).is_ok(),
             Self::Hosts => is_origin(&format!("http://{text}")),
+            Self::Providers => !text.is_empty(),
+            Self::Paths => Path::new(text).is_absolute() && !text.contains('\0'),
+            Self::Variables => is_variable(text),
             Self::Origins => is_origin(text.trim_end_matches('/')),
         }
     }
+}
+
+/// A name that a system takes. Libraries that are loaded first would be code that nobody listed.
+fn is_variable(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    !text.is_empty()
+        && !text.contains(['=', '\0'])
+        && !text.contains(char::is_whitespace)
+        && !["LD_", "DYLD_"].iter().any(|family| upper.starts_with(family))
 }
 
 /// Scheme, host, and a port where it is not the scheme's own.
@@ -135,6 +194,10 @@ fn is_origin(text: &str) -> bool {
             && !text.contains('*')
             && (origin.ascii_serialization() == written || format!("{}:80", origin.ascii_serialization()) == written)
     })
+}
+
+fn parse_seconds(text: &str) -> Option<f64> {
+    text.parse().ok().or_else(|| parse_duration(text).ok().map(|duration| duration.as_secs_f64()))
 }
 
 /// `localhost` is written so often that it is understood, as the IPv4 loopback.

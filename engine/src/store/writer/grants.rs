@@ -1,6 +1,6 @@
 //! Who gets ready jobs: claims at the end of a batch, and their delivery after its commit.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{sync::Arc, time::Duration};
 
 use flowork_api_types::{
     Timestamp,
@@ -8,25 +8,27 @@ use flowork_api_types::{
 };
 use rusqlite::Connection;
 
-use super::ShardWriter;
-use crate::store::{Grant, JobRow, claims, finish::retire};
+use super::{Leased, Measured, ShardWriter};
+use crate::store::{
+    Grant, JobRow,
+    claims::{self, Claim, Taken},
+    finish::retire,
+    ready::Pick,
+};
 
 impl ShardWriter {
     /// Hands ready jobs to claimers that have free slots.
     pub(super) fn grant(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
-        if self.options.draining.load(Ordering::Acquire) {
+        if self.options.is_draining() {
             return Ok(());
         }
+        self.ready.begin_round();
         for offset in 0..self.claimers.len() {
-            if self.batch.counts.queued == 0 {
+            if self.counts.queued == 0 {
                 break;
             }
             let index = (self.turn + offset) % self.claimers.len();
-            let budget = Arc::clone(&self.claimers[index].budget);
-            let ready = self.ready_for(connection, index, now)?;
-            let slots = budget.take(ready.len() as u64);
-            let jobs = self.claim(connection, ready.into_iter().take(slots as usize), now);
-            let jobs = jobs.inspect_err(|_| budget.give_back(slots))?;
+            let jobs = self.grant_to(connection, index, now)?;
             if !jobs.is_empty() {
                 self.batch.grants.push((index, jobs));
             }
@@ -36,43 +38,95 @@ impl ShardWriter {
     }
 
     /// Jobs for as many slots as a claimer has free. Damaged ones are failed on the way, and others take their place.
-    fn ready_for(
-        &mut self,
-        connection: &Connection,
-        index: usize,
-        now: Timestamp,
-    ) -> rusqlite::Result<Vec<(JobRow, Vec<u8>)>> {
+    fn grant_to(&mut self, connection: &Connection, index: usize, now: Timestamp) -> rusqlite::Result<Grant> {
+        let budget = Arc::clone(&self.claimers[index].budget);
+        let mut jobs = Grant::new();
         loop {
-            let claimer = &self.claimers[index];
-            let offered = claimer.budget.offer(self.batch.counts.queued.max(0) as u64);
-            if offered == 0 {
-                return Ok(Vec::new());
+            let offered = budget.offer(self.ready.free(self.counts.queued));
+            let mut picks = self.pick(connection, index, offered, now)?;
+            let slots = budget.take(picks.len() as u64) as usize;
+            // Another shard was faster.
+            for pick in picks.split_off(slots).iter().rev() {
+                self.leave_gate(pick.key);
+                self.ready.put_back(pick);
             }
-            let found = claims::ready(connection, claimer.kinds.names().as_deref(), offered)?;
-            let (sound, damaged): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
-            if damaged.is_empty() {
-                return Ok(sound.into_iter().flatten().collect());
+            let before = jobs.len();
+            let claimed = self.claim(connection, &picks, now, &mut jobs);
+            self.ready.end_round(picks.iter().map(|pick| pick.lane));
+            claimed.inspect_err(|_| budget.give_back((before + slots) as u64))?;
+            let unused = before + slots - jobs.len();
+            if unused == 0 {
+                return Ok(jobs);
             }
-            for mut row in damaged.into_iter().filter_map(Result::err) {
-                row.error = Some(damaged_payload());
-                retire(connection, &mut row, JobState::Failed, None, now)?;
-                self.moved(Some(JobState::Queued), &row);
-            }
+            budget.give_back(unused as u64);
+            // Another shard may have wanted these slots: whoever counts them lets it look again.
+            let _ = self.claimers[index].sink.send(Grant::new());
         }
     }
 
+    /// The next jobs that may start. The gate counts them from here on.
+    fn pick(
+        &mut self,
+        connection: &Connection,
+        index: usize,
+        offered: u64,
+        now: Timestamp,
+    ) -> rusqlite::Result<Vec<Pick>> {
+        let mut picks = Vec::new();
+        while (picks.len() as u64) < offered
+            && let Some(pick) = self.ready.next(connection, &self.claimers[index].kinds, now)?
+        {
+            self.leased.insert(pick.key, Leased { scopes: self.ready.pass(&pick).scopes.clone() });
+            picks.push(pick);
+        }
+        Ok(picks)
+    }
+
+    /// Leases what was picked, into `jobs`.
     fn claim(
         &mut self,
         connection: &Connection,
-        ready: impl Iterator<Item = (JobRow, Vec<u8>)>,
+        picks: &[Pick],
         now: Timestamp,
-    ) -> rusqlite::Result<Grant> {
-        let mut jobs = Vec::new();
-        for (mut row, payload) in ready {
-            jobs.push(claims::claim(connection, &mut row, payload, now, Self::lease_end(now))?);
-            self.moved(Some(JobState::Queued), &row);
+        jobs: &mut Grant,
+    ) -> rusqlite::Result<()> {
+        for pick in picks {
+            let kind = Arc::clone(&self.ready.lane(pick).kind);
+            match claims::claim(connection, pick.key, &kind, now, Self::lease_end(now))? {
+                Claim::Taken(taken) => {
+                    self.note_claim(pick, &taken, now);
+                    jobs.push(taken.job);
+                }
+                Claim::Damaged(row) => {
+                    self.leave_gate(pick.key);
+                    self.fail_damaged(connection, *row, now)?;
+                }
+                Claim::Gone => self.leave_gate(pick.key),
+            }
         }
-        Ok(jobs)
+        Ok(())
+    }
+
+    fn note_claim(&mut self, pick: &Pick, taken: &Taken, now: Timestamp) {
+        let lane = self.ready.lane(pick);
+        let (queue, owner, kind) = (Arc::clone(&lane.queue), Arc::clone(&lane.owner), Arc::clone(&lane.kind));
+        self.due_at(taken.job.lease_expires_at);
+        self.count(&queue, Some(JobState::Queued), JobState::Leased);
+        self.tell(taken.job.id, owner, &kind, &queue, JobState::Leased, taken.job.attempt);
+        if let Some(since) = taken.waited_since {
+            let waited_ms = (now.as_millis() - since.as_millis()).max(0).unsigned_abs();
+            self.batch.measured.push((queue, Measured::Claimed(Duration::from_millis(waited_ms))));
+        }
+    }
+
+    /// The job has left its lane already.
+    fn fail_damaged(&mut self, connection: &Connection, mut row: JobRow, now: Timestamp) -> rusqlite::Result<()> {
+        row.error = Some(damaged_payload());
+        retire(connection, &mut row, JobState::Failed, None, now, &self.options.retention())?;
+        self.ended(&row);
+        self.count(&row.queue, Some(JobState::Queued), JobState::Failed);
+        self.tell(row.id, Arc::clone(&row.owner), &row.kind, &row.queue, JobState::Failed, row.attempt);
+        Ok(())
     }
 
     /// Sends out what was claimed, now that it is on disk.

@@ -1,15 +1,21 @@
-//! `POST /v1/jobs/batch`
+//! `POST /v1/jobs/batch`, `GET /v1/batches/{batch_id}`
 
 use axum::{Json, extract::State};
-use flowork_api_types::job::{BATCH_JOBS_MAX, BatchAnswer, BatchEntry, BatchItem, BatchRequest, EnqueueRequest};
-use flowork_engine::jobs::enqueue::{EnqueueError, Enqueued};
+use flowork_api_types::{
+    BatchId,
+    job::{BATCH_JOBS_MAX, Batch, BatchAnswer, BatchEntry, BatchItem, BatchRequest, EnqueueRequest},
+};
+use flowork_engine::jobs::{
+    batch::NamedBatch,
+    enqueue::{EnqueueError, Enqueued},
+};
 
 use crate::{
     app::AppState,
     auth::credentials::Person,
     edge::scope::Scope,
     error::ApiError,
-    extract::{JsonBody, from_value},
+    extract::{JsonBody, OptionalIdempotencyKey, PathId, from_value},
 };
 
 /// Room for 1,000 jobs of 16 KiB, or a few of the largest payload.
@@ -20,10 +26,16 @@ const BODY_BYTES_MAX: usize = 16 << 20;
     post,
     path = "/v1/jobs/batch",
     tag = "jobs",
+    params((
+        "Idempotency-Key" = Option<String>, Header,
+        description = "Names the batch, so that it can be looked at, sent again, and followed by a callback"
+    )),
     request_body = BatchRequest,
     responses(
         (status = 200, description = "One item an entry, in their order", body = BatchAnswer),
-        (status = 400, description = "`MALFORMED_JSON`, `VALIDATION_ERROR` about the batch itself"),
+        (status = 400, description = "`MALFORMED_JSON`, `INVALID_IDEMPOTENCY_KEY`, `VALIDATION_ERROR` or \
+                                     `UNKNOWN_KIND` about the batch itself or its callback"),
+        (status = 404, description = "`ENGINE_NOT_FOUND` about the callback"),
         (status = 413, description = "`BODY_TOO_LARGE`"),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
         (status = 503, description = "`OVERLOADED`, with `Retry-After`")
@@ -33,15 +45,45 @@ pub(crate) async fn enqueue_batch(
     State(app): State<AppState>,
     person: Person,
     scope: Scope,
+    OptionalIdempotencyKey(key): OptionalIdempotencyKey,
     JsonBody(request): JsonBody<BatchRequest, BODY_BYTES_MAX>,
 ) -> Result<Json<BatchAnswer>, ApiError> {
     if request.jobs.len() > BATCH_JOBS_MAX {
         return Err(ApiError::field("/jobs", format!("has more than {BATCH_JOBS_MAX} entries")));
     }
+    let named = match (key, request.callback) {
+        (Some(idempotency_key), callback) => Some(NamedBatch { idempotency_key, callback }),
+        (None, None) => None,
+        (None, Some(_)) => {
+            return Err(ApiError::field("/callback", "needs the header Idempotency-Key, which names the batch".to_owned()));
+        }
+    };
     let entries = request.jobs.into_iter().map(parsed).collect();
-    let outcomes = app.state.engines.enqueue_batch(&person.caller(), entries, scope.trace_id.clone()).await;
+    let trace_id = scope.trace_id.clone();
+    let (batch_id, outcomes) = app.state.engines.enqueue_batch(&person.caller(), named, entries, trace_id).await?;
     let items = outcomes.into_iter().map(|outcome| item(outcome, &scope)).collect();
-    Ok(Json(BatchAnswer { items }))
+    Ok(Json(BatchAnswer { batch_id, items }))
+}
+
+/// Gives a batch: how many of its jobs have ended, and the job that followed.
+#[utoipa::path(
+    get,
+    path = "/v1/batches/{batch_id}",
+    tag = "jobs",
+    params(("batch_id" = BatchId, Path)),
+    responses(
+        (status = 200, description = "The batch", body = Batch),
+        (status = 400, description = "`INVALID_ID`"),
+        (status = 404, description = "`BATCH_NOT_FOUND`, also for a batch of somebody else")
+    )
+)]
+pub(crate) async fn get_batch(
+    State(app): State<AppState>,
+    person: Person,
+    PathId(batch_id): PathId<BatchId>,
+) -> Result<Json<Batch>, ApiError> {
+    let batch = app.state.engines.batch(&person.caller(), batch_id).await?;
+    Ok(Json(batch))
 }
 
 fn parsed(entry: BatchEntry) -> (String, Result<EnqueueRequest, EnqueueError>) {

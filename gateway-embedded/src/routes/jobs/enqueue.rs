@@ -47,7 +47,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
                            `VALIDATION_ERROR`, `UNKNOWN_KIND`"
         ),
         (status = 404, description = "`ENGINE_NOT_FOUND`"),
-        (status = 409, description = "`KIND_UNAVAILABLE`: the engine asked for does not run this kind"),
+        (status = 409, description = "`KIND_UNAVAILABLE`: the engine asked for does not run this kind; `UNIQUE_KEY_HELD`"),
         (status = 413, description = "`PAYLOAD_TOO_LARGE`, `BODY_TOO_LARGE`"),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`"),

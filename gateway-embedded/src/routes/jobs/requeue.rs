@@ -1,9 +1,20 @@
-//! `POST /v1/jobs/{job_id}/requeue`
+//! `POST /v1/jobs/{job_id}/requeue`, `POST /v1/jobs/requeue`
 
 use axum::{Json, extract::State};
-use flowork_api_types::{JobId, job::Job};
+use flowork_api_types::{
+    JobId,
+    job::{Job, RequeueAnswer, RequeueRequest},
+};
 
-use crate::{app::AppState, auth::credentials::Person, error::ApiError, extract::PathId};
+use crate::{
+    app::AppState,
+    auth::credentials::Person,
+    error::ApiError,
+    extract::{JsonBody, PathId},
+};
+
+/// A thousand ids and some filters.
+const REQUEST_BYTES_MAX: usize = 128 << 10;
 
 /// Puts a job that ended back into its queue, with all its attempts.
 #[utoipa::path(
@@ -15,7 +26,7 @@ use crate::{app::AppState, auth::credentials::Person, error::ApiError, extract::
         (status = 200, description = "The job, queued again", body = Job),
         (status = 400, description = "`INVALID_ID`"),
         (status = 404, description = "`JOB_NOT_FOUND`"),
-        (status = 409, description = "`INVALID_STATE`: it has not ended, or completed"),
+        (status = 409, description = "`INVALID_STATE`: it has not ended, or completed; `UNIQUE_KEY_HELD`"),
         (status = 429, description = "`QUEUE_FULL`, with `Retry-After`"),
         (status = 507, description = "`STORAGE_FULL`")
     )
@@ -27,4 +38,30 @@ pub(crate) async fn requeue_job(
 ) -> Result<Json<Job>, ApiError> {
     let job = app.state.engines.requeue(&person.caller(), job_id).await?;
     Ok(Json(job))
+}
+
+/// Puts many jobs that ended back into their queues: the failed ones, or those that match, or those that are named.
+///
+/// Each remembers where it was. Newest first; while `more` says so, ask again for the rest.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/requeue",
+    tag = "jobs",
+    request_body = RequeueRequest,
+    responses(
+        (status = 200, description = "How many came back", body = RequeueAnswer),
+        (status = 400, description = "`MALFORMED_JSON`, `VALIDATION_ERROR`"),
+        (status = 413, description = "`BODY_TOO_LARGE`"),
+        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
+        (status = 503, description = "`SHARD_QUARANTINED`"),
+        (status = 507, description = "`STORAGE_FULL`, with `Retry-After`")
+    )
+)]
+pub(crate) async fn requeue_jobs(
+    State(app): State<AppState>,
+    person: Person,
+    JsonBody(request): JsonBody<RequeueRequest, REQUEST_BYTES_MAX>,
+) -> Result<Json<RequeueAnswer>, ApiError> {
+    let answer = app.state.engines.requeue_many(&person.caller(), request).await?;
+    Ok(Json(answer))
 }

@@ -21,6 +21,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether the node drains, since when, by whom, and how many jobs still run. */
+        get: operations["get_drain"];
+        put?: never;
+        /** Stops taking and claiming jobs, or goes back to work. Jobs that run finish. It stays so across restarts. */
+        post: operations["set_drain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -163,6 +181,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/autoscaler": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says how many workers the local engine has, what they go by, and why they last changed. */
+        get: operations["get_autoscaler"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives a batch: how many of its jobs have ended, and the job that followed. */
+        get: operations["get_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/engine/claim": {
         parameters: {
             query?: never;
@@ -174,6 +226,28 @@ export interface paths {
         put?: never;
         /** Takes jobs under a lease of 30 s; waits for the first one if there is none. */
         post: operations["claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/engine/directives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Streams what the node wants of the engine, as soon as it does.
+         * @description Each server-sent event has the type of its data. The first one is `drain`, with what holds now. Nothing is kept for
+         *     an engine that is away: renew all leases after connecting, the answer names the jobs that are to be stopped. `bye` is
+         *     the last event; its data says why: `stopping`, `too_old`.
+         */
+        get: operations["directives"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -208,6 +282,26 @@ export interface paths {
         put?: never;
         /** Says that an engine is there and what it runs; due every 15 s. */
         post: operations["heartbeat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/engine/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives leases back unused: the jobs are ready again at once, and the attempts do not count.
+         * @description A lease that the engine does not hold is left alone, so that repeating a release changes nothing.
+         */
+        post: operations["release"];
         delete?: never;
         options?: never;
         head?: never;
@@ -302,6 +396,26 @@ export interface paths {
         put?: never;
         /** Enqueues up to 1,000 jobs, each with its own idempotency key. One that is refused does not keep the others out. */
         post: operations["enqueue_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/requeue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Puts many jobs that ended back into their queues: the failed ones, or those that match, or those that are named.
+         * @description Each remembers where it was. Newest first; while `more` says so, ask again for the rest.
+         */
+        post: operations["requeue_jobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -431,6 +545,163 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the limits. Who sees only their own jobs sees no limits of other users, and none of concurrency keys. */
+        get: operations["list_limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/limits/{target}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets how many jobs of a target may run at once, how often they may start, or both. Holds at once, for all workers. */
+        put: operations["set_limit"];
+        post?: never;
+        /** Removes the limit of a target. */
+        delete: operations["remove_limit"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the queues that have open jobs, are paused, or had jobs in the last minute. */
+        get: operations["list_queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/queues/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Claims no more jobs of a queue, on all engines and across restarts. Jobs that run go on; new ones are taken and wait. */
+        post: operations["pause_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/queues/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a queue go on. One that is not paused stays as it is. */
+        post: operations["resume_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists schedules, newest first, in pages. A member sees their own. */
+        get: operations["list_schedules"];
+        put?: never;
+        /** Makes a schedule. The job is checked as an enqueue would check it. Its first run is the first due time from now on. */
+        post: operations["create_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells when a schedule would run, and changes nothing. Changes of clocks are in it. */
+        post: operations["preview_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a schedule with its next runs, and what became of the last one. */
+        get: operations["get_schedule"];
+        put?: never;
+        post?: never;
+        /** Removes a schedule. Its jobs stay. */
+        delete: operations["delete_schedule"];
+        options?: never;
+        head?: never;
+        /** Changes a schedule, pauses it or lets it go on. New times count from now. */
+        patch: operations["update_schedule"];
+        trace?: never;
+    };
+    "/v1/schedules/{schedule_id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Enqueues the job of a schedule now, in the name of who made the schedule. Its due times stay what they are. */
+        post: operations["run_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -480,6 +751,121 @@ export interface components {
          * @enum {string}
          */
         AttemptOutcome: "completed" | "failed" | "cancelled" | "lease_expired" | "released";
+        /** @description One change of the number of workers, with the figures it was made from. */
+        AutoscaleDecision: {
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /**
+             * Format: double
+             * @description Jobs a second that the workers before could do; none while that is not known.
+             */
+            capacity_per_s?: number | null;
+            /**
+             * Format: int64
+             * @description Of twenty jobs nineteen waited less for their claim, in the last window; none, if nothing was claimed in it.
+             */
+            claim_delay_p95_ms?: number | null;
+            /** @description Whose workers. */
+            engine_id: components["schemas"]["EngineId"];
+            /** @description The same for a person, in a sentence with the figures. */
+            explanation: string;
+            /**
+             * Format: int32
+             * @description Workers before.
+             */
+            from: number;
+            /**
+             * Format: double
+             * @description Jobs a second that were started in the busiest window of the last hour.
+             */
+            peak_per_s: number;
+            /** @description Why. */
+            reason: components["schemas"]["AutoscaleReason"];
+            /**
+             * Format: int32
+             * @description Workers after.
+             */
+            to: number;
+            /**
+             * Format: double
+             * @description The share of the workers' time that jobs took in the last window, 0 to 1.
+             */
+            utilization: number;
+        };
+        /**
+         * @description Why the number of workers changed.
+         * @enum {string}
+         */
+        AutoscaleReason: "claim_delay" | "headroom" | "quiet";
+        /** @description What happened in ten seconds. */
+        AutoscaleWindow: {
+            /**
+             * Format: int64
+             * @description Of twenty jobs nineteen waited less for their claim; none, if nothing was claimed.
+             */
+            claim_delay_p95_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Jobs that were started.
+             */
+            claimed: number;
+            /**
+             * Format: int64
+             * @description Attempts that ended.
+             */
+            finished: number;
+            /** @description Jobs were ready all along and none could be started, because every worker was busy. */
+            stalled: boolean;
+            /** @description When it began. */
+            started_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: double
+             * @description The share of the workers' time that jobs took, 0 to 1.
+             */
+            utilization: number;
+            /**
+             * Format: int32
+             * @description Workers in it.
+             */
+            workers: number;
+        };
+        /** @description Answer of `GET /v1/autoscaler`. */
+        Autoscaler: {
+            /** @description The last hundred changes, the newest first. */
+            decisions: components["schemas"]["AutoscaleDecision"][];
+            /** @description Whether the number of workers follows the load; not so where the setting `workers` fixes it. */
+            enabled: boolean;
+            engine_id?: components["schemas"]["EngineId"] | null;
+            /** @description Why there are as many as there are now, in a sentence. */
+            explanation: string;
+            /**
+             * Format: double
+             * @description Spare capacity over the last hour's peak, where the number follows the load.
+             */
+            headroom_factor?: number | null;
+            /**
+             * Format: int64
+             * @description The claim delay aimed at, where the number follows the load.
+             */
+            target_latency_ms?: number | null;
+            /** @description The last windows in which the node was awake, the newest last. */
+            windows: components["schemas"]["AutoscaleWindow"][];
+            /**
+             * Format: int32
+             * @description Workers now.
+             */
+            workers: number;
+            /**
+             * Format: int32
+             * @description Never more.
+             */
+            workers_max: number;
+            /**
+             * Format: int32
+             * @description Never fewer.
+             */
+            workers_min: number;
+        };
         /**
          * @description How long to wait before the next attempt: `initial_ms × factor^(attempt-1)`, at most `max_ms`, and with `jitter`
          *     evenly spread between zero and that.
@@ -509,8 +895,52 @@ export interface components {
              */
             max_ms: number;
         };
+        /** @description A batch of jobs. */
+        Batch: {
+            /** @description Why it could not be enqueued. */
+            callback_error?: string | null;
+            callback_job_id?: components["schemas"]["JobId"] | null;
+            /**
+             * Format: int64
+             * @description Jobs that a person ended.
+             */
+            cancelled: number;
+            /**
+             * Format: int64
+             * @description Jobs that completed.
+             */
+            completed: number;
+            /** @description When. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description Who enqueued it. */
+            created_by: string;
+            /**
+             * Format: int64
+             * @description Jobs that did not start in time.
+             */
+            expired: number;
+            /**
+             * Format: int64
+             * @description Jobs whose attempts are used up.
+             */
+            failed: number;
+            finished_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Names the batch everywhere. */
+            id: components["schemas"]["BatchId"];
+            /**
+             * Format: int64
+             * @description Jobs in it; not known while they are still being enqueued.
+             */
+            jobs?: number | null;
+            /**
+             * Format: int64
+             * @description Jobs that have not ended.
+             */
+            open: number;
+        };
         /** @description Answer of `POST /v1/jobs/batch`: one item an entry, in their order. */
         BatchAnswer: {
+            batch_id?: components["schemas"]["BatchId"] | null;
             /** @description In the order of the request. */
             items: components["schemas"]["BatchItem"][];
         };
@@ -519,6 +949,8 @@ export interface components {
             /** @description As the `Idempotency-Key` header of a single enqueue. */
             idempotency_key: string;
         };
+        /** @example bat_01930c5ea2f07a3c8000000000000000 */
+        BatchId: string;
         /** @description What became of one entry of a batch. Exactly one of `job` and `error` is there. */
         BatchItem: {
             error?: components["schemas"]["ErrorBody"] | null;
@@ -528,6 +960,7 @@ export interface components {
         };
         /** @description Body of `POST /v1/jobs/batch`. */
         BatchRequest: {
+            callback?: components["schemas"]["EnqueueRequest"] | null;
             /** @description At most 1,000. */
             jobs: components["schemas"]["BatchEntry"][];
         };
@@ -593,12 +1026,104 @@ export interface components {
             /** @description For a person; 1 to 64 characters. */
             name: string;
         };
+        /** @description Body of `POST /v1/schedules`. Give `cron` or `interval_ms`, not both. */
+        CreateScheduleRequest: {
+            anchor?: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description Five fields (minute, hour, day of month, month, day of week), six with the second in front, or an alias such as
+             *     `@daily`.
+             * @example 30 2 * * MON-FRI
+             */
+            cron?: string | null;
+            /** @description Whether it fires; `true` without it. */
+            enabled?: boolean;
+            /**
+             * Format: int64
+             * @description Time between two runs, whatever the clock on the wall says.
+             */
+            interval_ms?: number | null;
+            /** @description What is enqueued each time. `run_at`, `delay_ms` and `expires_at` have no place here. At most 64 KiB. */
+            job: components["schemas"]["EnqueueRequest"];
+            /** @description What becomes of missed runs; `once` without it. */
+            missed?: components["schemas"]["MissedRuns"];
+            /**
+             * @description For a person.
+             * @example Nightly report
+             */
+            name: string;
+            /** @description What becomes of a run while the one before is not over; `allow` without it. */
+            overlap?: components["schemas"]["Overlap"];
+            /**
+             * @description IANA name of the time zone that `cron` is in; `UTC` without it.
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
+        };
         /** @description Answer of `POST /v1/engines`. */
         CreatedEngine: {
             /** @description The new engine. */
             engine: components["schemas"]["Engine"];
             /** @description For its `X-Engine-Token` header. Shown this once; the node keeps only a hash. */
             token: string;
+        };
+        /** @description One event of `GET /v1/engine/directives`: what the gateway wants of the engine, as soon as it does. */
+        Directive: {
+            /**
+             * Format: int32
+             * @description Of the claim that holds it.
+             */
+            epoch: number;
+            /** @description Which job. */
+            job_id: components["schemas"]["JobId"];
+            /** @enum {string} */
+            type: "cancel";
+        } | {
+            /** @description Whether to stop. */
+            on: boolean;
+            /** @enum {string} */
+            type: "drain";
+        } | {
+            /** @enum {string} */
+            type: "desired_workers";
+            /**
+             * Format: int32
+             * @description `None`: what the engine was started with.
+             */
+            workers?: number | null;
+        } | {
+            /** @enum {string} */
+            type: "renew";
+        };
+        /** @description Answer of `GET /drain`. */
+        Drain: {
+            /** @description What the caller may do about it now. */
+            allowed_actions: components["schemas"]["DrainAction"][];
+            /** @description Who asked for it, for those who see everybody's jobs. */
+            by?: string | null;
+            /** @description Nothing new is claimed or taken. It stays so across restarts until somebody ends it. */
+            on: boolean;
+            /** @description Why. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description Jobs that still run.
+             */
+            running: number;
+            since?: components["schemas"]["Timestamp"] | null;
+            /** @description The node is about to stop, and drains for that; this drain ends with the process. */
+            stopping: boolean;
+        };
+        /**
+         * @description What the caller may do about the drain.
+         * @enum {string}
+         */
+        DrainAction: "start" | "stop";
+        /** @description Body of `POST /drain`. */
+        DrainRequest: {
+            /** @description Whether to drain, or to go back to work. */
+            on: boolean;
+            /** @description Why, for others who see it; at most 200 characters. */
+            reason?: string | null;
         };
         /** @description A host of workers. */
         Engine: {
@@ -629,6 +1154,8 @@ export interface components {
              * @description Jobs that wait for their time.
              */
             scheduled: number;
+            /** @description Those of them that are not well; empty when all are. The counts below are of the others. */
+            shard_problems: components["schemas"]["ShardProblem"][];
             /**
              * Format: int32
              * @description Shard files it has.
@@ -670,6 +1197,16 @@ export interface components {
             attempts_max?: number | null;
             backoff?: components["schemas"]["Backoff"] | null;
             /**
+             * @description Jobs with this key share one bound on how many of them run at once in an engine. At most 255 bytes.
+             * @example tenant-7
+             */
+            concurrency_key?: string | null;
+            /**
+             * Format: int32
+             * @description The bound; 1 without it. A limit on `key:<concurrency_key>` can lower it.
+             */
+            concurrency_max?: number | null;
+            /**
              * Format: int64
              * @description Not before this long from now. Excludes `run_at`.
              */
@@ -698,6 +1235,8 @@ export interface components {
              * @description The longest one attempt may take; the kind's own default without it.
              */
             timeout_ms?: number | null;
+            /** @description Of the caller's jobs with this key, one may be open at a time in an engine. At most 255 bytes. */
+            unique_key?: string | null;
         };
         /** @description What went wrong and what to do next. */
         ErrorBody: {
@@ -759,6 +1298,15 @@ export interface components {
             type: "engines.changed";
         } | {
             /** @enum {string} */
+            type: "queues.changed";
+        } | (components["schemas"]["AutoscaleDecision"] & {
+            /** @enum {string} */
+            type: "autoscaled";
+        }) | {
+            /** @enum {string} */
+            type: "schedules.changed";
+        } | {
+            /** @enum {string} */
             type: "resync";
         };
         /** @description An event with its place in the stream; the SSE `id` is the same cursor. */
@@ -802,12 +1350,21 @@ export interface components {
             error?: components["schemas"]["JobError"] | null;
             /** @description Which job. */
             id: components["schemas"]["JobId"];
+            /** @description Lines not yet sent. */
+            logs?: components["schemas"]["NewLogLine"][];
             /** @description How it ended. */
             outcome: components["schemas"]["FinishOutcome"];
+            progress?: components["schemas"]["Progress"] | null;
             /** @description What it gave, if it completed. At most 1 MiB. */
             result?: Record<string, unknown> | null;
+            /**
+             * Format: int64
+             * @description The earliest sensible time for another attempt, from now.
+             */
+            retry_after_ms?: number | null;
             /** @description Whether another attempt makes sense; `true` without it. */
             retryable?: boolean | null;
+            throttle?: components["schemas"]["Throttle"] | null;
         };
         /**
          * @description How an engine says an attempt ended.
@@ -828,6 +1385,11 @@ export interface components {
         };
         /** @description Answer of `POST /v1/engine/heartbeat`: what the gateway wants of the engine. */
         HeartbeatAnswer: {
+            /**
+             * Format: int32
+             * @description Run this many jobs at once; what the engine was started with, without it.
+             */
+            desired_workers?: number | null;
             /** @description Stop claiming, finish what runs. */
             drain: boolean;
         };
@@ -906,9 +1468,17 @@ export interface components {
              * @description Attempts there may be.
              */
             attempts_max: number;
+            batch_id?: components["schemas"]["BatchId"] | null;
             /** @description Someone asked for its end, and its worker has not answered yet. */
             cancel_requested: boolean;
             claimed_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Jobs that share a bound on how many run at once. */
+            concurrency_key?: string | null;
+            /**
+             * Format: int32
+             * @description That bound, as far as this job is concerned.
+             */
+            concurrency_max?: number | null;
             /** @description When it was enqueued. */
             created_at: components["schemas"]["Timestamp"];
             /** @description Who enqueued it. */
@@ -931,6 +1501,7 @@ export interface components {
             progress?: components["schemas"]["Progress"] | null;
             /** @description The queue it waits in. */
             queue: string;
+            redriven_from?: components["schemas"]["Redrive"] | null;
             /** @description Not before this time. */
             run_at: components["schemas"]["Timestamp"];
             /** @description Where it is in its life. */
@@ -942,6 +1513,8 @@ export interface components {
              * @description The longest one attempt may take.
              */
             timeout_ms: number;
+            /** @description One open job of its creator has this key at a time. */
+            unique_key?: string | null;
         };
         /** @description A kind and who runs it. */
         Kind: components["schemas"]["KindDescriptor"] & {
@@ -971,6 +1544,53 @@ export interface components {
             /** @description By name. */
             items: components["schemas"]["Kind"][];
         };
+        /** @description The right to run a job for a while: what a claim gives. */
+        Lease: {
+            /**
+             * Format: int32
+             * @description Of the claim. Whatever is written with an old one changes nothing.
+             */
+            epoch: number;
+            /** @description Which job. */
+            id: components["schemas"]["JobId"];
+        };
+        /** @description A rule as it stands. */
+        Limit: components["schemas"]["LimitRule"] & {
+            /** @description What the caller may do with it. */
+            allowed_actions: components["schemas"]["LimitAction"][];
+            /**
+             * Format: int32
+             * @description Jobs that count against it now.
+             */
+            running: number;
+            /** @description When it was last set. */
+            set_at: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description What the caller may do about limits.
+         * @enum {string}
+         */
+        LimitAction: "set" | "remove";
+        /** @description Answer of `GET /v1/limits`. */
+        LimitList: {
+            /** @description What the caller may do with targets that have no rule yet. */
+            allowed_actions: components["schemas"]["LimitAction"][];
+            /** @description By target. */
+            items: components["schemas"]["Limit"][];
+        };
+        /** @description One limit. All workers of an engine share it, and it can be changed while they run. */
+        LimitRule: {
+            /**
+             * Format: int32
+             * @description Jobs that may run at once; no bound without it. 0 holds all of them back.
+             */
+            concurrency?: number | null;
+            rate?: components["schemas"]["Rate"] | null;
+            /** @description What it counts. */
+            target: components["schemas"]["LimitTarget"];
+        };
+        /** @example kind:llm.chat */
+        LimitTarget: string;
         /**
          * @description How much a log line matters.
          * @enum {string}
@@ -1010,6 +1630,11 @@ export interface components {
             /** @description The name that jobs carry as `created_by`. */
             subject: string;
         };
+        /**
+         * @description What becomes of runs that were due while the node was down, asleep or drained.
+         * @enum {string}
+         */
+        MissedRuns: "skip" | "once" | "all";
         /** @description A log line on its way to the gateway. */
         NewLogLine: {
             /** @description When it was written. */
@@ -1028,6 +1653,11 @@ export interface components {
             /** @description For a person. */
             message: string;
         };
+        /**
+         * @description What becomes of a run that is due while the job of the run before is still open.
+         * @enum {string}
+         */
+        Overlap: "allow" | "skip";
         /** @description Body of `POST /v1/auth/pair`. */
         PairRequest: {
             /** @description From the link's fragment. Works once. */
@@ -1042,6 +1672,31 @@ export interface components {
             /** @description Opens the GUI and signs in, once. */
             url: string;
         };
+        /** @description Body of `POST /v1/schedules/preview`. Give `cron` or `interval_ms`, not both. */
+        PreviewScheduleRequest: {
+            after?: components["schemas"]["Timestamp"] | null;
+            anchor?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int32
+             * @description How many; 5 without it.
+             */
+            count?: number | null;
+            /**
+             * @description As on creation.
+             * @example @daily
+             */
+            cron?: string | null;
+            /**
+             * Format: int64
+             * @description As on creation.
+             */
+            interval_ms?: number | null;
+            /**
+             * @description As on creation; for intervals, it says how local times are told.
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
+        };
         /** @description How far a running job is. */
         Progress: {
             /**
@@ -1054,6 +1709,88 @@ export interface components {
             /** @description What it has produced so far, such as the text of a language model; the last 64 KiB. */
             output?: string | null;
         };
+        /** @description A queue: its jobs on all engines, and what it did in the last minute. */
+        Queue: {
+            /** @description What the caller may do with it now. */
+            allowed_actions: components["schemas"]["QueueAction"][];
+            /**
+             * Format: int64
+             * @description Half of the jobs were claimed sooner after they were ready; without claims in the last minute there is none.
+             */
+            claim_delay_p50_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Of twenty jobs nineteen were claimed sooner after they were ready.
+             */
+            claim_delay_p95_ms?: number | null;
+            /**
+             * Format: double
+             * @description Jobs that came in, a second.
+             */
+            enqueued_per_s: number;
+            /**
+             * Format: double
+             * @description Attempts that failed, a second.
+             */
+            failed_per_s: number;
+            /**
+             * Format: double
+             * @description Attempts that ended well, a second.
+             */
+            finished_per_s: number;
+            /**
+             * Format: int64
+             * @description Jobs that run.
+             */
+            leased: number;
+            /** @description More queues are in use than are measured apart: delays and rates are those of all further ones together. */
+            measured_with_others: boolean;
+            /** @description Names it everywhere. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How long the oldest ready job has been ready.
+             */
+            oldest_queued_age_ms?: number | null;
+            /** @description Its jobs are not claimed; those that run go on. */
+            paused: boolean;
+            paused_at?: components["schemas"]["Timestamp"] | null;
+            /** @description By whom, for those who see everybody's jobs. */
+            paused_by?: string | null;
+            /**
+             * Format: int64
+             * @description Jobs that are ready.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Jobs that wait for their time.
+             */
+            scheduled: number;
+        };
+        /**
+         * @description What the caller may do with a queue in its present state.
+         * @enum {string}
+         */
+        QueueAction: "pause" | "resume";
+        /** @description Answer of `GET /v1/queues`. */
+        QueueList: {
+            /** @description By name. */
+            items: components["schemas"]["Queue"][];
+        };
+        /** @description How often something may start: a bucket of `count` starts that refills evenly within `per_ms`. */
+        Rate: {
+            /**
+             * Format: int32
+             * @description Starts a period; also how many may come at once after a rest.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description The period.
+             */
+            per_ms: number;
+        };
         /** @description Answer of `GET /ready`: jobs are accepted. 503 while starting or draining. */
         Ready: {
             /** @description Whether jobs are accepted. */
@@ -1061,10 +1798,38 @@ export interface components {
             /** @description Why not. */
             reason?: string | null;
         };
+        /** @description Where a job was when somebody asked for it again. */
+        Redrive: {
+            /** @description When it was asked for again. */
+            at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Attempts it had had.
+             */
+            attempts: number;
+            /** @description Who did. */
+            by: string;
+            error?: components["schemas"]["JobError"] | null;
+            finished_at?: components["schemas"]["Timestamp"] | null;
+            /** @description The queue it was in. */
+            queue: string;
+            /** @description How it had ended. */
+            state: components["schemas"]["JobState"];
+            /**
+             * Format: int32
+             * @description How often that has happened, this time included.
+             */
+            times: number;
+        };
         /** @description Body of `POST /v1/auth/refresh`. */
         RefreshRequest: {
             /** @description From the answer before. Works once; using it again ends the session. */
             refresh_token: string;
+        };
+        /** @description Body of `POST /v1/engine/release`. */
+        ReleaseRequest: {
+            /** @description Leases to give back unused, at most 1024. */
+            jobs: components["schemas"]["Lease"][];
         };
         /** @description Answer of `POST /v1/engine/renew`. */
         RenewAnswer: {
@@ -1101,17 +1866,196 @@ export interface components {
             /** @description All leases of the pool, in one call. */
             jobs: components["schemas"]["RenewItem"][];
         };
+        /** @description Answer of `POST /v1/jobs/requeue`. */
+        RequeueAnswer: {
+            /** @description There may be more that match. Ask again for them. */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description Jobs that are queued again.
+             */
+            requeued: number;
+            /**
+             * Format: int64
+             * @description Jobs that matched and stay as they are: another job has their unique key, their queue is full, or somebody was
+             *     faster.
+             */
+            skipped: number;
+        };
+        /** @description Body of `POST /v1/jobs/requeue`: which ended jobs to ask for again. Without `ids`, all that match. */
+        RequeueRequest: {
+            created_after?: components["schemas"]["Timestamp"] | null;
+            /** @description Only those that failed with this error. */
+            error_code?: string | null;
+            /** @description These jobs, at most 1,000; the other fields narrow them. */
+            ids?: components["schemas"]["JobId"][] | null;
+            /** @description Only of this kind. */
+            kind?: string | null;
+            /**
+             * Format: int32
+             * @description At most this many in one call, up to 10,000; 1,000 without it.
+             */
+            limit?: number | null;
+            /** @description Only of this queue. */
+            queue?: string | null;
+            state?: components["schemas"]["JobState"] | null;
+            /** @description Only with this tag. */
+            tag?: string | null;
+            /** @description Puts them into this queue; each goes back to its own without it. */
+            to_queue?: string | null;
+        };
         /**
          * @description What a signed-in person may do. More roles come with members.
          * @enum {string}
          */
         Role: "owner" | "operator" | "member" | "viewer";
+        /** @description A schedule. */
+        Schedule: {
+            /** @description What this caller may do with it now. */
+            allowed_actions: components["schemas"]["ScheduleAction"][];
+            anchor?: components["schemas"]["Timestamp"] | null;
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description Who made it; its jobs are enqueued in this name. */
+            created_by: string;
+            /** @description When it runs, unless it has an interval. */
+            cron?: string | null;
+            /** @description Whether it fires. */
+            enabled: boolean;
+            /** @description Names it everywhere. */
+            id: components["schemas"]["ScheduleId"];
+            /**
+             * Format: int64
+             * @description Time between two runs, unless it has a cron expression.
+             */
+            interval_ms?: number | null;
+            /** @description What is enqueued each time. */
+            job: components["schemas"]["EnqueueRequest"];
+            last_due_at?: components["schemas"]["Timestamp"] | null;
+            last_error?: components["schemas"]["ScheduleError"] | null;
+            last_fired_at?: components["schemas"]["Timestamp"] | null;
+            last_job_id?: components["schemas"]["JobId"] | null;
+            last_skipped?: components["schemas"]["SkippedRuns"] | null;
+            /** @description What becomes of missed runs. */
+            missed: components["schemas"]["MissedRuns"];
+            /** @description For a person. */
+            name: string;
+            /** @description The runs to come; none while it is paused. */
+            next_runs: components["schemas"]["ScheduledRun"][];
+            /** @description What becomes of a run while the one before is not over. */
+            overlap: components["schemas"]["Overlap"];
+            /** @description IANA name of the time zone that `cron` is in. */
+            time_zone?: string | null;
+        };
+        /**
+         * @description What a caller may do with a schedule.
+         * @enum {string}
+         */
+        ScheduleAction: "update" | "pause" | "resume" | "run" | "delete";
+        /** @description Why the last run could not be enqueued. */
+        ScheduleError: {
+            /**
+             * @description Stable, in `UPPER_SNAKE`.
+             * @example QUEUE_FULL
+             */
+            code: string;
+            /** @description When the run was due. */
+            due_at: components["schemas"]["Timestamp"];
+            /** @description For a person. */
+            message: string;
+            /** @description It is tried again until it works; without it, this run does not happen. */
+            retrying: boolean;
+        };
+        /** @example sch_01930c5ea2f07a3c8000000000000000 */
+        ScheduleId: string;
+        /** @description Answer of `GET /v1/schedules`, newest first. */
+        ScheduleList: {
+            /** @description Newest first. */
+            items: components["schemas"]["Schedule"][];
+            /** @description Pass as `cursor` for the next page; `null` on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description Answer of `POST /v1/schedules/preview`. */
+        SchedulePreview: {
+            /** @description In their order. Fewer than asked for when there are no more. */
+            runs: components["schemas"]["ScheduledRun"][];
+        };
+        /** @description A run to come. */
+        ScheduledRun: {
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /**
+             * @description The same in the schedule's time zone, for a person.
+             * @example Sun 2026-03-29 03:00:00 CEST
+             */
+            local: string;
+        };
         /** @example ses_01930c5ea2f07a3c8000000000000000 */
         SessionId: string;
+        /** @description Body of `PUT /v1/limits/{target}`. At least one of the two. */
+        SetLimitRequest: {
+            /**
+             * Format: int32
+             * @description Jobs that may run at once; no bound without it. 0 holds all of them back.
+             */
+            concurrency?: number | null;
+            rate?: components["schemas"]["Rate"] | null;
+        };
+        /**
+         * @description Why a shard is not well.
+         * @enum {string}
+         */
+        ShardCause: "damaged" | "unreadable";
+        /** @description A shard that is not well. */
+        ShardProblem: {
+            /** @description Why. */
+            cause: components["schemas"]["ShardCause"];
+            /** @description Its file. */
+            file: string;
+            /** @description What to do about it. */
+            hint: string;
+            /**
+             * Format: int32
+             * @description Which shard of the engine, from 0.
+             */
+            index: number;
+            /** @description Why, in the words of whoever met it. */
+            reason: string;
+            /** @description Since when. */
+            since: components["schemas"]["Timestamp"];
+            /** @description What it still does. */
+            state: components["schemas"]["ShardState"];
+        };
+        /**
+         * @description What a shard that is not well still does.
+         * @enum {string}
+         */
+        ShardState: "failing" | "quarantined";
+        /**
+         * @description Why runs did not happen.
+         * @enum {string}
+         */
+        SkipReason: "missed" | "too_many" | "overlap" | "refused";
+        /** @description Runs that did not happen, the latest time this was so. */
+        SkippedRuns: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description When the last of them was due. */
+            due_at: components["schemas"]["Timestamp"];
+            /** @description Why. */
+            reason: components["schemas"]["SkipReason"];
+            /** @description There were more: not all of them were counted. */
+            uncounted: boolean;
+        };
         /** @description Answer of `GET /v1/status`. */
         Status: {
             /** @description Its data directory. */
             data_dir: string;
+            /** @description Since when, by whom and why, and how many jobs still run. */
+            drain: components["schemas"]["Drain"];
             /** @description It finishes what runs and takes nothing new. */
             draining: boolean;
             /** @description Its engines. */
@@ -1137,6 +2081,16 @@ export interface components {
             /** @description The node's version. */
             version: string;
         };
+        /** @description What has to wait, and how long. It holds for the engine that says so. */
+        Throttle: {
+            /** @description What it counts. */
+            target: components["schemas"]["LimitTarget"];
+            /**
+             * Format: int64
+             * @description From now; at most a day.
+             */
+            wait_ms: number;
+        };
         /**
          * Format: date-time
          * @description RFC 3339, UTC, milliseconds
@@ -1153,6 +2107,31 @@ export interface components {
             /** @description For the next refresh; ends 30 days after its last use. */
             refresh_token: string;
         };
+        /**
+         * @description Body of `PATCH /v1/schedules/{schedule_id}`: what is there is changed. A new `cron` takes the place of an interval and
+         *     the other way around. Runs that were due before a change of the times, or while the schedule was paused, do not count
+         *     as missed.
+         */
+        UpdateScheduleRequest: {
+            anchor?: components["schemas"]["Timestamp"] | null;
+            /** @description As on creation. */
+            cron?: string | null;
+            /** @description `false` pauses it, `true` lets it go on from now. */
+            enabled?: boolean | null;
+            /**
+             * Format: int64
+             * @description As on creation.
+             */
+            interval_ms?: number | null;
+            job?: components["schemas"]["EnqueueRequest"] | null;
+            missed?: components["schemas"]["MissedRuns"] | null;
+            /** @description As on creation. */
+            name?: string | null;
+            overlap?: components["schemas"]["Overlap"] | null;
+            /** @description As on creation. */
+            time_zone?: string | null;
+        };
+        QueueName: string;
     };
     responses: never;
     parameters: never;
@@ -1182,6 +2161,143 @@ export interface operations {
             };
             /** @description `INTERNAL`; the node's log has the reason under the request id */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_drain: {
+        parameters: {
+            query?: {
+                /** @description Wait at most this long until no job runs any more. */
+                wait_ms?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The drain */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drain"];
+                };
+            };
+            /** @description `VALIDATION_ERROR` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `read` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    set_drain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrainRequest"];
+            };
+        };
+        responses: {
+            /** @description The drain */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drain"];
+                };
+            };
+            /** @description `VALIDATION_ERROR`, `MALFORMED_JSON` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `operate` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL` */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1564,6 +2680,120 @@ export interface operations {
             };
         };
     };
+    get_autoscaler: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Workers, windows and decisions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Autoscaler"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `read` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: components["schemas"]["BatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The batch */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description `INVALID_ID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `read` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `BATCH_NOT_FOUND`, also for a batch of somebody else */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     claim: {
         parameters: {
             query?: never;
@@ -1624,6 +2854,53 @@ export interface operations {
             };
             /** @description `SHUTTING_DOWN`, with `Retry-After` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    directives: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Directive"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `engine_call` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1771,6 +3048,82 @@ export interface operations {
             };
             /** @description `INTERNAL`; the node's log has the reason under the request id */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseRequest"];
+            };
+        };
+        responses: {
+            /** @description Given back */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `VALIDATION_ERROR`, `MALFORMED_JSON` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `engine_call` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL` */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2201,7 +3554,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `KIND_UNAVAILABLE`: the engine asked for does not run this kind */
+            /** @description `KIND_UNAVAILABLE`: the engine asked for does not run this kind; `UNIQUE_KEY_HELD` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2278,7 +3631,10 @@ export interface operations {
     enqueue_batch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the batch, so that it can be looked at, sent again, and followed by a callback */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2297,7 +3653,103 @@ export interface operations {
                     "application/json": components["schemas"]["BatchAnswer"];
                 };
             };
-            /** @description `MALFORMED_JSON`, `VALIDATION_ERROR` about the batch itself */
+            /** @description `MALFORMED_JSON`, `INVALID_IDEMPOTENCY_KEY`, `VALIDATION_ERROR` or `UNKNOWN_KIND` about the batch itself or its callback */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `jobs_write` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `ENGINE_NOT_FOUND` about the callback */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `OVERLOADED`, with `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    requeue_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequeueRequest"];
+            };
+        };
+        responses: {
+            /** @description How many came back */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequeueAnswer"];
+                };
+            };
+            /** @description `MALFORMED_JSON`, `VALIDATION_ERROR` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2351,8 +3803,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `OVERLOADED`, with `Retry-After` */
+            /** @description `SHARD_QUARANTINED` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL`, with `Retry-After` */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2779,7 +4240,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `INVALID_STATE`: it has not ended, or completed */
+            /** @description `INVALID_STATE`: it has not ended, or completed; `UNIQUE_KEY_HELD` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2855,6 +4316,1046 @@ export interface operations {
             };
             /** @description `INTERNAL`; the node's log has the reason under the request id */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The limits */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitList"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `read` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    set_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as `kind:llm.chat` */
+                target: components["schemas"]["LimitTarget"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetLimitRequest"];
+            };
+        };
+        responses: {
+            /** @description The limit as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limit"];
+                };
+            };
+            /** @description `INVALID_ID`, `VALIDATION_ERROR`, `MALFORMED_JSON` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `operate` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `LIMITS_FULL` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    remove_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as `kind:llm.chat` */
+                target: components["schemas"]["LimitTarget"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `INVALID_ID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `operate` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `LIMIT_NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_queues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The queues, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueList"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `read` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    pause_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: components["schemas"]["QueueName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The queue, paused */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description `INVALID_ID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `operate` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `PAUSED_QUEUES_FULL` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    resume_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: components["schemas"]["QueueName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The queue, which goes on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description `INVALID_ID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `operate` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_schedules: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: components["schemas"]["ScheduleId"];
+                /** @description Schedules a page, 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of schedules */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleList"];
+                };
+            };
+            /** @description `VALIDATION_ERROR` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `read` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateScheduleRequest"];
+            };
+        };
+        responses: {
+            /** @description The schedule */
+            201: {
+                headers: {
+                    /** @description Path of the schedule */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description `VALIDATION_ERROR` with a hint for cron expressions and time zones, `MALFORMED_JSON`, `UNKNOWN_KIND` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `jobs_write` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `ENGINE_NOT_FOUND`: the job names an engine that is not there */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SCHEDULES_FULL` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE`, `PAYLOAD_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL`, with `Retry-After` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    preview_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewScheduleRequest"];
+            };
+        };
+        responses: {
+            /** @description The next runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchedulePreview"];
+                };
+            };
+            /** @description `VALIDATION_ERROR` with a hint for cron expressions and time zones, `MALFORMED_JSON` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `read` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `OVERLOADED`, with `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: components["schemas"]["ScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description `INVALID_ID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `read` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SCHEDULE_NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    delete_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: components["schemas"]["ScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `INVALID_ID` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `jobs_write` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SCHEDULE_NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SHUTTING_DOWN`, with `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL`, with `Retry-After` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    update_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: components["schemas"]["ScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateScheduleRequest"];
+            };
+        };
+        responses: {
+            /** @description The schedule as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description `INVALID_ID`, `VALIDATION_ERROR` with a hint for cron expressions and time zones, `MALFORMED_JSON`, `UNKNOWN_KIND` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `jobs_write` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SCHEDULE_NOT_FOUND`, `ENGINE_NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE`, `PAYLOAD_TOO_LARGE` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL`, with `Retry-After` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    run_schedule: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new random text for each new run, the same text for a repeated request; at most 255 bytes */
+                "Idempotency-Key": string;
+            };
+            path: {
+                schedule_id: components["schemas"]["ScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description Path of the job */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description `INVALID_ID`, `IDEMPOTENCY_KEY_REQUIRED`, `INVALID_IDEMPOTENCY_KEY`, `UNKNOWN_KIND`, `VALIDATION_ERROR`: its kind takes other payloads by now */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `jobs_write` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SCHEDULE_NOT_FOUND`, `ENGINE_NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `KIND_UNAVAILABLE`, `UNIQUE_KEY_HELD` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REUSED`: the schedule's job was changed since */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `QUEUE_FULL`, with `Retry-After` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `DRAINING`, `SHUTTING_DOWN`, with `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL`, with `Retry-After` */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

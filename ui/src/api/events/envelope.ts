@@ -8,6 +8,9 @@ export type NodeEvent =
   | { type: "job.log"; job_id: string; lines: LogLine[] }
   | { type: "kinds.changed" }
   | { type: "engines.changed" }
+  | { type: "queues.changed" }
+  | { type: "schedules.changed" }
+  | { type: "autoscaled" }
   | { type: "resync" };
 
 /**
@@ -37,6 +40,12 @@ export function readEvent(value: unknown): NodeEvent | undefined {
       return { type: "kinds.changed" };
     case "engines.changed":
       return { type: "engines.changed" };
+    case "queues.changed":
+      return { type: "queues.changed" };
+    case "schedules.changed":
+      return { type: "schedules.changed" };
+    case "autoscaled":
+      return { type: "autoscaled" };
     case "resync":
       return { type: "resync" };
     default:

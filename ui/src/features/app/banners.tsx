@@ -1,7 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 
 import { useStreamState } from "~/features/live/live";
-import { statusQueries } from "~/features/status/queries";
+import { drainQueries } from "~/features/drain/queries";
+import { leftWords } from "~/features/drain/words";
+import { paths } from "~/paths";
 import { platform } from "~/platform";
 import { Button } from "~/ui/button";
 import { Callout } from "~/ui/callout";
@@ -16,7 +19,7 @@ const FAILURES_BEFORE_BANNER = 2;
 export function Banners() {
   const stream = useStream();
   const state = useStreamState(stream);
-  const status = useQuery(statusQueries.status);
+  const drain = useQuery(drainQueries.state);
   if (state.name === "waiting" && state.failures >= FAILURES_BEFORE_BANNER) {
     return (
       <Frame>
@@ -34,11 +37,18 @@ export function Banners() {
       </Frame>
     );
   }
-  if (status.data?.draining === true) {
+  if (drain.data?.on === true) {
     return (
       <Frame>
         <Callout tone="warn" announce title="The node is draining">
-          <p>Running jobs finish, and no new ones are taken until it is done.</p>
+          <p>
+            {leftWords(drain.data.running)} Nothing new starts or is taken. {drain.data.reason && `Why: ${drain.data.reason}. `}
+            {drain.data.allowed_actions.length > 0 && (
+              <Link to={paths.queues} className="underline underline-offset-2 hover:text-accent">
+                Change it under Queues
+              </Link>
+            )}
+          </p>
         </Callout>
       </Frame>
     );

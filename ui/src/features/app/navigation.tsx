@@ -1,6 +1,18 @@
 import { Link } from "@tanstack/react-router";
 import clsx from "clsx";
-import { Activity, BookOpenText, Boxes, Cpu, LogOut, Plus, Rows3 } from "lucide-react";
+import {
+  Activity,
+  BookOpenText,
+  Boxes,
+  CalendarClock,
+  Cpu,
+  Gauge,
+  Layers,
+  LayoutDashboard,
+  LogOut,
+  Plus,
+  Rows3,
+} from "lucide-react";
 
 import { session } from "~/api/client";
 import type { Me } from "~/api/types";
@@ -12,7 +24,11 @@ import { Connection } from "./connection";
 import { ThemeMenu } from "./theme-menu";
 
 const ITEMS = [
+  { to: paths.overview, title: "Overview", Icon: LayoutDashboard },
   { to: paths.jobs, title: "Jobs", Icon: Rows3 },
+  { to: paths.queues, title: "Queues", Icon: Layers },
+  { to: paths.limits, title: "Limits", Icon: Gauge },
+  { to: paths.schedules, title: "Schedules", Icon: CalendarClock },
   { to: paths.engines, title: "Engines", Icon: Cpu },
   { to: paths.kinds, title: "Kinds & modules", Icon: Boxes },
   { to: paths.status, title: "Status", Icon: Activity },
@@ -21,7 +37,7 @@ const ITEMS = [
 
 export function Brand() {
   return (
-    <Link to={paths.jobs} className="flex items-center gap-2.5 rounded-lg px-1 text-[15px] font-semibold tracking-tight">
+    <Link to={paths.overview} className="flex items-center gap-2.5 rounded-lg px-1 text-[15px] font-semibold tracking-tight">
       <Logo className="size-6 text-accent" />
       Flowork
     </Link>
@@ -46,6 +62,8 @@ export function Navigation({ me, onLeave }: { me: Me; onLeave?: () => void }) {
           <Link
             key={to}
             to={to}
+            // Every address begins as that of the overview does.
+            activeOptions={{ exact: to === paths.overview }}
             onClick={onLeave}
             className={clsx(
               "flex min-h-9 items-center gap-3 rounded-lg px-2.5 text-[13px] text-ink-soft transition-colors pointer-coarse:min-h-11",

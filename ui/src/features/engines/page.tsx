@@ -3,52 +3,61 @@ import { Cpu } from "lucide-react";
 
 import type { Engine } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
+import { DrainSection } from "~/features/drain/section";
 import { EmptyState } from "~/ui/empty-state";
 import { Facts } from "~/ui/facts";
 import { Page, Section } from "~/ui/page";
+import { Pill } from "~/ui/pill";
 import { Ago } from "~/ui/time";
 
+import { AutoscalerSection } from "./autoscaler";
+import { engineLook } from "./look";
 import { engineQueries } from "./queries";
+import { ShardProblems } from "./shard-problems";
+import { Workers } from "./workers";
 
 /** The hosts of workers and how busy they are. */
 export function EnginesPage() {
   const query = useQuery(engineQueries.list);
   return (
     <Page title="Engines" detail="An engine is a host of workers. The local one came with this node.">
-      <Loaded query={query} what="engines">
-        {({ items }) =>
-          items.length === 0 ? (
-            <EmptyState icon={Cpu} title="No engines">
-              Without one nothing runs. The local engine starts with the node.
-            </EmptyState>
-          ) : (
-            <div className="grid gap-4 md:grid-cols-2">
-              {items.map((engine) => (
-                <EnginePanel key={engine.id} engine={engine} />
-              ))}
-            </div>
-          )
-        }
-      </Loaded>
+      <div className="space-y-4">
+        <Loaded query={query} what="engines">
+          {({ items }) =>
+            items.length === 0 ? (
+              <EmptyState icon={Cpu} title="No engines">
+                Without one nothing runs. The local engine starts with the node.
+              </EmptyState>
+            ) : (
+              <div className="grid items-start gap-4 md:grid-cols-2">
+                {items.map((engine) => (
+                  <EnginePanel key={engine.id} engine={engine} />
+                ))}
+                <AutoscalerSection />
+              </div>
+            )
+          }
+        </Loaded>
+        <DrainSection />
+      </div>
     </Page>
   );
 }
 
 function EnginePanel({ engine }: { engine: Engine }) {
-  const { title, className } = look(engine);
+  const { title, tone } = engineLook(engine);
+  const unwell = engine.shard_problems.length;
   return (
-    <Section
-      title={engine.name}
-      aside={<span className={`rounded-full px-2.5 py-0.5 text-xs font-medium ${className}`}>{title}</span>}
-    >
+    <Section title={engine.name} aside={<Pill tone={tone}>{title}</Pill>}>
       <div className="space-y-4">
         <Workers engine={engine} />
+        <ShardProblems engine={engine} />
         <Facts
           items={[
             ["Running", engine.leased.toLocaleString()],
             ["Queued", engine.queued.toLocaleString()],
             ["Scheduled", engine.scheduled.toLocaleString()],
-            ["Shards", String(engine.shards)],
+            ["Shards", unwell === 0 ? `${engine.shards}, all well` : `${engine.shards}, ${unwell} not well`],
             ["Where", engine.location === "local" ? "In this node" : "In a process of its own"],
             ...(engine.last_seen_at ? [["Last seen", <Ago at={engine.last_seen_at} />] as const] : []),
             ...(engine.version ? [["Version", engine.version] as const] : []),
@@ -58,31 +67,4 @@ function EnginePanel({ engine }: { engine: Engine }) {
       </div>
     </Section>
   );
-}
-
-function Workers({ engine: { workers, busy } }: { engine: Engine }) {
-  return (
-    <div className="space-y-1.5">
-      <p className="text-[13px]">
-        <span className="numeric font-semibold">{busy}</span> of <span className="numeric font-semibold">{workers}</span>{" "}
-        workers busy
-      </p>
-      <div aria-hidden className="flex gap-1">
-        {Array.from({ length: Math.min(workers, 64) }, (_, worker) => (
-          <span key={worker} className={`h-2 flex-1 rounded-full ${worker < busy ? "bg-run" : "bg-hover"}`} />
-        ))}
-      </div>
-    </div>
-  );
-}
-
-function look({ state }: Engine): { title: string; className: string } {
-  switch (state) {
-    case "up":
-      return { title: "Up", className: "bg-good-soft text-good" };
-    case "draining":
-      return { title: "Draining", className: "bg-warn-soft text-warn" };
-    case "stale":
-      return { title: "Not heard of", className: "bg-bad-soft text-bad" };
-  }
 }

@@ -22,6 +22,12 @@ export function readPrefill(search: Record<string, unknown>): NewJobPrefill {
   return prefill;
 }
 
+/** Reads which page of a list is meant. */
+export function readCursor(search: Record<string, unknown>): { cursor?: string } {
+  const cursor = word(search["cursor"]);
+  return cursor === undefined ? {} : { cursor };
+}
+
 /** A typed `?tag=2026` arrives as a number. */
 function word(value: unknown): string | undefined {
   if (typeof value === "number" || typeof value === "boolean") return String(value);

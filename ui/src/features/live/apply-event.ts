@@ -2,13 +2,21 @@ import type { QueryClient } from "@tanstack/react-query";
 
 import type { NodeEvent } from "~/api/events/envelope";
 import { isFinal, type JobState, type JobSummary, type Progress } from "~/api/types";
+import { batchQueries } from "~/features/batches/queries";
+import { drainQueries } from "~/features/drain/queries";
 import { engineQueries } from "~/features/engines/queries";
 import { jobQueries } from "~/features/jobs/queries";
 import { kindQueries } from "~/features/kinds/queries";
+import { limitQueries } from "~/features/limits/queries";
+import { queueQueries } from "~/features/queues/queries";
+import { scheduleQueries } from "~/features/schedules/queries";
 import { statusQueries } from "~/features/status/queries";
 
 import { appendLines } from "../jobs/log-lines";
 import { createRefresher } from "./refresher";
+
+/** The autoscaler measures in windows of this length; within one there is nothing new to see. */
+const WINDOW_MS = 10_000;
 
 /** Brings the query cache up to date with what an event names. */
 export function eventApplier(queries: QueryClient) {
@@ -26,12 +34,29 @@ export function eventApplier(queries: QueryClient) {
         return queries.invalidateQueries({ queryKey: jobQueries.logs(id ?? "").queryKey });
       case "engines":
         return queries.invalidateQueries({ queryKey: engineQueries.list.queryKey });
+      case "autoscaler":
+        return queries.invalidateQueries({ queryKey: engineQueries.autoscaler.queryKey });
+      case "queues":
+        return queries.invalidateQueries({ queryKey: queueQueries.list.queryKey });
+      case "limits":
+        return queries.invalidateQueries({ queryKey: limitQueries.list.queryKey });
+      case "drain":
+        return queries.invalidateQueries({ queryKey: drainQueries.state.queryKey });
+      case "schedules":
+        return queries.invalidateQueries({ queryKey: scheduleQueries.all });
+      case "batches":
+        return queries.invalidateQueries({ queryKey: batchQueries.all });
       case "status":
         return queries.invalidateQueries({ queryKey: statusQueries.status.queryKey });
       default:
         return queries.invalidateQueries({ queryKey: kindQueries.list.queryKey });
     }
   });
+
+  function isOlderThan(queryKey: readonly string[], ms: number): boolean {
+    const state = queries.getQueryState(queryKey);
+    return state !== undefined && Date.now() - state.dataUpdatedAt > ms;
+  }
 
   function patchJob(id: string, patch: <Known extends JobSummary>(job: Known) => Known) {
     queries.setQueryData(jobQueries.one(id).queryKey, (job) => job && patch(job));
@@ -47,6 +72,12 @@ export function eventApplier(queries: QueryClient) {
         patchJob(event.job_id, (job) => withState(job, event.state, event.attempt));
         refresh("jobs");
         refresh("engines");
+        refresh("queues");
+        refresh("limits");
+        refresh("batches");
+        if (isOlderThan(engineQueries.autoscaler.queryKey, WINDOW_MS)) refresh("autoscaler");
+        // Only while it drains does the number of jobs that still run belong to it.
+        if (queries.getQueryData(drainQueries.state.queryKey)?.on === true) refresh("drain");
         refresh(`job ${event.job_id}`);
         // The lines of an attempt that ended are all stored now; a gap in what came as events closes here.
         if (isFinal(event.state)) refresh(`logs ${event.job_id}`);
@@ -62,7 +93,20 @@ export function eventApplier(queries: QueryClient) {
         return;
       case "engines.changed":
         refresh("engines");
+        refresh("autoscaler");
         refresh("status");
+        refresh("drain");
+        return;
+      case "autoscaled":
+        refresh("engines");
+        refresh("autoscaler");
+        return;
+      case "queues.changed":
+        refresh("queues");
+        refresh("limits");
+        return;
+      case "schedules.changed":
+        refresh("schedules");
         return;
       case "resync":
         void queries.invalidateQueries();

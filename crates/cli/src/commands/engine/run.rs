@@ -1,19 +1,26 @@
 //! `flowork engine run`: the workers of an engine whose gateway is elsewhere.
 //!
-//! [`pool`] claims and renews, [`attempt`] runs one job, [`finish`] reports how it ended, [`gateway`] makes the calls.
-//! The job kinds are those a node runs, from this host's data directory.
+//! The pool is the one that a node has; [`remote`] is where it takes its jobs from. [`gateway`] makes the calls,
+//! [`deliver`] brings what waits in the [`outbox`], [`directives`] hears what the gateway wants. The job kinds are those a
+//! node runs, from this host's data directory.
 
-mod attempt;
-mod finish;
+mod backoff;
+mod deliver;
+mod directives;
+mod end;
 mod gateway;
-mod pool;
+mod outbox;
+mod remote;
 
 use std::{path::PathBuf, time::Duration};
 
+use flowork_engine::pool::Pool;
 use flowork_node::{EngineKinds, Flags};
 use serde_json::json;
+use tokio::{task::JoinSet, time::timeout};
 
-use self::{gateway::Gateway, pool::Pool};
+use self::{gateway::Gateway, remote::Remote};
+use super::token;
 use crate::{
     args::load_config,
     commands::status::describe_notice,
@@ -22,23 +29,25 @@ use crate::{
     signals::Signals,
 };
 
-/// Where the engine's token is looked for if no file is named. Never an argument: those can be seen by others.
-const TOKEN_VARIABLE: &str = "FLOWORK_ENGINE_TOKEN";
-/// After a second signal, running jobs get this long to let go of their child processes.
+/// After the drain's deadline, running jobs get this long to stop, and their leases to be given back. Longer than an
+/// attempt may take to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// After a second signal they get this long to let go of their child processes.
 const STOP_AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Run jobs for a node elsewhere, until told to stop
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The token comes from `flowork engine create` on the node's host: in FLOWORK_ENGINE_TOKEN, or in \
-                        a file. SIGTERM or Ctrl-C drains: running jobs get drain_deadline_ms to finish. A second \
-                        signal stops at once."
+    after_help = "The token comes from `flowork engine create` on the node's host. It is read from the file, from \
+                        FLOWORK_ENGINE_TOKEN, or from this host's vault, where `flowork engine set-token` puts it. \
+                        SIGTERM or Ctrl-C drains: running jobs get drain_deadline_ms to finish; those that do not go \
+                        back to their queue. A second signal stops at once, with exit code 130."
 )]
 pub(crate) struct Args {
     /// Where the node is: https://…, or http:// on this machine
     #[arg(long, value_name = "URL")]
     gateway: String,
-    /// File that holds the engine's token; FLOWORK_ENGINE_TOKEN without it
+    /// File that holds the engine's token
     #[arg(long, value_name = "PATH")]
     token_file: Option<PathBuf>,
     /// Jobs to run at once [env: FLOWORK_WORKERS]
@@ -50,7 +59,7 @@ pub(super) async fn run(args: Args, flags: &Flags, format: Format) -> Result<(),
     let config = load_config(&Flags { workers: args.workers.clone(), ..flags.clone() })?;
     flowork_node::log_to_stderr(&config.log).map_err(|error| Failure::from_error(Exit::Usage, "CONFIG", &error))?;
     let (deadline, workers) = (config.drain_deadline, config.workers);
-    let gateway = Gateway::new(&args.gateway, &read_token(&args)?)?;
+    let gateway = Gateway::new(&args.gateway, &token::read(args.token_file.as_deref(), &config)?)?;
     let mut signals = Signals::listen().map_err(|error| Failure::from_error(Exit::Failed, "SIGNALS", &error))?;
     let kinds = tokio::task::spawn_blocking(move || EngineKinds::start(&config)).await;
     let kinds = kinds
@@ -59,54 +68,58 @@ pub(super) async fn run(args: Args, flags: &Flags, format: Format) -> Result<(),
     for notice in kinds.notices() {
         output::say(&describe_notice(notice));
     }
-    let pool = Pool::start(gateway, kinds.registry().clone(), workers).await?;
+    let remote = Remote::connect(gateway, kinds.registry(), workers).await?;
+    let pool = Pool::start(remote, kinds.registry().clone(), workers);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(deliver::deliver(pool.workers().clone()));
+    tasks.spawn(directives::obey(pool.workers().clone()));
+    tasks.spawn(remote::stay_in_touch(pool.workers().clone()));
     tell(format, &json!({"event": "ready", "gateway": args.gateway, "workers": workers}), || {
         format!("Runs up to {workers} jobs at once for {}.", args.gateway)
     });
     let ended = tokio::select! {
-        failure = pool.failed() => Err(failure),
+        failure = pool.workers().source().failed() => {
+            // Whoever does not take this engine takes nothing of it.
+            let _ = timeout(STOP_AT_ONCE, pool.stop()).await;
+            Err(failure)
+        }
         () = signals.next() => drain(&pool, deadline, &mut signals, format).await,
     };
-    let left = pool.stop(STOP_AT_ONCE).await;
+    tasks.shutdown().await;
     kinds.stop().await;
-    ended?;
+    let left = ended?;
     tell(format, &json!({"event": "stopped", "unfinished": left}), || match left {
         0 => "Stopped.".to_owned(),
-        left => format!("Stopped; {left} jobs had not finished and are tried again."),
+        left => format!("Stopped; {left} jobs had not finished and go back to their queues."),
     });
     Ok(())
 }
 
-async fn drain(pool: &Pool, deadline: Duration, signals: &mut Signals, format: Format) -> Result<(), Failure> {
-    let running = pool.running();
+/// Claims nothing more, waits for what runs, stops what is left at the deadline. Answers how many that were.
+async fn drain(pool: &Pool<Remote>, deadline: Duration, signals: &mut Signals, format: Format) -> Result<u32, Failure> {
+    pool.close();
+    let running = pool.workers().running();
     tell(format, &json!({"event": "draining", "running": running, "deadline_ms": deadline.as_millis() as u64}), || {
         format!("Draining: {running} jobs run. Ctrl-C again stops at once.")
     });
+    let in_order = async {
+        // Whether it was in time is what `running` tells.
+        let _ = timeout(deadline, pool.drained()).await;
+        let left = pool.workers().running();
+        if timeout(STOP_WITHIN, pool.stop()).await.is_err() {
+            let running = pool.workers().running();
+            tracing::warn!(running, "the gateway has not heard of all jobs; their leases run out by themselves");
+        }
+        left
+    };
     tokio::select! {
-        () = pool.drain(deadline) => Ok(()),
+        left = in_order => Ok(left),
         () = signals.next() => {
-            pool.stop(STOP_AT_ONCE).await;
+            // The process ends whether or not they do.
+            let _ = timeout(STOP_AT_ONCE, pool.stop()).await;
             Err(Failure::new(Exit::Interrupted, "STOPPED_AT_ONCE", "stopped at once; jobs that ran are tried again"))
         }
     }
-}
-
-fn read_token(args: &Args) -> Result<String, Failure> {
-    let missing = |message: String| {
-        Failure::new(Exit::Usage, "NO_ENGINE_TOKEN", message)
-            .hint("`flowork engine create NAME` on the node's host prints one".to_owned())
-    };
-    let token = match &args.token_file {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| missing(format!("cannot read {}: {error}", path.display())))?,
-        None => std::env::var(TOKEN_VARIABLE)
-            .map_err(|_| missing(format!("there is no token: set {TOKEN_VARIABLE} or name a --token-file")))?,
-    };
-    let token = token.trim();
-    if !token.starts_with("fle_") || !token.is_ascii() {
-        return Err(missing("the token is not one of an engine: those begin with fle_".to_owned()));
-    }
-    Ok(token.to_owned())
 }
 
 /// Whether anybody reads is no reason to stop.

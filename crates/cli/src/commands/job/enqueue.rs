@@ -45,6 +45,15 @@ pub(crate) struct Args {
     /// For finding it again; may be given more than once
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
+    /// Refuse the job while another open job of yours has this key
+    #[arg(long, value_name = "KEY")]
+    unique_key: Option<String>,
+    /// Jobs with this key share a bound on how many run at once
+    #[arg(long, value_name = "KEY")]
+    concurrency_key: Option<String>,
+    /// That bound; 1 without it
+    #[arg(long, value_name = "NUMBER", requires = "concurrency_key")]
+    concurrency_max: Option<u32>,
     /// The same key twice enqueues one job; without it a random one is made and shown
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -68,6 +77,9 @@ pub(super) async fn run(args: Args, client: &Client, format: Format) -> Result<(
         timeout_ms: args.timeout.map(|timeout| timeout.as_millis() as u64),
         expires_at: None,
         tags: args.tag,
+        unique_key: args.unique_key,
+        concurrency_key: args.concurrency_key,
+        concurrency_max: args.concurrency_max,
     };
     let (job, replayed): (Job, bool) = client.enqueue(&key, &request).await.map_err(|failure| {
         // Whether the node took it is unknown, and the same key finds out without a second job.
@@ -91,7 +103,7 @@ fn replay(replayed: bool) -> &'static str {
     if replayed { ", enqueued before with this key" } else { "" }
 }
 
-fn read_payload(source: &str) -> Result<Value, Failure> {
+pub(crate) fn read_payload(source: &str) -> Result<Value, Failure> {
     let (text, place) = match source.strip_prefix('@') {
         Some(path) => (read_bounded(std::fs::File::open(path), path)?, path.to_owned()),
         None if source == "-" => {

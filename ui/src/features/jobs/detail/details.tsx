@@ -40,6 +40,17 @@ function facts(job: Job): (readonly [string, ReactNode])[] {
       </Link>,
     ],
     ["Priority", String(job.priority)],
+    job.unique_key ? ["Unique key", <Code>{job.unique_key}</Code>] : undefined,
+    job.concurrency_key ? ["Concurrency key", <Code>{job.concurrency_key}</Code>] : undefined,
+    job.concurrency_key ? ["At once with it", String(job.concurrency_max ?? 1)] : undefined,
+    job.batch_id
+      ? [
+          "Batch",
+          <Link to={paths.batch} params={{ batchId: job.batch_id }} className={link}>
+            <Code>{job.batch_id}</Code>
+          </Link>,
+        ]
+      : undefined,
     job.tags.length > 0
       ? [
           "Tags",

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
 import { ApiError } from "~/api/error";
-import type { Job } from "~/api/types";
+import type { Job, JobState, Redrive } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
 import { paths } from "~/paths";
 import { Callout, Hint } from "~/ui/callout";
@@ -10,6 +10,7 @@ import { CopyButton } from "~/ui/copy-button";
 import { JsonView } from "~/ui/json-view";
 import { Page, Section } from "~/ui/page";
 import { ProgressBar } from "~/ui/progress-bar";
+import { Ago } from "~/ui/time";
 
 import { jobQueries } from "../queries";
 import { StateBadge } from "../state-badge";
@@ -74,6 +75,7 @@ function Shown({ job }: { job: Job }) {
             </div>
           )}
           <Failure job={job} />
+          {job.redriven_from && <Redriven from={job.redriven_from} queue={job.queue} />}
           {job.state === "leased" && typeof progress?.output === "string" && <Output text={progress.output} />}
           <LogSection job={job} />
           <Section title="Payload">
@@ -87,6 +89,44 @@ function Shown({ job }: { job: Job }) {
       </div>
     </Page>
   );
+}
+
+/** What it had come to when somebody asked for it again. */
+function Redriven({ from, queue }: { from: Redrive; queue: string }) {
+  const times = from.times === 1 ? "Requeued" : `Requeued ${from.times} times`;
+  return (
+    <Callout
+      tone="note"
+      title={
+        <>
+          {times}, last by {from.by} <Ago at={from.at} />
+        </>
+      }
+    >
+      <p className="text-[13px]">
+        Before that it {endWords(from.state)} after {from.attempts} {from.attempts === 1 ? "attempt" : "attempts"}
+        {from.queue !== queue && ` in the queue ${from.queue}`}
+        {from.error ? `: ${from.error.message}` : "."}
+      </p>
+    </Callout>
+  );
+}
+
+function endWords(state: JobState): string {
+  switch (state) {
+    case "failed":
+      return "had failed";
+    case "expired":
+      return "had expired";
+    case "completed":
+      return "had completed";
+    case "cancelled":
+      return "was cancelled";
+    case "scheduled":
+    case "queued":
+    case "leased":
+      return "was open";
+  }
 }
 
 /** Why it failed, or why its last attempt did while there are more to come. */

@@ -3,19 +3,32 @@ import clsx from "clsx";
 
 import type { JobSummary } from "~/api/types";
 import { paths } from "~/paths";
+import { Checkbox } from "~/ui/checkbox";
 import { Ago, Elapsed } from "~/ui/time";
 
+import { mayRequeue } from "../requeue";
 import { StateBadge } from "../state-badge";
 
 const HEAD = "px-4 py-2 text-left font-medium whitespace-nowrap";
 
+/** Which rows are chosen, and how to choose; without it the rows are only shown. */
+export interface Selection {
+  ids: ReadonlySet<string>;
+  choose: (ids: readonly string[], chosen: boolean) => void;
+}
+
 /** Jobs as rows; on a phone only what tells them apart. */
-export function JobTable({ jobs }: { jobs: readonly JobSummary[] }) {
+export function JobTable({ jobs, selection }: { jobs: readonly JobSummary[]; selection?: Selection | undefined }) {
   return (
     <table className="w-full table-fixed border-collapse text-[13px]">
       <caption className="sr-only">Jobs, newest first</caption>
       <thead>
         <tr className="border-b border-line text-xs text-ink-faint">
+          {selection !== undefined && (
+            <th scope="col" className="w-11 pl-4 text-left">
+              <ChooseAll jobs={jobs} selection={selection} />
+            </th>
+          )}
           <th scope="col" className={`${HEAD} w-32`}>
             State
           </th>
@@ -38,16 +51,41 @@ export function JobTable({ jobs }: { jobs: readonly JobSummary[] }) {
       </thead>
       <tbody>
         {jobs.map((job) => (
-          <JobRow key={job.id} job={job} />
+          <JobRow key={job.id} job={job} selection={selection} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function JobRow({ job }: { job: JobSummary }) {
+function ChooseAll({ jobs, selection }: { jobs: readonly JobSummary[]; selection: Selection }) {
+  const ids = jobs.filter(mayRequeue).map(({ id }) => id);
+  const chosen = ids.filter((id) => selection.ids.has(id)).length;
+  return (
+    <Checkbox
+      label="Select all jobs of this page"
+      checked={ids.length > 0 && chosen === ids.length}
+      mixed={chosen > 0 && chosen < ids.length}
+      disabled={ids.length === 0}
+      onChange={(checked) => selection.choose(ids, checked)}
+    />
+  );
+}
+
+function JobRow({ job, selection }: { job: JobSummary; selection: Selection | undefined }) {
   return (
     <tr className="relative border-b border-line last:border-0 hover:bg-hover/60">
+      {selection !== undefined && (
+        <td className="py-2.5 pl-4 align-top">
+          {mayRequeue(job) && (
+            <Checkbox
+              label={`Select ${job.kind}, job ${job.id}`}
+              checked={selection.ids.has(job.id)}
+              onChange={(checked) => selection.choose([job.id], checked)}
+            />
+          )}
+        </td>
+      )}
       <td className="px-4 py-2.5 align-top">
         <StateBadge state={job.state} cancelRequested={job.cancel_requested} />
       </td>

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import clsx from "clsx";
 import { Inbox, SearchX } from "lucide-react";
+import { useState } from "react";
 
 import { Loaded } from "~/features/app/loaded";
 import { type JobFilters, paths } from "~/paths";
@@ -10,14 +11,23 @@ import { EmptyState } from "~/ui/empty-state";
 import { Page } from "~/ui/page";
 
 import { jobQueries } from "../queries";
+import { mayRequeue } from "../requeue";
 import { Filters, hasFilters } from "./filters";
 import { FirstJob } from "./first-job";
 import { JobTable } from "./job-table";
+import { RequeueMany } from "./requeue-many";
 import { Totals } from "./totals";
 
 /** All jobs, newest first, as they change. */
 export function JobsPage({ filters }: { filters: JobFilters }) {
   const list = useQuery(jobQueries.list(filters));
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+
+  function choose(ids: readonly string[], isChosen: boolean) {
+    const rest = [...chosen].filter((id) => !ids.includes(id));
+    setChosen(new Set(isChosen ? [...rest, ...ids] : rest));
+  }
+
   return (
     <Page title="Jobs">
       <div className="space-y-4">
@@ -31,7 +41,24 @@ export function JobsPage({ filters }: { filters: JobFilters }) {
           <Loaded query={list} what="jobs">
             {({ items, next_cursor }) => (
               <>
-                {items.length > 0 ? <JobTable jobs={items} /> : <Nothing filters={filters} />}
+                {filters.state !== undefined && (
+                  <RequeueMany
+                    key={filters.state}
+                    filters={filters}
+                    jobs={items}
+                    isWhole={filters.cursor === undefined && !next_cursor}
+                    chosen={chosen}
+                    onDone={() => setChosen(new Set())}
+                  />
+                )}
+                {items.length > 0 ? (
+                  <JobTable
+                    jobs={items}
+                    selection={filters.state !== undefined && items.some(mayRequeue) ? { ids: chosen, choose } : undefined}
+                  />
+                ) : (
+                  <Nothing filters={filters} />
+                )}
                 <Pages filters={filters} next={next_cursor ?? undefined} />
               </>
             )}

@@ -1,28 +1,31 @@
-//! The calls of an engine to its gateway, and how long to wait after one that failed.
+//! The calls of an engine to its gateway.
 
 use std::{net::IpAddr, time::Duration};
 
 use flowork_api_types::engine::{
-    ClaimAnswer, ClaimRequest, FinishAnswerList, FinishRequest, HeartbeatAnswer, HeartbeatRequest, RenewAnswer,
+    ClaimAnswer, ClaimRequest, FinishAnswerList, HeartbeatAnswer, HeartbeatRequest, Lease, ReleaseRequest, RenewAnswer,
     RenewRequest,
 };
 use reqwest::{
-    StatusCode, Url,
-    header::{HeaderMap, HeaderValue, RETRY_AFTER},
+    Method, RequestBuilder, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::backoff;
 use crate::{
     client::{http_client, unreachable},
     exit::{Exit, Failure},
 };
 
-/// Longer than the longest claim waits.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
-/// The first wait after a failure is at most this, doubled with each further one.
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// No wait is longer than this.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// A claim waits this long for a job. Its lease counts from when it was sent, so it is well below one.
+pub(super) const CLAIM_WAIT: Duration = Duration::from_secs(10);
+/// A claim that has no answer by then gets none; a job that came with it would have little left of its lease.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
+/// A third of a lease: three renewals may hang before it ends.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The gateway ends a stream after a day by itself.
+const STREAM_TIMEOUT: Duration = Duration::from_hours(25);
 
 /// The gateway, as one engine.
 #[derive(Clone)]
@@ -33,12 +36,23 @@ pub(super) struct Gateway {
 }
 
 /// A call that gave nothing.
+#[derive(Debug)]
 pub(super) struct CallError {
     pub(super) failure: Failure,
-    /// Trying again would only repeat it.
-    pub(super) fatal: bool,
+    pub(super) cause: CallCause,
     /// What the gateway asked for.
-    retry_after: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What to make of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallCause {
+    /// It may work later.
+    Passing,
+    /// The gateway does not take what was sent, now or later.
+    Refused,
+    /// The gateway does not take this engine.
+    Unwelcome,
 }
 
 impl Gateway {
@@ -58,67 +72,83 @@ impl Gateway {
     }
 
     pub(super) async fn claim(&self, request: &ClaimRequest) -> Result<ClaimAnswer, CallError> {
-        self.call("/v1/engine/claim", request).await
+        let request = self.request(Method::POST, "/v1/engine/claim").timeout(CLAIM_TIMEOUT).json(request);
+        self.read(request).await
     }
 
     pub(super) async fn renew(&self, request: &RenewRequest) -> Result<RenewAnswer, CallError> {
-        self.call("/v1/engine/renew", request).await
+        self.post("/v1/engine/renew", request).await
     }
 
-    pub(super) async fn finish(&self, request: &FinishRequest) -> Result<FinishAnswerList, CallError> {
-        self.call("/v1/engine/finish", request).await
+    /// `body`: a `FinishRequest`, as JSON text.
+    pub(super) async fn finish(&self, body: String) -> Result<FinishAnswerList, CallError> {
+        let request = self.request(Method::POST, "/v1/engine/finish").header(CONTENT_TYPE, "application/json");
+        self.read(request.body(body)).await
+    }
+
+    pub(super) async fn release(&self, jobs: Vec<Lease>) -> Result<(), CallError> {
+        self.send(self.request(Method::POST, "/v1/engine/release").json(&ReleaseRequest { jobs })).await.map(|_| ())
     }
 
     pub(super) async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<HeartbeatAnswer, CallError> {
-        self.call("/v1/engine/heartbeat", request).await
+        self.post("/v1/engine/heartbeat", request).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
+    /// A stream of server-sent events.
+    pub(super) async fn directives(&self) -> Result<Response, CallError> {
+        let request = self.request(Method::GET, "/v1/engine/directives").header("Accept", "text/event-stream");
+        self.send(request.timeout(STREAM_TIMEOUT)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.url.as_str().trim_end_matches('/'));
-        let lost = |error: reqwest::Error| CallError {
-            failure: unreachable(self.url.as_str(), &error),
-            fatal: false,
-            retry_after: None,
-        };
-        let request = self.http.post(url).header("X-Engine-Token", self.token.clone()).json(body);
-        let answer = request.send().await.map_err(lost)?;
-        let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
-        let bytes = answer.bytes().await.map_err(lost)?;
-        if !status.is_success() {
-            let failure = Failure::from_answer(status, &bytes);
-            let fatal = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-            return Err(CallError { failure, fatal, retry_after });
-        }
+        self.http.request(method, url).header("X-Engine-Token", self.token.clone())
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
+        self.read(self.request(Method::POST, path).json(body)).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, CallError> {
+        let answer = self.send(request).await?;
+        let path = answer.url().path().to_owned();
+        let bytes = answer.bytes().await.map_err(|error| self.lost(&error))?;
         serde_json::from_slice(&bytes).map_err(|error| {
             let message = format!("the answer to {path} cannot be read: {error}");
             let failure = Failure::new(Exit::Failed, "UNEXPECTED_ANSWER", message);
-            CallError { failure, fatal: false, retry_after }
+            CallError { failure, cause: CallCause::Passing, retry_after: None }
         })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, CallError> {
+        let answer = request.send().await.map_err(|error| self.lost(&error))?;
+        let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let bytes = answer.bytes().await.map_err(|error| self.lost(&error))?;
+        Err(CallError { failure: Failure::from_answer(status, &bytes), cause: cause_of(status), retry_after })
+    }
+
+    fn lost(&self, error: &reqwest::Error) -> CallError {
+        let failure = unreachable(self.url.as_str(), error);
+        CallError { failure, cause: CallCause::Passing, retry_after: None }
+    }
+}
+
+fn cause_of(status: StatusCode) -> CallCause {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CallCause::Unwelcome,
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+            CallCause::Refused
+        }
+        _ => CallCause::Passing,
     }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds).min(BACKOFF_MAX))
-}
-
-/// Waits that grow with each failure in a row, each anywhere between nothing and its bound, so that engines that lost
-/// one gateway do not come back to it together.
-#[derive(Default)]
-pub(super) struct Backoff {
-    failures: u32,
-}
-
-impl Backoff {
-    pub(super) fn reset(&mut self) {
-        self.failures = 0;
-    }
-
-    pub(super) fn next(&mut self, error: &CallError) -> Duration {
-        let bound = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX);
-        self.failures = self.failures.saturating_add(1);
-        bound.mul_f64(rand::random()).max(error.retry_after.unwrap_or_default())
-    }
+    Some(Duration::from_secs(seconds).min(backoff::LONGEST))
 }
 
 #[cfg(test)]
@@ -136,14 +166,18 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_bounded_and_honor_what_the_gateway_asks() {
-        let mut backoff = Backoff::default();
-        let failure = || Failure::new(Exit::Busy, "X", "x");
-        for _ in 0..40 {
-            let wait = backoff.next(&CallError { failure: failure(), fatal: false, retry_after: None });
-            assert!(wait <= BACKOFF_MAX);
+    fn only_what_may_work_later_is_tried_again() {
+        for (status, cause) in [
+            (401, CallCause::Unwelcome),
+            (403, CallCause::Unwelcome),
+            (400, CallCause::Refused),
+            (413, CallCause::Refused),
+            (404, CallCause::Passing),
+            (429, CallCause::Passing),
+            (503, CallCause::Passing),
+            (507, CallCause::Passing),
+        ] {
+            assert_eq!(cause_of(StatusCode::from_u16(status).unwrap()), cause, "{status}");
         }
-        let asked = CallError { failure: failure(), fatal: false, retry_after: Some(BACKOFF_MAX) };
-        assert_eq!(backoff.next(&asked), BACKOFF_MAX);
     }
 }

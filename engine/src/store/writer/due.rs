@@ -1,0 +1,46 @@
+//! What time does: jobs come due, old ones go, scopes open, and the wall clock may jump.
+
+use flowork_api_types::Timestamp;
+use rusqlite::Connection;
+
+use super::ShardWriter;
+use crate::store::{prune, transitions};
+
+/// A wall clock that moves this much against the steady one was set, or the machine slept.
+const STEP_MS: i64 = 2_000;
+
+impl ShardWriter {
+    pub(super) fn run_due(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+        if self.next_due.is_some_and(|due| due <= now) {
+            for (from, row) in transitions::run_due(connection, now, &self.options.retention())? {
+                self.moved(connection, Some(from), &row)?;
+            }
+            self.next_due = transitions::next_due(connection)?;
+        }
+        if self.next_prune.is_some_and(|due| due <= now) {
+            prune::prune(connection, now)?;
+            self.next_prune = prune::next_due(connection)?;
+        }
+        self.ready.open_due(now);
+        Ok(())
+    }
+
+    /// Gives every lease its full length again after the wall clock was set or the machine slept: meanwhile nobody could
+    /// renew, or what was left of a lease means nothing any more.
+    pub(super) fn watch_clock(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+        let ahead = self.wall_ahead();
+        let step_ms = ahead - self.wall_ahead_ms;
+        if step_ms.abs() > STEP_MS {
+            tracing::warn!(step_ms, "the wall clock jumped; leases start over");
+            transitions::extend_leases(connection, Self::lease_end(now))?;
+            self.next_due = transitions::next_due(connection)?;
+        }
+        self.wall_ahead_ms = ahead;
+        Ok(())
+    }
+
+    pub(super) fn wall_ahead(&self) -> i64 {
+        let clock = &self.options.clock;
+        clock.now().as_millis() - clock.elapsed().as_millis() as i64
+    }
+}

@@ -1,0 +1,119 @@
+//! Jobs that were enqueued together, and the one that follows.
+
+use flowork_api_types::{BatchId, job::Batch};
+use flowork_engine::{
+    Engines,
+    jobs::{
+        batch::{BatchLookupError, NamedBatch},
+        enqueue::EnqueueError,
+    },
+};
+use serde_json::{Value, json};
+
+use crate::support::{Home, claim, claim_one, completed, failed, finish, job, member, owner, request, trace, within};
+
+async fn enqueue_batch(engines: &Engines, key: &str, callback: Option<Value>, jobs: usize) -> BatchId {
+    let named = NamedBatch { idempotency_key: key.to_owned(), callback: callback.map(request) };
+    let entries = (0..jobs).map(|n| (format!("{key}-{n}"), Ok(request(json!({"kind": "x"}))))).collect();
+    let (batch, outcomes) = engines.enqueue_batch(&owner(), Some(named), entries, trace()).await.unwrap();
+    assert!(outcomes.iter().all(Result::is_ok));
+    batch.unwrap()
+}
+
+async fn closed(engines: &Engines, id: BatchId) -> Batch {
+    let mut feed = engines.events().subscribe(None);
+    loop {
+        let batch = engines.batch(&owner(), id).await.unwrap();
+        if batch.finished_at.is_some() {
+            return batch;
+        }
+        tokio::select! {
+            _ = within(feed.next()) => {}
+            // Closing a batch without a callback is no event.
+            () = tokio::task::yield_now() => {}
+        }
+    }
+}
+
+fn callback() -> Value {
+    json!({"kind": "y", "payload": {"batch": null, "for": "me"}})
+}
+
+#[tokio::test]
+async fn the_callback_runs_once_after_the_last_job_has_ended() {
+    let home = Home::external(4);
+    let engine = home.spec.id;
+    let engines = home.open().await;
+    let id = enqueue_batch(&engines, "b", Some(callback()), 12).await;
+    let jobs = claim(&engines, engine, 64).await;
+    assert_eq!(jobs.len(), 12, "the callback is not among them");
+    for (n, job) in jobs.iter().enumerate() {
+        let batch = engines.batch(&owner(), id).await.unwrap();
+        assert_eq!((batch.jobs, batch.open, batch.finished_at), (Some(12), 12 - n as u64, None));
+        let item = if n < 2 { failed(job.id, job.epoch, false) } else { completed(job.id, job.epoch, json!(n)) };
+        finish(&engines, engine, item).await;
+    }
+    let batch = within(closed(&engines, id)).await;
+    assert_eq!((batch.open, batch.completed, batch.failed), (0, 10, 2));
+    let follower = claim_one(&engines, engine).await;
+    assert_eq!(Some(follower.id), batch.callback_job_id);
+    assert_eq!(follower.kind, "y");
+    let counts = json!({"id": id, "completed": 10, "failed": 2, "cancelled": 0, "expired": 0});
+    assert_eq!(follower.payload, json!({"batch": counts, "for": "me"}));
+    // The same request again is the same batch.
+    assert_eq!(enqueue_batch_again(&engines).await, id);
+    assert!(claim(&engines, engine, 8).await.is_empty(), "nothing follows twice");
+    assert_eq!(job(&engines, jobs[0].id).await.summary.batch_id, Some(id));
+    within(engines.shutdown()).await;
+}
+
+async fn enqueue_batch_again(engines: &Engines) -> BatchId {
+    let named = NamedBatch { idempotency_key: "b".to_owned(), callback: Some(request(callback())) };
+    let entries = (0..12).map(|n| (format!("b-{n}"), Ok(request(json!({"kind": "x"}))))).collect();
+    let (batch, outcomes) = engines.enqueue_batch(&owner(), Some(named), entries, trace()).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(|enqueued| enqueued.replayed)));
+    batch.unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_that_ended_while_nobody_looked_is_closed_at_the_next_start() {
+    let home = Home::external(2);
+    let engine = home.spec.id;
+    let engines = home.open().await;
+    let id = enqueue_batch(&engines, "b", Some(callback()), 3).await;
+    let jobs = claim(&engines, engine, 64).await;
+    within(engines.shutdown()).await;
+    // As if the node had died between the last commit and the callback.
+    for shard in 0..2 {
+        let file = rusqlite::Connection::open(home.file(shard)).unwrap();
+        for job in &jobs {
+            file.execute("DELETE FROM job WHERE key = ?1", [job.id.key()]).unwrap();
+        }
+    }
+    let engines = home.open().await;
+    let batch = within(closed(&engines, id)).await;
+    assert_eq!(Some(claim_one(&engines, engine).await.id), batch.callback_job_id);
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_callback_that_would_be_refused_refuses_the_batch() {
+    let home = Home::external(1);
+    let engines = home.open().await;
+    let named = NamedBatch { idempotency_key: "b".to_owned(), callback: Some(request(json!({"kind": "nowhere"}))) };
+    let entries = vec![("k".to_owned(), Ok(request(json!({"kind": "x"}))))];
+    let refused = engines.enqueue_batch(&owner(), Some(named), entries, trace()).await;
+    assert!(matches!(refused, Err(EnqueueError::UnknownKind { .. })));
+    assert!(claim(&engines, home.spec.id, 1).await.is_empty(), "and no job of it came in");
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn somebody_elses_batch_is_not_there() {
+    let home = Home::external(1);
+    let engines = home.open().await;
+    let id = enqueue_batch(&engines, "b", None, 1).await;
+    let seen = engines.batch(&member("ada"), id).await;
+    assert!(matches!(seen, Err(BatchLookupError::NotFound { .. })));
+    within(engines.shutdown()).await;
+}

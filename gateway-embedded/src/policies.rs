@@ -1,0 +1,46 @@
+//! What people decide about the work of the node: first stored, then in force, one decision after the other.
+
+use std::{future::Future, sync::Arc};
+
+use flowork_control::{ControlStore, Policies};
+use flowork_engine::Engines;
+
+use crate::{app::AppState, error::ApiError};
+
+/// Puts in force what people decided, as far as it is not what they had decided before. At the start of the node that
+/// was nothing, and the engines drain, so that no job is claimed that is now held back.
+pub fn enforce(before: &Policies, now: &Policies, engines: &Engines) {
+    if before.paused_queues != now.paused_queues {
+        engines.set_paused_queues(now.paused_queues.keys().cloned().collect());
+    }
+    if before.limits != now.limits {
+        engines.set_limits(now.limits.values().map(|record| record.rule.clone()).collect());
+    }
+    let draining = now.drain.is_some();
+    if engines.is_draining() != draining {
+        engines.drain(draining);
+    }
+}
+
+/// Stores a decision and puts it in force.
+pub(crate) async fn change<T, E, F>(
+    app: &AppState,
+    store: impl FnOnce(ControlStore) -> F + Send + 'static,
+) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, E>> + Send,
+    ApiError: From<E>,
+{
+    let app = Arc::clone(app);
+    // A task of its own: half of it would leave something stored that is not in force.
+    let changed = tokio::spawn(async move {
+        let _in_turn = app.policy_changes.lock().await;
+        let control = &app.state.control;
+        let before = control.policies();
+        let stored = store(control.clone()).await?;
+        enforce(&before, &control.policies(), &app.state.engines);
+        Ok(stored)
+    });
+    changed.await.map_err(ApiError::internal)?
+}

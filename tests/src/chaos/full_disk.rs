@@ -1,0 +1,211 @@
+//! A disk that fills up under load: the node says so, goes on reading, loses nothing, and recovers once there is space.
+//!
+//! The shards are on a file system of 2 MiB that exists in a mount namespace of its own. A process holds that namespace
+//! open, so that the node can be killed and started again on the same full disk.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use flowork_test_support::{TestHome, TestNode};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStdin, Command},
+    time::timeout,
+};
+
+use super::{
+    injected,
+    load::{self, Answer, Ledger, Load, Offer, Told},
+    verdict::{self, judge},
+};
+
+const ENQUEUES_PER_SECOND: u32 = 250;
+/// Refusals after which the disk counts as full.
+const FULL_AFTER: usize = 40;
+/// Acknowledgements after which it counts as usable again.
+const USABLE_AFTER: usize = 40;
+/// How long any of this may take; only a defect waits for it.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// A small file system over a directory, seen only by what is started in its namespace.
+struct SmallDisk {
+    holder: Child,
+    /// Ends the holder when it is dropped.
+    _stdin: ChildStdin,
+    directory: PathBuf,
+}
+
+impl SmallDisk {
+    async fn mount(directory: &Path) -> anyhow::Result<Self> {
+        const SCRIPT: &str = r#"
+            mount -t tmpfs -o size=2m tmpfs "$1" && echo mounted && exec cat > /dev/null"#;
+        std::fs::create_dir_all(directory)?;
+        let root = std::fs::read_to_string("/proc/self/status")?.lines().any(|line| line == "Uid:\t0\t0\t0\t0");
+        // Without root a user namespace gives the right to mount, where the machine allows it.
+        let rights: &[&str] = if root { &["-m"] } else { &["-r", "-m"] };
+        let mut holder = Command::new("unshare")
+            .args(rights)
+            .args(["sh", "-c", SCRIPT, "sh"])
+            .arg(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting unshare, of the package util-linux")?;
+        let stdin = holder.stdin.take().context("it has a stdin")?;
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().context("it has a stdout")?).read_line(&mut line).await?;
+        ensure!(
+            line == "mounted\n",
+            "this test needs the right to mount a tmpfs in a namespace of its own, and `unshare {}` was refused it; run \
+             it as root, or in a container with CAP_SYS_ADMIN",
+            rights.join(" ")
+        );
+        Ok(Self { holder, _stdin: stdin, directory: directory.to_owned() })
+    }
+
+    fn pid(&self) -> anyhow::Result<String> {
+        Ok(self.holder.id().context("the holder runs")?.to_string())
+    }
+
+    /// The words that enter the namespace.
+    fn enter(&self) -> anyhow::Result<Vec<String>> {
+        let pid = self.pid()?;
+        // The user namespace is entered only where there is one of its own.
+        let same = std::fs::read_link("/proc/self/ns/user")? == std::fs::read_link(format!("/proc/{pid}/ns/user"))?;
+        let rights: &[&str] = if same { &["-m"] } else { &["--preserve-credentials", "-U", "-m"] };
+        Ok([&["nsenter", "-t", &pid], rights].concat().into_iter().map(str::to_owned).collect())
+    }
+
+    /// Starts a node that sees this disk, with more words before `flowork`.
+    async fn start(&self, home: TestHome, wrapper: &[&str]) -> anyhow::Result<TestNode> {
+        let enter = self.enter()?;
+        let words: Vec<&str> = enter.iter().map(String::as_str).chain(wrapper.iter().copied()).collect();
+        home.start_under(&words, &["--workers", "2"]).await
+    }
+
+    /// Makes room, as a person does who deletes what is in the way.
+    async fn free(&self) -> anyhow::Result<()> {
+        let enter = self.enter()?;
+        let mut remount = Command::new(&enter[0]);
+        remount.args(&enter[1..]).args(["mount", "-o", "remount,size=64m"]).arg(&self.directory);
+        ensure!(remount.status().await?.success(), "the small disk could not be made larger");
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_work_keeps_reading_loses_nothing_and_recovers() -> anyhow::Result<()> {
+    let home = TestHome::new()?;
+    let disk = SmallDisk::mount(&home.data_dir().join("shards")).await?;
+    let node = disk.start(home, &[]).await?;
+    let mut load = Load::start(&node, offer());
+    let mut ledger = Ledger::new();
+    timeout(PATIENCE, fill(&mut load, &mut ledger)).await.context("the disk did not fill")??;
+
+    let id = ledger.values().next().context("it accepted some before it was full")?;
+    let job = node.get(&format!("/v1/jobs/{id}")).await.context("reading on a full disk")?;
+    ensure!(job["id"] == id.as_str(), "{job}");
+    node.get("/v1/jobs?limit=20").await.context("listing on a full disk")?;
+    node.get("/v1/status").await.context("the status on a full disk")?;
+
+    disk.free().await?;
+    timeout(PATIENCE, recover(&mut load, &mut ledger)).await.context("the node did not recover from a full disk")??;
+    note(&mut ledger, load.finish().await?.0);
+    let home = node.kill().await?;
+    let node = Arc::new(disk.start(home, &[]).await?);
+    judge(&node, &ledger).await?.check()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_on_a_full_disk_drains_when_it_is_told_to_stop_and_starts_again() -> anyhow::Result<()> {
+    let home = TestHome::new()?.with_setting("FLOWORK_DRAIN_DEADLINE_MS", 1_000);
+    let disk = SmallDisk::mount(&home.data_dir().join("shards")).await?;
+    let node = disk.start(home, &[]).await?;
+    let mut load = Load::start(&node, offer());
+    let mut ledger = Ledger::new();
+    timeout(PATIENCE, fill(&mut load, &mut ledger)).await.context("the disk did not fill")??;
+    note(&mut ledger, load.finish().await?.0);
+    let (_, home) = node.terminate().await.context("stopping on a full disk")?;
+    disk.free().await?;
+    let node = Arc::new(disk.start(home, &[]).await?);
+    judge(&node, &ledger).await?.check()?;
+    let job = node.run_job("noop", json!({"key": "after"})).await?;
+    ensure!(job["state"] == "completed", "{job}");
+    Ok(())
+}
+
+/// The negative control: the node is told that its writes fit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_that_is_hidden_from_the_node_loses_acknowledged_jobs() -> anyhow::Result<()> {
+    let home = TestHome::new()?;
+    let disk = SmallDisk::mount(&home.data_dir().join("shards")).await?;
+    let node = disk.start(home, &injected("trace=pwrite64", "inject=pwrite64:retval=4096:when=150+")).await?;
+    let mut load = Load::start(&node, offer());
+    let mut ledger = Ledger::new();
+    while ledger.len() < 200 {
+        match load.next().await.context("the load goes on")? {
+            Answer { key, told: Told::Accepted { id }, .. } => drop(ledger.insert(key, id)),
+            // It may notice when it reads what it believes to have written; what it acknowledged before is enough.
+            _ => break,
+        }
+    }
+    let home = node.kill().await?;
+    load.finish().await?;
+    disk.free().await?;
+    match disk.start(home, &[]).await {
+        Ok(node) => {
+            let verdict::Verdict { lost, .. } = judge(&Arc::new(node), &ledger).await?;
+            ensure!(!lost.is_empty(), "{} jobs that were never written are all there", ledger.len());
+        }
+        Err(error) => println!("it did not even start: {error:#}"),
+    }
+    Ok(())
+}
+
+fn offer() -> Offer {
+    Offer { per_second: ENQUEUES_PER_SECOND, prefix: "full".to_owned(), body: load::large }
+}
+
+/// Enqueues until the disk has refused some, and checks how.
+async fn fill(load: &mut Load, ledger: &mut Ledger) -> anyhow::Result<()> {
+    let mut refused = 0;
+    while refused < FULL_AFTER {
+        let Answer { key, told, .. } = load.next().await.context("the load goes on")?;
+        match told {
+            Told::Accepted { id } => drop(ledger.insert(key, id)),
+            Told::Refused { status: 503 | 507, retry_after: Some(_), .. } => refused += 1,
+            other => anyhow::bail!("{key}: {other:?}, not 507 or 503 with Retry-After"),
+        }
+    }
+    Ok(())
+}
+
+/// Enqueues until the node accepts again.
+async fn recover(load: &mut Load, ledger: &mut Ledger) -> anyhow::Result<()> {
+    let mut in_a_row = 0;
+    while in_a_row < USABLE_AFTER {
+        let Answer { key, told, .. } = load.next().await.context("the load goes on")?;
+        match told {
+            Told::Accepted { id } => {
+                ledger.insert(key, id);
+                in_a_row += 1;
+            }
+            _ => in_a_row = 0,
+        }
+    }
+    Ok(())
+}
+
+fn note(ledger: &mut Ledger, answers: Vec<Answer>) {
+    for answer in answers {
+        if let Told::Accepted { id } = answer.told {
+            ledger.insert(answer.key, id);
+        }
+    }
+}

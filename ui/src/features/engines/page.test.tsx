@@ -1,0 +1,94 @@
+import { screen, within } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
+
+import { fakeNode } from "~/test-node";
+import { renderPart } from "~/test-render";
+
+import { EnginesPage } from "./page";
+
+const ENGINE = {
+  id: "eng_1",
+  name: "local",
+  location: "local",
+  state: "up",
+  workers: 2,
+  busy: 1,
+  shards: 2,
+  shard_problems: [],
+  queued: 0,
+  scheduled: 0,
+  leased: 1,
+};
+
+const AUTOSCALER = {
+  enabled: true,
+  engine_id: "eng_1",
+  workers: 2,
+  workers_min: 1,
+  workers_max: 8,
+  target_latency_ms: 500,
+  headroom_factor: 1.3,
+  explanation: "two workers hold the peak",
+  windows: [],
+  decisions: [
+    {
+      engine_id: "eng_1",
+      at: "2026-01-01T00:00:00.000Z",
+      from: 1,
+      to: 2,
+      reason: "claim_delay",
+      explanation: "p95 was 1.9 s in three windows",
+      claim_delay_p95_ms: 1_900,
+      utilization: 1,
+      capacity_per_s: 40,
+      peak_per_s: 84,
+    },
+  ],
+};
+
+const DRAIN = { on: false, stopping: false, since: null, by: null, reason: null, running: 1, allowed_actions: [] };
+
+function open(engine: Record<string, unknown> = {}, autoscaler: Record<string, unknown> = {}) {
+  fakeNode({
+    "GET /v1/engines": { body: { items: [{ ...ENGINE, ...engine }] } },
+    "GET /v1/autoscaler": { body: { ...AUTOSCALER, ...autoscaler } },
+    "GET /drain": { body: DRAIN },
+  });
+  renderPart(<EnginesPage />);
+}
+
+describe("the page of the engines", () => {
+  it("tells what happened to a shard, what that means, and what to do", async () => {
+    const problem = {
+      index: 1,
+      state: "quarantined",
+      cause: "damaged",
+      reason: "a page is malformed",
+      since: "2026-01-01T00:00:00.000Z",
+      file: "/data/shards/1.db",
+      hint: "run `flowork shard repair`",
+    };
+    open({ shard_problems: [problem] });
+    const engine = await screen.findByRole("region", { name: "local" });
+    expect(within(engine).getByText("Shard 1 is quarantined: its file is damaged")).toBeInTheDocument();
+    expect(within(engine).getByText(/a page is malformed/)).toBeInTheDocument();
+    expect(within(engine).getByText("flowork shard repair")).toBeInTheDocument();
+    expect(within(engine).getByText("/data/shards/1.db")).toBeInTheDocument();
+    expect(within(engine).getByText("2, 1 not well")).toBeInTheDocument();
+  });
+
+  it("explains the number of workers and each change of it", async () => {
+    open();
+    const autoscaler = await screen.findByRole("region", { name: "Autoscaler" });
+    await within(autoscaler).findByText("two workers hold the peak");
+    expect(within(autoscaler).getByText("2, between 1 and 8")).toBeInTheDocument();
+    expect(within(autoscaler).getByRole("listitem")).toHaveTextContent("1 → 2 workers");
+    expect(within(autoscaler).getByRole("listitem")).toHaveTextContent("p95 was 1.9 s in three windows");
+  });
+
+  it("says so where the number is fixed", async () => {
+    open({}, { enabled: false, decisions: [], explanation: "the setting workers says 2" });
+    await screen.findByText("Fixed number");
+    expect(screen.queryByText(/has not changed since/)).not.toBeInTheDocument();
+  });
+});
