@@ -1,14 +1,14 @@
 //! The engines of this node: which there are, where their shards are, who runs which kind.
 
 mod host;
+mod policies;
 pub(crate) mod quarantine;
 
 use std::{
-    collections::{BTreeMap, HashSet},
     future::Future,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -19,17 +19,16 @@ use flowork_api_types::{
     error::FieldError,
     event::Event,
     kind::{Kind, KindList},
-    limit::{LimitRule, LimitTarget},
     node::Notice,
 };
-use flowork_sqlite::StoreError;
 pub(crate) use host::Host;
+use policies::Policies;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Clock, Events, KindRegistry, QueueDepth, Retention,
+    Clock, Events, KindRegistry, Retention,
     autoscale::{AutoscaleOptions, Autoscaler},
     jobs::directives::Directives,
     pool::{Pool, ShardSource},
@@ -325,53 +324,6 @@ impl Engines {
         }
     }
 
-    /// Takes the limits as they are now; the ones before are gone.
-    pub fn set_limits(&self, rules: Vec<LimitRule>) {
-        self.inner.opener.policies().limits.clone_from(&rules);
-        self.hosts().iter().for_each(|host| host.gate().set_rules(rules.clone()));
-        self.events().publish(None, Event::QueuesChanged);
-    }
-
-    /// Takes the names of all queues that are paused now: nothing is claimed from them.
-    pub fn set_paused_queues(&self, queues: HashSet<String>) {
-        self.inner.opener.policies().paused.clone_from(&queues);
-        self.hosts().iter().for_each(|host| host.gate().set_paused(queues.clone()));
-        self.events().publish(None, Event::QueuesChanged);
-    }
-
-    /// For each target with a limit, how many of its jobs run now on all engines.
-    pub fn limit_usage(&self) -> BTreeMap<LimitTarget, u32> {
-        let mut usage = BTreeMap::new();
-        for (target, running) in self.hosts().iter().flat_map(|host| host.gate().running()) {
-            *usage.entry(target).or_default() += running;
-        }
-        usage
-    }
-
-    /// How many jobs each queue has, over all engines.
-    ///
-    /// # Errors
-    /// A store failed.
-    pub async fn queues(&self) -> Result<Vec<QueueDepth>, StoreError> {
-        let mut queues: BTreeMap<String, QueueDepth> = BTreeMap::new();
-        for host in self.hosts() {
-            for shard in host.shards() {
-                for depth in shard.depths().await? {
-                    match queues.get_mut(&depth.queue) {
-                        Some(sum) => sum.add(&depth),
-                        None => drop(queues.insert(depth.queue.clone(), depth)),
-                    }
-                }
-            }
-        }
-        Ok(queues.into_values().collect())
-    }
-
-    /// How long jobs are kept that end from now on.
-    pub fn set_retention(&self, retention: Retention) {
-        *self.inner.opener.retention.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(retention);
-    }
-
     /// Makes shards look at the clock again, after a test has moved it.
     pub fn poke(&self) {
         self.hosts().iter().for_each(|host| host.poke());
@@ -434,17 +386,4 @@ pub(crate) struct Opener {
     batches: mpsc::UnboundedSender<BatchId>,
     retention: Arc<RwLock<Arc<Retention>>>,
     policies: Arc<Mutex<Policies>>,
-}
-
-/// The rules that hold for every engine, for those that are added later.
-#[derive(Default)]
-pub(crate) struct Policies {
-    limits: Vec<LimitRule>,
-    paused: HashSet<String>,
-}
-
-impl Opener {
-    fn policies(&self) -> MutexGuard<'_, Policies> {
-        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -19,11 +19,14 @@ use std::{
 };
 
 use flowork_api_types::{
-    JobId, ShardNumber, Timestamp,
+    JobId, ShardNumber,
     limit::{LimitRule, LimitTarget},
 };
 pub(crate) use scopes::ScopeId;
 use scopes::Scopes;
+
+/// Milliseconds of a clock that never jumps: limits are about time that passes, not about dates.
+pub(crate) type SteadyMs = i64;
 
 /// What a claim asks to pass: everything that counts the job, and the job's own bound on its concurrency key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub(crate) enum Admission {
     /// It may start, and is counted.
     Admitted,
     /// Not now, because of this scope; time alone opens it again at `until`, if that is known.
-    Held { scope: ScopeId, until: Option<Timestamp> },
+    Held { scope: ScopeId, until: Option<SteadyMs> },
 }
 
 /// How the gate tells a shard that scopes have opened.
@@ -84,7 +87,7 @@ impl Gate {
     }
 
     /// Keeps everything of a target back until then.
-    pub(crate) fn throttle(&self, target: LimitTarget, until: Timestamp) {
+    pub(crate) fn throttle(&self, target: LimitTarget, until: SteadyMs) {
         lock(&self.scopes).throttle(target, until);
     }
 
@@ -106,7 +109,7 @@ impl Gate {
 
     /// Asks whether a job may start now; counts it if it may. A shard whose job is held back is told when the scope
     /// opens.
-    pub(crate) fn admit(&self, shard: ShardNumber, pass: &Pass, now: Timestamp) -> Admission {
+    pub(crate) fn admit(&self, shard: ShardNumber, pass: &Pass, now: SteadyMs) -> Admission {
         lock(&self.scopes).admit(shard, pass, now)
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use flowork_api_types::job::JobState;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use self::{
     model::{LEASE_MS, Model},
@@ -21,9 +22,11 @@ use self::{
 use crate::support::{Home, claim, completed, counts, failed, finish, job, pass, renew, seed, within};
 
 /// Lives that are played; the chaos command plays more.
-const RUNS: (u64, u64) = (24, 2_000);
+const RUNS: (u64, u64) = (10, 2_000);
+/// Lives that are played at once.
+const AT_ONCE: usize = 4;
 /// Jobs that arrive in one.
-const JOBS: usize = 60;
+const JOBS: usize = 50;
 const WORKERS: usize = 6;
 /// Long past everything that could still be due.
 const AT_REST: Duration = Duration::from_secs(3_600);
@@ -41,24 +44,56 @@ struct Simulation {
     model: Model,
     workers: Vec<Worker>,
     arrived: usize,
+    limits: Limits,
+}
+
+/// Whether the engine is told of the limits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limits {
+    Set,
+    /// Only the model knows of them: the negative control.
+    Forgotten,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whole_lives_of_an_engine_agree_with_a_plain_model() {
     let base = seed();
+    let mut lives = JoinSet::new();
     for run in 0..runs() {
-        play(base.wrapping_add(run)).await;
+        if lives.len() == AT_ONCE {
+            lives.join_next().await.unwrap().unwrap();
+        }
+        lives.spawn(play(base.wrapping_add(run), Limits::Set));
+    }
+    while let Some(life) = lives.join_next().await {
+        life.unwrap();
     }
 }
 
-async fn play(seed: u64) {
+/// The negative control: an engine that knows no limits does not pass for one that keeps them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_without_its_limits_is_told_from_the_model() {
+    let base = seed();
+    for run in 0..20 {
+        let life = tokio::spawn(play(base.wrapping_add(run), Limits::Forgotten)).await;
+        if let Err(caught) = life {
+            let why = caught.into_panic();
+            let why = why.downcast_ref::<String>().expect("an assertion has words");
+            assert!(why.contains("was claimed"), "{why}");
+            return;
+        }
+    }
+    panic!("twenty lives without limits agreed with a model that has them");
+}
+
+async fn play(seed: u64, limits: Limits) {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut home = Home::external(chance.random_range(1..4));
     home.cap = 100_000;
     let engines = home.open().await;
     let workers = (0..WORKERS).map(|_| Worker::default()).collect();
-    let mut life = Simulation { home, engines, chance, model: Model::default(), workers, arrived: 0 };
-    life.set_limits();
+    let mut life = Simulation { home, engines, chance, model: Model::default(), workers, arrived: 0, limits };
+    life.change_limits();
     while life.arrived < JOBS || !life.model.is_over() {
         life.step().await;
     }
@@ -99,7 +134,7 @@ impl Simulation {
             "backoff": {"initial_ms": initial_ms, "factor": 2.0, "max_ms": 20_000, "jitter": true},
         });
         self.model.ask(&mut body, &mut self.chance);
-        self.model.enqueue(&self.engines, &format!("job {}", self.arrived), body, now, initial_ms).await;
+        self.model.enqueue(&self.engines, &format!("job-{}", self.arrived), body, now, initial_ms).await;
     }
 
     /// One worker does what it had planned, or looks for work.
@@ -172,7 +207,9 @@ impl Simulation {
     }
 
     fn set_limits(&self) {
-        self.engines.set_limits(self.model.rules());
+        if self.limits == Limits::Set {
+            self.engines.set_limits(self.model.rules());
+        }
     }
 
     /// Every job has ended, and as the model says.

@@ -41,7 +41,7 @@ test("schedule is run at once, paused, changed and deleted", async (t) => {
 
   const entry = await openSchedules(page, "Yearly");
   await entry.getByRole("button", { name: "Run now: Yearly" }).click();
-  await entry.getByRole("link", { name: /its job/ }).click();
+  await entry.getByRole("link", { name: /a job now/ }).click();
   await waitForState(page, "Completed");
 
   await openPage(page, "Schedules");

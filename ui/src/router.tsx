@@ -3,6 +3,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "
 import { NotFoundPage } from "~/features/app/not-found-page";
 import { PageCrash } from "~/features/app/page-crash";
 import { Shell } from "~/features/app/shell";
+import { BatchPage } from "~/features/batches/page";
 import { JobPage } from "~/features/jobs/detail/page";
 import { JobsPage } from "~/features/jobs/list/page";
 import { readCursor, readJobFilters, readPrefill } from "~/features/jobs/search";
@@ -45,7 +46,10 @@ const job = createRoute({
 const batch = createRoute({
   getParentRoute: () => root,
   path: paths.batch,
-  component: lazyRouteComponent(() => import("~/features/batches/page"), "BatchPage"),
+  component: function OneBatch() {
+    const { batchId } = batch.useParams();
+    return <BatchPage key={batchId} id={batchId} />;
+  },
 });
 
 const queues = createRoute({

@@ -1,7 +1,12 @@
 //! Jobs as clients see them.
 
+mod batch;
+mod redrive;
+
 use std::{fmt, str::FromStr};
 
+pub use batch::{Batch, BatchAnswer, BatchEntry, BatchItem, BatchRequest};
+pub use redrive::{Redrive, RequeueAnswer, RequeueRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -178,49 +183,6 @@ fn empty_object() -> Value {
     Value::Object(serde_json::Map::new())
 }
 
-/// One entry of [`BatchRequest`]: a job with its own idempotency key.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct BatchEntry {
-    /// As the `Idempotency-Key` header of a single enqueue.
-    pub idempotency_key: String,
-    /// The job.
-    #[serde(flatten)]
-    #[schema(value_type = EnqueueRequest)]
-    pub job: Value,
-}
-
-/// Body of `POST /v1/jobs/batch`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BatchRequest {
-    /// At most 1,000.
-    pub jobs: Vec<BatchEntry>,
-    /// A job to enqueue once all of these have ended, however they did. If its payload has a field `batch`, that is
-    /// replaced by the batch's id and counts. Needs the header `Idempotency-Key`, which names the batch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub callback: Option<EnqueueRequest>,
-}
-
-/// What became of one entry of a batch. Exactly one of `job` and `error` is there.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct BatchItem {
-    /// The job, if it was accepted or is the original of a replay.
-    pub job: Option<Job>,
-    /// The key had been used before with the same body.
-    pub replayed: bool,
-    /// Why it was refused.
-    pub error: Option<crate::error::ErrorBody>,
-}
-
-/// Answer of `POST /v1/jobs/batch`: one item an entry, in their order.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct BatchAnswer {
-    /// The batch, if the request had an `Idempotency-Key`.
-    pub batch_id: Option<BatchId>,
-    /// In the order of the request.
-    pub items: Vec<BatchItem>,
-}
-
 /// How far a running job is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
@@ -247,103 +209,6 @@ pub struct JobError {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub details: Option<Value>,
-}
-
-/// Where a job was when somebody asked for it again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Redrive {
-    /// How it had ended.
-    pub state: JobState,
-    /// The queue it was in.
-    pub queue: String,
-    /// Attempts it had had.
-    pub attempts: u16,
-    /// When it had ended.
-    pub finished_at: Option<Timestamp>,
-    /// Why it had failed.
-    pub error: Option<JobError>,
-    /// When it was asked for again.
-    pub at: Timestamp,
-    /// Who did.
-    pub by: String,
-    /// How often that has happened, this time included.
-    pub times: u32,
-}
-
-/// Body of `POST /v1/jobs/requeue`: which ended jobs to ask for again. Without `ids`, all that match.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RequeueRequest {
-    /// These jobs, at most 1,000; the other fields narrow them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ids: Option<Vec<JobId>>,
-    /// `failed`, `cancelled` or `expired`; `failed` without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<JobState>,
-    /// Only of this kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// Only of this queue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue: Option<String>,
-    /// Only with this tag.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tag: Option<String>,
-    /// Only those that failed with this error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_code: Option<String>,
-    /// Only those enqueued after this time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_after: Option<Timestamp>,
-    /// Puts them into this queue; each goes back to its own without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(pattern = "^[a-zA-Z0-9_.-]{1,64}$")]
-    pub to_queue: Option<String>,
-    /// At most this many in one call, up to 10,000; 1,000 without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 10_000)]
-    pub limit: Option<u32>,
-}
-
-/// Answer of `POST /v1/jobs/requeue`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct RequeueAnswer {
-    /// Jobs that are queued again.
-    pub requeued: u64,
-    /// Jobs that matched and stay as they are: another job has their unique key, their queue is full, or somebody was
-    /// faster.
-    pub skipped: u64,
-    /// There may be more that match. Ask again for them.
-    pub more: bool,
-}
-
-/// A batch of jobs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Batch {
-    /// Names the batch everywhere.
-    pub id: BatchId,
-    /// Who enqueued it.
-    pub created_by: String,
-    /// When.
-    pub created_at: Timestamp,
-    /// Jobs in it; not known while they are still being enqueued.
-    pub jobs: Option<u64>,
-    /// Jobs that have not ended.
-    pub open: u64,
-    /// Jobs that completed.
-    pub completed: u64,
-    /// Jobs whose attempts are used up.
-    pub failed: u64,
-    /// Jobs that a person ended.
-    pub cancelled: u64,
-    /// Jobs that did not start in time.
-    pub expired: u64,
-    /// When the last of its jobs had ended.
-    pub finished_at: Option<Timestamp>,
-    /// The job that was enqueued then, if one was asked for.
-    pub callback_job_id: Option<JobId>,
-    /// Why it could not be enqueued.
-    pub callback_error: Option<String>,
 }
 
 /// A job without its payload and result, as in lists.
@@ -531,6 +396,9 @@ pub struct JobList {
     pub items: Vec<JobSummary>,
     /// Pass as `cursor` for the next page; `null` on the last.
     pub next_cursor: Option<String>,
+    /// A shard is in quarantine, so that its jobs are missing here; `GET /v1/engines` names it.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 /// Query of `GET /v1/jobs`.

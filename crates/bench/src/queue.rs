@@ -81,7 +81,7 @@ fn measure(entrant: Entrant, dir: &Path, shards: u16, plan: Plan) -> anyhow::Res
     let mut contender = entrant.start(dir, shards)?;
     // Others may use the disk too: so each run of a contender says what it met.
     let met = disk::measure(dir, disk::WRITES / 4)?;
-    let mut figures = plan::measure(&mut contender, plan, false)?;
+    let mut figures = plan::measure(&mut contender, plan, entrant == Entrant::Flowork)?;
     figures.rows.insert(Row::Disk, met.per_second);
     Ok(figures)
 }

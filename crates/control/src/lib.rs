@@ -1,4 +1,5 @@
-//! The control store: sign-in sessions, pairing codes, engines and their token hashes, schedules, settings.
+//! The control store: sign-in sessions, pairing codes, engines and their token hashes, schedules, settings,
+//! and what people decided about the work: paused queues, limits, the drain.
 //!
 //! One small SQLite file, `control.db`. Secrets are never in it: of codes and tokens it holds hashes only, and as these
 //! secrets are random and at least 160 bits long, a plain hash is enough. What every request asks (is this session

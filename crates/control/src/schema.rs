@@ -100,3 +100,61 @@ CREATE TABLE schedules (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX schedules_by_owner ON schedules (owner, id);
 ";
+
+#[cfg(test)]
+mod tests {
+    use flowork_api_types::{Timestamp, engine::EngineLocation};
+    use flowork_sqlite::Database;
+
+    use super::*;
+    use crate::ControlStore;
+
+    /// What a node of the version before would open.
+    static BEFORE_SCHEDULES: Schema = Schema { name: "control", migrations: &[FIRST, POLICIES] };
+
+    #[tokio::test]
+    async fn a_file_from_before_schedules_keeps_what_it_has_and_an_older_binary_still_opens_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.db");
+        let old = Database::open(&path, &BEFORE_SCHEDULES).unwrap();
+        old.write(|connection| connection.execute("INSERT INTO settings VALUES ('kept', 'yes')", [])).await.unwrap();
+        old.close().await;
+
+        let store = ControlStore::open(&path).await.unwrap();
+        assert_eq!(store.setting("kept").await.unwrap().as_deref(), Some("yes"));
+        assert!(store.enabled_schedules().await.unwrap().is_empty());
+        store.create_engine("local", EngineLocation::Local, 1, Timestamp(1)).await.unwrap();
+        store.close().await;
+
+        let old = Database::open(&path, &BEFORE_SCHEDULES).unwrap();
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let engines = old.read(move |connection| connection.query_row("SELECT count(*) FROM engines", [], count));
+        assert_eq!(engines.await.unwrap(), 1);
+        old.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_file_from_before_policies_takes_them_and_an_older_binary_leaves_them_alone() {
+        static BEFORE_POLICIES: Schema = Schema { name: "control", migrations: &[FIRST] };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.db");
+        let old = Database::open(&path, &BEFORE_POLICIES).unwrap();
+        old.write(|connection| connection.execute("INSERT INTO settings VALUES ('kept', 'yes')", [])).await.unwrap();
+        old.close().await;
+
+        let store = ControlStore::open(&path).await.unwrap();
+        assert_eq!(store.setting("kept").await.unwrap().as_deref(), Some("yes"));
+        assert_eq!(store.policies(), crate::Policies::default());
+        store.pause_queue(&"mail".parse().unwrap(), "ada", Timestamp(1)).await.unwrap();
+        let policies = store.policies();
+        store.close().await;
+
+        let old = Database::open(&path, &BEFORE_POLICIES).unwrap();
+        old.write(|connection| connection.execute("INSERT INTO settings VALUES ('more', 'yes')", [])).await.unwrap();
+        old.close().await;
+        let store = ControlStore::open(&path).await.unwrap();
+        assert_eq!(store.policies(), policies);
+        assert_eq!(store.setting("more").await.unwrap().as_deref(), Some("yes"));
+        store.close().await;
+    }
+}

@@ -1,4 +1,4 @@
-//! Small values that outlive a restart and are no one's configuration, such as the drain flag.
+//! Small values that outlive a restart and are no one's configuration, such as how many engines were numbered.
 
 use flowork_sqlite::StoreError;
 use rusqlite::{OptionalExtension, params};

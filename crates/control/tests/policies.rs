@@ -74,14 +74,25 @@ async fn decisions_outlive_the_process_and_are_in_memory_as_they_are_on_disk() {
     assert_eq!(open(directory.path()).await.policies().drain, None);
 }
 
+/// As many of both as there may be, in one transaction.
+fn fill(path: &Path) {
+    let rows = |max: usize, select: &str| {
+        format!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {max} - 1) SELECT {select} FROM n"
+        )
+    };
+    let queues = format!("INSERT INTO paused_queues {}", rows(PAUSED_QUEUES_MAX, "'q' || i, 0, 'ada'"));
+    let limits = format!("INSERT INTO limits {}", rows(LIMITS_MAX, "'key:k' || i, 1, NULL, NULL, 0"));
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.execute_batch(&format!("BEGIN; {queues}; {limits}; COMMIT")).unwrap();
+}
+
 #[tokio::test]
 async fn what_has_a_bound_says_so_when_it_is_hit() {
     let directory = tempfile::tempdir().unwrap();
+    open(directory.path()).await.close().await;
+    fill(&directory.path().join("control.db"));
     let store = open(directory.path()).await;
-    for index in 0..PAUSED_QUEUES_MAX.max(LIMITS_MAX) {
-        store.pause_queue(&queue(&format!("q{index}")), "ada", NOW).await.unwrap();
-        store.set_limit(rule(&format!("key:k{index}"), Some(1), None), NOW).await.unwrap();
-    }
     let paused = store.pause_queue(&queue("more"), "ada", NOW).await;
     assert!(matches!(paused, Err(PolicyError::TooManyPaused)), "{paused:?}");
     let limited = store.set_limit(rule("key:more", Some(1), None), NOW).await;

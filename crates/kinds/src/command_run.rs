@@ -77,6 +77,7 @@ struct Payload {
     env: BTreeMap<String, String>,
     cwd: Option<String>,
     timeout_ms: Option<u64>,
+    #[cfg(target_os = "linux")]
     memory_mb: Option<u64>,
     output_bytes_max: Option<usize>,
     ok_exit_codes: Option<Vec<i32>>,
@@ -108,12 +109,14 @@ impl CommandRun {
         Self { descriptor, guard: Guard::new(&options), options }
     }
 
+    /// The smaller of what the job asks for and what the owner allows.
+    #[cfg(target_os = "linux")]
     fn memory_bytes(&self, payload: &Payload) -> Option<u64> {
         let asked = payload.memory_mb.map(|megabytes| megabytes << 20);
         asked.into_iter().chain(self.options.memory_bytes_max).min()
     }
 
-    fn start(&self, payload: &Payload, allowed: Allowed, context: &JobContext) -> Result<(Process, Pipes), JobFailure> {
+    fn start(&self, payload: &Payload, allowed: Allowed) -> Result<(Process, Pipes), JobFailure> {
         let start = Start {
             program: &allowed.program,
             called: Some(&allowed.called),
@@ -121,15 +124,11 @@ impl CommandRun {
             folder: &allowed.folder,
             environment: allowed.environment,
         };
-        let (mut process, pipes) = Process::start(start).map_err(|error| not_started(&payload.program, &error))?;
+        let (process, pipes) = Process::start(start).map_err(|error| not_started(&payload.program, &error))?;
         #[cfg(target_os = "linux")]
         if let Some(bytes) = self.memory_bytes(payload) {
             // Dropped, it is killed.
             process.limit_memory(bytes).map_err(|error| not_started(&payload.program, &error))?;
-        }
-        #[cfg(unix)]
-        if let Some(dir) = &self.options.pid_dir {
-            process.record(dir, &context.job_id.to_string());
         }
         Ok((process, pipes))
     }
@@ -151,7 +150,11 @@ impl JobKind for CommandRun {
         let time = Duration::from_millis(payload.timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT).min(TIMEOUT_MS_MAX));
         let started = Instant::now();
         let time_up = tokio::time::Instant::now() + time;
-        let (mut process, pipes) = self.start(&payload, allowed, &context)?;
+        let (mut process, pipes) = self.start(&payload, allowed)?;
+        #[cfg(unix)]
+        if let Some(dir) = &self.options.pid_dir {
+            process.record(dir, &context.job_id.to_string());
+        }
         context.reporter.progress(None, Some(&format!("running {}", payload.program)));
         let mut captured =
             Captured::new(payload.output_bytes_max.unwrap_or(OUTPUT_BYTES_DEFAULT).min(OUTPUT_BYTES_MAX));

@@ -72,6 +72,8 @@ impl Process {
             if let Some(called) = start.called {
                 command.arg0(called);
             }
+            #[cfg(not(unix))]
+            let _ = start.called;
         });
         command.wrap(KillOnDrop);
         #[cfg(unix)]

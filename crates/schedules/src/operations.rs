@@ -289,7 +289,8 @@ fn allowed_actions(caller: &Caller, enabled: bool) -> Vec<ScheduleAction> {
 
 /// Refuses names that can't be shown and times that never come; writes the time zone as its database does.
 fn checked(mut text: ScheduleText, now: Timestamp) -> Result<ScheduleText, WriteError> {
-    text.name = text.name.trim().to_owned();
+    let name = text.name.trim().to_owned();
+    text.name = name;
     let characters = text.name.chars().count();
     if !(1..=SCHEDULE_NAME_CHARS_MAX).contains(&characters) || text.name.chars().any(char::is_control) {
         let message = format!("a name has 1 to {SCHEDULE_NAME_CHARS_MAX} characters, none of them a control character");

@@ -54,7 +54,7 @@ pub fn plan(timing: &Timing, policy: MissedRuns, handled_until: Timestamp, start
     };
     let mut fire = missed.latest;
     let dropped = fire.len().saturating_sub(made_up_for);
-    let last_dropped = fire.drain(..dropped).last();
+    let last_dropped = fire.drain(..dropped).next_back();
     let skipped = last_dropped.map(|due_at| SkippedRuns {
         reason: if policy == MissedRuns::All { SkipReason::TooMany } else { SkipReason::Missed },
         count: (missed.older + dropped) as u64,

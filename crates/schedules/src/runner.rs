@@ -44,14 +44,16 @@ struct Visit {
 }
 
 pub(crate) async fn run(inner: Arc<Inner>) {
-    let mut visits = HashMap::new();
+    let mut visits: HashMap<ScheduleId, Visit> = HashMap::new();
     load(&inner, &mut visits).await;
     let mut seen = inner.clock.now();
     loop {
         let now = inner.clock.now();
         if now.as_millis() < seen.as_millis() - SET_BACK_MS_MAX {
             tracing::warn!(from = %seen, to = %now, "the clock was set back; every schedule is looked at anew");
-            visits.values_mut().for_each(|visit: &mut Visit| visit.at = now);
+            for visit in visits.values_mut() {
+                visit.at = now;
+            }
         }
         seen = now;
         visit_due(&inner, &mut visits, now).await;

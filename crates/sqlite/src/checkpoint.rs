@@ -210,7 +210,8 @@ impl Copier {
             if log.pages >= self.limits.long_pages {
                 return self.restart(connection);
             }
-            if checkpoint(connection, LOOK)?.rest() <= REST_PAGES {
+            // More passes cost more fsyncs, and only pay when the writer is about to copy the rest.
+            if log.pages < RESTART_PAGES || checkpoint(connection, LOOK)?.rest() <= REST_PAGES {
                 break;
             }
         }

@@ -10,8 +10,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::Db
 
 /// Before 3.51.3 a WAL reset could corrupt the file. Source: sqlite.org/releaselog/3_51_3.html.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
-/// A WAL that grew past this is cut back when it is reset.
-const JOURNAL_BYTES_MAX: u32 = 16 << 20;
+/// A WAL that grew past this is cut back when it is reset. Far more than it grows to as a rule: writing over blocks that
+/// the file has already costs the disk less than adding new ones.
+const JOURNAL_BYTES_MAX: u32 = 64 << 20;
 /// What a look for damage may add to a start.
 const CHECK_MAX: Duration = Duration::from_millis(100);
 /// Prepared statements kept for each connection: more than any store here has.

@@ -16,6 +16,7 @@ use flowork_api_types::{
     kind::KindDescriptor,
     node::Notice,
 };
+use flowork_sqlite::StoreError;
 use serde_json::Value;
 
 use super::{EngineSpec, OpenError, Opener, quarantine};
@@ -123,6 +124,20 @@ impl Host {
     /// The shards that are not in quarantine.
     pub(crate) fn shards(&self) -> impl Iterator<Item = &Shard> {
         self.shards.iter().map(Arc::as_ref).filter(|shard| shard.health().quarantine().is_none())
+    }
+
+    /// An error if none of its shards serves.
+    pub(crate) fn check_serves(&self) -> Result<(), StoreError> {
+        if self.shards().next().is_some() {
+            return Ok(());
+        }
+        let quarantine = self.shards.iter().find_map(|shard| shard.health().quarantine());
+        quarantine.map_or(Ok(()), |quarantine| Err(StoreError::Quarantined(quarantine)))
+    }
+
+    /// Some of its shards do not serve.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.shards.iter().any(|shard| shard.health().quarantine().is_some())
     }
 
     /// The shards that are not well.

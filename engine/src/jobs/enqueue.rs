@@ -219,8 +219,8 @@ impl Engines {
     ) -> Result<Option<JobId>, StoreError> {
         for host in self.hosts() {
             let shard = host.shard_for_key(&caller.subject, idempotency_key);
-            let found = shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await?;
-            if let Some((id, _)) = found.filter(|(_, stored)| *stored == body_hash) {
+            let found = shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await;
+            if let Some((id, _)) = sound(found)?.filter(|(_, stored)| *stored == body_hash) {
                 return Ok(Some(id));
             }
         }
@@ -279,6 +279,9 @@ impl Engines {
 
     /// The engine that gets the job: where the key was used before, else the one that is named, else by rendezvous
     /// hash among those that are up and run the kind. So a replay finds its original after engines came or went.
+    ///
+    /// An engine whose shard for the key is in quarantine stays among them, and then refuses: a key that belongs there
+    /// is never taken elsewhere, and keys of other engines are not held up.
     async fn host_for(
         &self,
         caller: &Caller,
@@ -293,7 +296,7 @@ impl Engines {
         }
         for host in &hosts {
             let shard = host.shard_for_key(&caller.subject, idempotency_key);
-            if shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await?.is_some() {
+            if sound(shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await)?.is_some() {
                 return Ok(Arc::clone(host));
             }
         }
@@ -305,6 +308,14 @@ impl Engines {
         }
         let able = hosts.into_iter().filter(|host| host.is_up() && host.runs(&request.kind));
         able.max_by_key(|host| host.rank(&caller.subject, idempotency_key)).ok_or_else(unavailable)
+    }
+}
+
+/// What a shard knows of a key; nothing if it is in quarantine.
+fn sound<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Err(error) if error.is_quarantined() => Ok(None),
+        found => found,
     }
 }
 

@@ -69,6 +69,7 @@ impl Engines {
         if request.wait_ms > WAIT_MS_MAX {
             return Err(invalid("/wait_ms", format!("{} is more than {WAIT_MS_MAX}", request.wait_ms)));
         }
+        host.check_serves()?;
         let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
         let (sender, receiver) = oneshot::channel();
         self.spawn(claim_until(host, request, deadline, self.stopping(), sender));
@@ -98,7 +99,7 @@ impl Engines {
         }
         for (number, (indexes, rows)) in shards {
             let Some(shard) = host.shard(number) else { continue };
-            for (index, outcome) in std::iter::zip(indexes, shard.renew(rows).await?) {
+            for (index, outcome) in std::iter::zip(indexes, kept(shard.renew(rows).await)?) {
                 items[index].outcome = outcome;
             }
         }
@@ -132,7 +133,7 @@ impl Engines {
         for (number, (indexes, rows)) in shards {
             let Some(shard) = host.shard(number) else { continue };
             host.count_finished(rows.len() as u64);
-            for (index, outcome) in std::iter::zip(indexes, shard.finish(rows, None).await?) {
+            for (index, outcome) in std::iter::zip(indexes, kept(shard.finish(rows, None).await)?) {
                 items[index].outcome = outcome;
             }
         }
@@ -155,7 +156,7 @@ impl Engines {
         }
         for (number, items) in shards {
             let Some(shard) = host.shard(number) else { continue };
-            shard.release(items, None).await?;
+            kept(shard.release(items, None).await.map(|()| Vec::<()>::new()))?;
         }
         Ok(())
     }
@@ -176,6 +177,15 @@ impl Engines {
         host.heard(request, self.now()).map_err(|reason| invalid("/kinds", reason))?;
         self.events().publish(None, flowork_api_types::event::Event::EnginesChanged);
         Ok(HeartbeatAnswer { drain: self.is_draining(), desired_workers: self.wanted().desired_workers(engine_id) })
+    }
+}
+
+/// Leases of a shard in quarantine count as lost: nothing about them can be stored, and what the engine says of its
+/// other jobs must not wait for a repair.
+fn kept<T>(outcome: Result<Vec<T>, StoreError>) -> Result<Vec<T>, StoreError> {
+    match outcome {
+        Err(error) if error.is_quarantined() => Ok(Vec::new()),
+        outcome => outcome,
     }
 }
 
@@ -217,11 +227,12 @@ async fn claim_until(
     let budget = Arc::new(Budget::new(u64::from(request.max)));
     let (sink, mut grants) = mpsc::unbounded_channel::<Grant>();
     let registered = futures_util::future::try_join_all(host.shards().map(|shard| {
-        shard.claim(Claimer {
+        let claimed = shard.claim(Claimer {
             budget: Arc::clone(&budget),
             kinds: request.kinds.clone().map_or(ClaimKinds::All, ClaimKinds::Only),
             sink: sink.clone(),
-        })
+        });
+        async { kept(claimed.await.map(|()| Vec::<()>::new())) }
     }));
     let registered = registered.await;
     drop(sink);

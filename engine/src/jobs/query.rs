@@ -172,10 +172,19 @@ impl Engines {
 async fn list(hosts: &[std::sync::Arc<Host>], filter: &ListFilter, may_act: bool) -> Result<JobList, StoreError> {
     let shards: Vec<(EngineId, &Shard)> =
         hosts.iter().flat_map(|host| host.shards().map(|shard| (host.id(), shard))).collect();
-    let pages = futures_util::future::try_join_all(shards.iter().map(|(_, shard)| shard.list(filter.clone()))).await?;
-    let complete_from = pages.iter().filter_map(|page| page.complete_from).max();
-    let mut rows: Vec<_> = std::iter::zip(shards, pages)
-        .flat_map(|((engine_id, _), page)| page.rows.into_iter().map(move |row| (engine_id, row)))
+    let pages = futures_util::future::try_join_all(shards.iter().map(|(engine_id, shard)| async move {
+        match shard.list(filter.clone()).await {
+            Ok(page) => Ok(Some((*engine_id, page))),
+            // This very read may have met the damage.
+            Err(error) if error.is_quarantined() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }));
+    let pages: Vec<_> = pages.await?.into_iter().flatten().collect();
+    let complete_from = pages.iter().filter_map(|(_, page)| page.complete_from).max();
+    let mut rows: Vec<_> = pages
+        .into_iter()
+        .flat_map(|(engine_id, page)| page.rows.into_iter().map(move |row| (engine_id, row)))
         .filter(|(_, row)| complete_from.is_none_or(|from| row.id.key() >= from))
         .collect();
     rows.sort_unstable_by_key(|(_, row)| std::cmp::Reverse((row.id.key(), row.id.tail())));
@@ -189,6 +198,7 @@ async fn list(hosts: &[std::sync::Arc<Host>], filter: &ListFilter, may_act: bool
     Ok(JobList {
         items: rows.into_iter().map(|(engine_id, row)| row.into_summary(engine_id, may_act)).collect(),
         next_cursor: next_key.map(|key| JobId::from_key_and_tail(key, i64::MIN).to_string()),
+        partial: hosts.iter().any(|host| host.is_partial()),
     })
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use flowork_api_types::{
-    ShardNumber, Timestamp,
+    ShardNumber,
     limit::{LimitRule, LimitTarget, Rate},
 };
 
-use super::{Admission, Pass};
+use super::{Admission, Pass, SteadyMs};
 
 /// Names a scope of one gate while somebody holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +32,7 @@ struct Scope {
     concurrency: Option<u32>,
     bucket: Option<Bucket>,
     paused: bool,
-    throttled_until: Option<Timestamp>,
+    throttled_until: Option<SteadyMs>,
     /// Shards that put jobs aside because of it.
     waiting: HashSet<ShardNumber>,
 }
@@ -41,11 +41,11 @@ struct Scope {
 struct Bucket {
     rate: Rate,
     starts: f64,
-    filled_at: Timestamp,
+    filled_at: SteadyMs,
 }
 
 impl Bucket {
-    fn new(rate: Rate, now: Timestamp) -> Self {
+    fn new(rate: Rate, now: SteadyMs) -> Self {
         Self { rate, starts: f64::from(rate.count), filled_at: now }
     }
 
@@ -53,26 +53,24 @@ impl Bucket {
         self.rate.per_ms as f64 / f64::from(self.rate.count)
     }
 
-    fn fill(&mut self, now: Timestamp) {
-        let passed = now.as_millis() - self.filled_at.as_millis();
-        // A clock that was set back must not stop the bucket for as long.
-        let gained = passed.max(0) as f64 / self.ms_a_start();
+    fn fill(&mut self, now: SteadyMs) {
+        let gained = (now - self.filled_at).max(0) as f64 / self.ms_a_start();
         self.starts = (self.starts + gained).min(f64::from(self.rate.count));
         self.filled_at = now;
     }
 
     /// When there is a start again, if there is none now.
-    fn empty_until(&mut self, now: Timestamp) -> Option<Timestamp> {
+    fn empty_until(&mut self, now: SteadyMs) -> Option<SteadyMs> {
         self.fill(now);
         // What sums of fractions lack of a whole start is no reason to wait for another millisecond.
         let missing = 1.0 - self.starts;
-        (missing > 1e-6).then(|| Timestamp(now.as_millis() + ((missing * self.ms_a_start()).ceil() as i64).max(1)))
+        (missing > 1e-6).then(|| now + ((missing * self.ms_a_start()).ceil() as i64).max(1))
     }
 }
 
 impl Scope {
     /// Why nothing of it may start now, and until when if time alone ends it.
-    fn shut(&mut self, own_bound: Option<u32>, now: Timestamp) -> Option<Option<Timestamp>> {
+    fn shut(&mut self, own_bound: Option<u32>, now: SteadyMs) -> Option<Option<SteadyMs>> {
         let bound = self.concurrency.unwrap_or(u32::MAX).min(own_bound.unwrap_or(u32::MAX));
         if self.paused || self.running >= bound {
             return Some(None);
@@ -116,7 +114,7 @@ impl Scopes {
             held_by: 0,
             running: 0,
             concurrency: rule.and_then(|rule| rule.concurrency),
-            bucket: rule.and_then(|rule| rule.rate).map(|rate| Bucket::new(rate, Timestamp(0))),
+            bucket: rule.and_then(|rule| rule.rate).map(|rate| Bucket::new(rate, 0)),
             paused,
             throttled_until: None,
             waiting: HashSet::new(),
@@ -156,7 +154,7 @@ impl Scopes {
         }
     }
 
-    pub(super) fn admit(&mut self, shard: ShardNumber, pass: &Pass, now: Timestamp) -> Admission {
+    pub(super) fn admit(&mut self, shard: ShardNumber, pass: &Pass, now: SteadyMs) -> Admission {
         for &id in &pass.scopes {
             let own_bound = pass.own_bound.filter(|(own, _)| *own == id).map(|(_, bound)| bound);
             if let Some(until) = self.scope(id).shut(own_bound, now) {
@@ -201,7 +199,7 @@ impl Scopes {
             scope.concurrency = rule.and_then(|rule| rule.concurrency);
             let rate = rule.and_then(|rule| rule.rate);
             if scope.bucket.as_ref().map(|bucket| bucket.rate) != rate {
-                scope.bucket = rate.map(|rate| Bucket::new(rate, Timestamp(0)));
+                scope.bucket = rate.map(|rate| Bucket::new(rate, 0));
             }
             open(scope, id, &mut opened);
             if !scope.is_needed() {
@@ -225,7 +223,7 @@ impl Scopes {
     }
 
     /// A later end wins: two answers of one provider may name different times.
-    pub(super) fn throttle(&mut self, target: LimitTarget, until: Timestamp) {
+    pub(super) fn throttle(&mut self, target: LimitTarget, until: SteadyMs) {
         let id = self.find_or_make(target);
         let scope = self.scope(id);
         scope.throttled_until = scope.throttled_until.max(Some(until));
@@ -252,8 +250,8 @@ mod tests {
 
     const SHARD: ShardNumber = ShardNumber::new(0, 0).unwrap();
 
-    fn now(ms: i64) -> Timestamp {
-        Timestamp(1_000_000 + ms)
+    fn now(ms: i64) -> SteadyMs {
+        1_000_000 + ms
     }
 
     fn queue(name: &str) -> LimitTarget {
@@ -310,7 +308,7 @@ mod tests {
         let mut at = 0;
         for started in 1..=50 {
             match scopes.admit(SHARD, &pass(&[id]), now(at)) {
-                Admission::Held { until: Some(until), .. } => at = until.as_millis() - now(0).as_millis(),
+                Admission::Held { until: Some(until), .. } => at = until - now(0),
                 answer => panic!("{answer:?}"),
             }
             assert_eq!(at, started * 100);

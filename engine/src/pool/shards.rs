@@ -66,7 +66,7 @@ impl ShardSource {
                 let claimer = Claimer { budget: Arc::clone(workers.budget()), kinds, sink: sink.clone() };
                 match shard.claim(claimer).await {
                     Ok(()) => return,
-                    Err(error) if error.is_closed() => return,
+                    Err(error) if error.is_closed() || error.is_quarantined() => return,
                     Err(error) => tracing::warn!(error = %error, "a shard could not be claimed from; trying again"),
                 }
                 sleep(REGISTER_AGAIN).await;
@@ -187,7 +187,7 @@ impl JobSource for ShardSource {
                     }
                     return;
                 }
-                Err(error) if error.is_closed() => return,
+                Err(error) if error.is_closed() || error.is_quarantined() => return,
                 Err(error) => {
                     tracing::error!(job = %lease.id, error = %error, "the end of an attempt could not be stored");
                 }

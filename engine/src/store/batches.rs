@@ -125,6 +125,13 @@ pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<BatchI
         .collect()
 }
 
+/// Whether a job of a batch in this shard has not ended.
+pub(super) fn has_open(connection: &Connection, batch: BatchId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM job WHERE batch = ?1)")?
+        .query_row([bytes(batch)], |row| row.get(0))
+}
+
 /// What became of a batch's jobs in this shard.
 pub(super) fn sums(connection: &Connection, batch: BatchId) -> rusqlite::Result<BatchSums> {
     let transaction = connection.unchecked_transaction()?;

@@ -9,6 +9,8 @@ use rusqlite::{Connection, params};
 const ROWS_MAX: u32 = 100;
 /// An idempotency key is remembered at least this long, and its job with it.
 const KEY_KEPT_MS: i64 = 86_400_000;
+/// A batch is remembered so long after its end, or after it was left half sent.
+const BATCH_KEPT_MS: i64 = 604_800_000;
 
 /// How long ended jobs are kept: with their results, logs and attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +65,14 @@ pub(super) fn prune(connection: &Connection, now: Timestamp) -> rusqlite::Result
         }
     }
     if !rows.is_empty() {
+        let week_ago = now.as_millis() - BATCH_KEPT_MS;
         connection
-            .prepare_cached("DELETE FROM batch WHERE finished_at_ms + 604800000 <= ?1")?
-            .execute([now.as_millis()])?;
+            .prepare_cached("DELETE FROM batch WHERE finished_at_ms IS NOT NULL AND finished_at_ms <= ?1")?
+            .execute([week_ago])?;
+        // Never sealed: whoever enqueued it went away in the middle and did not come back.
+        connection
+            .prepare_cached("DELETE FROM batch WHERE finished_at_ms IS NULL AND jobs IS NULL AND created_at_ms <= ?1")?
+            .execute([week_ago])?;
         free_pages(connection)?;
     }
     Ok(rows.len())

@@ -22,7 +22,7 @@ pub(super) use lane::{LaneId, LaneKey, lane_columns, read_key};
 use rusqlite::Connection;
 
 use super::ClaimKinds;
-use crate::limits::{Admission, Gate, Pass, ScopeId};
+use crate::limits::{Admission, Gate, Pass, ScopeId, SteadyMs};
 
 /// Lanes that come back at once when the scope that held them opens. More follow when these are spent, so that one slot
 /// that opens for a hundred thousand lanes does not move them all.
@@ -56,7 +56,7 @@ struct Turn {
 #[derive(Default)]
 struct Held {
     lanes: BTreeSet<(u16, Head, LaneId)>,
-    until: Option<Timestamp>,
+    until: Option<SteadyMs>,
 }
 
 /// A job that may be claimed now. It is counted by the gate.
@@ -151,7 +151,7 @@ impl Ready {
         &mut self,
         connection: &Connection,
         kinds: &ClaimKinds,
-        now: Timestamp,
+        now: SteadyMs,
     ) -> rusqlite::Result<Option<Pick>> {
         loop {
             let Some((id, head)) = self.first(kinds) else {
@@ -217,7 +217,7 @@ impl Ready {
     }
 
     /// Opens the scopes whose time has come.
-    pub(super) fn open_due(&mut self, now: Timestamp) {
+    pub(super) fn open_due(&mut self, now: SteadyMs) {
         let due: Vec<_> = self
             .held
             .iter()
@@ -233,7 +233,7 @@ impl Ready {
     }
 
     /// When time alone opens a scope next.
-    pub(super) fn opens_at(&self) -> Option<Timestamp> {
+    pub(super) fn opens_at(&self) -> Option<SteadyMs> {
         self.held.values().filter_map(|held| held.until).min()
     }
 
@@ -353,7 +353,7 @@ impl Ready {
         }
     }
 
-    fn hold(&mut self, id: LaneId, scope: ScopeId, until: Option<Timestamp>) {
+    fn hold(&mut self, id: LaneId, scope: ScopeId, until: Option<SteadyMs>) {
         self.leave_ring(id);
         // It is shut again.
         self.opened.remove(&scope);

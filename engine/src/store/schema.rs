@@ -135,4 +135,5 @@ const LIMITS_AND_RETENTION: &str = "
         callback_tail INTEGER
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX batch_open ON batch (created_at_ms) WHERE finished_at_ms IS NULL;
+    CREATE INDEX batch_finished ON batch (finished_at_ms) WHERE finished_at_ms IS NOT NULL;
 ";

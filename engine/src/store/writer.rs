@@ -27,6 +27,7 @@ use super::{
     shard::{Counts, ShardOptions, SharedCounts},
     transitions::{self, Reclaim},
 };
+use crate::limits::SteadyMs;
 
 /// The longest the writer sleeps towards a due time. The wall clock may be set or the machine may sleep meanwhile, and
 /// a waiting thread notices neither.
@@ -129,6 +130,11 @@ impl ShardWriter {
         self.options.clock.now()
     }
 
+    /// What the gate counts time by: it never jumps.
+    fn steady_now(&self) -> SteadyMs {
+        self.options.clock.elapsed().as_millis() as SteadyMs
+    }
+
     fn lease_end(now: Timestamp) -> Timestamp {
         Timestamp(now.as_millis() + LEASE.as_millis() as i64)
     }
@@ -222,7 +228,15 @@ impl ShardWriter {
         }
         match row.state {
             JobState::Queued => self.ready.add(&row.lane(), row.run_at, row.id.key()),
-            state if state.is_final() => self.ended(row),
+            state if state.is_final() => {
+                self.ended(row);
+                // The last of its batch here; whether it is the last anywhere is for somebody else to find out.
+                if let Some(batch) = row.batch
+                    && !batches::has_open(connection, batch)?
+                {
+                    self.batch.batches.push(batch);
+                }
+            }
             _ => {}
         }
         let due = match row.state {
@@ -242,7 +256,6 @@ impl ShardWriter {
         if let Some(key) = &row.unique_key {
             self.options.gate.drop_unique(&row.owner, key, row.id);
         }
-        self.batch.batches.extend(row.batch);
         let ended_at = row.finished_at.unwrap_or(row.created_at);
         let prune_at = self.options.retention().until(&row.kind, row.created_at, ended_at);
         self.next_prune = Some(self.next_prune.map_or(prune_at, |next| next.min(prune_at)));
@@ -364,9 +377,10 @@ impl Store for ShardWriter {
         }
         let now = self.now();
         let wait = |at: Timestamp| Duration::from_millis((at.as_millis() - now.as_millis()).max(0).unsigned_abs());
-        let due = self.next_due.into_iter().chain(self.ready.opens_at()).min();
-        let due = due.map(|due| wait(due).min(SLEEP_MAX));
+        let due = self.next_due.map(|due| wait(due).min(SLEEP_MAX));
+        let steady = self.steady_now();
+        let opens = self.ready.opens_at().map(|at| Duration::from_millis((at - steady).max(0).unsigned_abs()));
         let prune = self.next_prune.map(|due| wait(due).min(PRUNE_SLEEP_MAX));
-        due.into_iter().chain(prune).min()
+        due.into_iter().chain(opens).chain(prune).min()
     }
 }

@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 use super::gateway::{Gateway, HANG, read};
 
 /// Reads server-sent events as a browser does.
-struct Stream {
+pub(crate) struct Stream {
     response: Response,
     buffer: String,
 }
 
 #[derive(Debug, Default)]
-struct Received {
-    event: String,
+pub(crate) struct Received {
+    pub(crate) event: String,
     id: String,
-    data: Value,
+    pub(crate) data: Value,
 }
 
 impl Stream {
-    async fn open(request: RequestBuilder) -> Self {
+    pub(crate) async fn open(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -31,7 +31,7 @@ impl Stream {
     }
 
     /// The next event; `None` once the stream has ended as it should.
-    async fn next(&mut self) -> Option<Received> {
+    pub(crate) async fn next(&mut self) -> Option<Received> {
         loop {
             if let Some((block, rest)) = self.buffer.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -46,7 +46,7 @@ impl Stream {
         }
     }
 
-    async fn until(&mut self, event: &str) -> Received {
+    pub(crate) async fn until(&mut self, event: &str) -> Received {
         loop {
             let received = self.next().await.unwrap_or_else(|| panic!("the stream ended before {event}"));
             if received.event == event {

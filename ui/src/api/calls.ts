@@ -1,5 +1,14 @@
-import { body, node } from "./client";
-import type { EnqueueRequest, JobState } from "./types";
+import { body, done, node } from "./client";
+import type {
+  CreateScheduleRequest,
+  DrainRequest,
+  EnqueueRequest,
+  JobState,
+  PreviewScheduleRequest,
+  RequeueRequest,
+  SetLimitRequest,
+  UpdateScheduleRequest,
+} from "./types";
 
 /** The node's calls that the GUI makes, one function each. Whatever is no success is thrown as an `ApiError`. */
 
@@ -53,4 +62,78 @@ export function listKinds(signal: AbortSignal) {
 export function getStatus(signal: AbortSignal) {
   return body(node.GET("/v1/status", { signal }));
 }
-export * from "./pending";
+
+/** Gives many jobs that ended another go. */
+export function requeueJobs(request: RequeueRequest) {
+  return body(node.POST("/v1/jobs/requeue", { body: request }));
+}
+
+export function getBatch(id: string, signal: AbortSignal) {
+  return body(node.GET("/v1/batches/{batch_id}", { params: { path: { batch_id: id } }, signal }));
+}
+
+export function listQueues(signal: AbortSignal) {
+  return body(node.GET("/v1/queues", { signal }));
+}
+
+export function pauseQueue(name: string) {
+  return body(node.POST("/v1/queues/{name}/pause", { params: { path: { name } } }));
+}
+
+export function resumeQueue(name: string) {
+  return body(node.POST("/v1/queues/{name}/resume", { params: { path: { name } } }));
+}
+
+export function listLimits(signal: AbortSignal) {
+  return body(node.GET("/v1/limits", { signal }));
+}
+
+export function setLimit(target: string, request: SetLimitRequest) {
+  return body(node.PUT("/v1/limits/{target}", { params: { path: { target } }, body: request }));
+}
+
+export function removeLimit(target: string) {
+  return done(node.DELETE("/v1/limits/{target}", { params: { path: { target } } }));
+}
+
+export function getDrain(signal: AbortSignal) {
+  return body(node.GET("/drain", { signal }));
+}
+
+export function setDrain(request: DrainRequest) {
+  return body(node.POST("/drain", { body: request }));
+}
+
+export function getAutoscaler(signal: AbortSignal) {
+  return body(node.GET("/v1/autoscaler", { signal }));
+}
+
+export function listSchedules(cursor: string | undefined, signal: AbortSignal) {
+  return body(node.GET("/v1/schedules", { params: { query: { cursor } }, signal }));
+}
+
+export function getSchedule(id: string, signal: AbortSignal) {
+  return body(node.GET("/v1/schedules/{schedule_id}", { params: { path: { schedule_id: id } }, signal }));
+}
+
+export function createSchedule(request: CreateScheduleRequest) {
+  return body(node.POST("/v1/schedules", { body: request }));
+}
+
+export function updateSchedule(id: string, request: UpdateScheduleRequest) {
+  return body(node.PATCH("/v1/schedules/{schedule_id}", { params: { path: { schedule_id: id } }, body: request }));
+}
+
+export function deleteSchedule(id: string) {
+  return done(node.DELETE("/v1/schedules/{schedule_id}", { params: { path: { schedule_id: id } } }));
+}
+
+/** Enqueues the job of a schedule now. The same key does so once, however often it is sent. */
+export function runSchedule(id: string, idempotencyKey: string) {
+  const header = { "Idempotency-Key": idempotencyKey };
+  return body(node.POST("/v1/schedules/{schedule_id}/run", { params: { path: { schedule_id: id }, header } }));
+}
+
+export function previewSchedule(request: PreviewScheduleRequest, signal: AbortSignal) {
+  return body(node.POST("/v1/schedules/preview", { body: request, signal }));
+}

@@ -10,7 +10,13 @@ use std::{
 
 use anyhow::Context;
 use async_trait::async_trait;
-use flowork_api_types::{EngineId, engine::EngineLocation, job::EnqueueRequest, kind::KindDescriptor};
+use flowork_api_types::{
+    EngineId,
+    engine::EngineLocation,
+    job::EnqueueRequest,
+    kind::KindDescriptor,
+    limit::{LimitRule, LimitTarget, Rate},
+};
 use flowork_engine::{
     Clock, EngineSpec, Engines, EnginesOptions, JobContext, JobFailure, JobKind, KindRegistry, jobs::Caller,
 };
@@ -21,6 +27,13 @@ use crate::harness::{Contender, Run};
 
 /// The kind of every job.
 const KIND: &str = "bench";
+/// The queue of jobs that name none.
+const QUEUE: &str = "default";
+/// Who enqueues.
+const SUBJECT: &str = "bench";
+/// Limits that count every job and hold none back: jobs at once, and starts a second.
+const AT_ONCE: u32 = 1_000;
+const STARTS: Rate = Rate { count: 1_000_000, per_ms: 1_000 };
 
 /// What runs a job, while workers are measured.
 type Running = Arc<RwLock<Option<Run>>>;
@@ -55,7 +68,7 @@ impl Flowork {
     fn ended(&self) -> u64 {
         let Ok(engines) = self.engines() else { return 0 };
         let enqueued = self.enqueued.load(Ordering::Acquire);
-        let open: u64 = engines.list().iter().map(|engine| engine.queued + u64::from(engine.leased)).sum();
+        let open: u64 = engines.list().iter().map(|engine| engine.queued + engine.leased).sum();
         enqueued.saturating_sub(open)
     }
 
@@ -132,6 +145,17 @@ impl Contender for Flowork {
         self.set_running(None);
         Ok(())
     }
+
+    async fn limit(&self, rules: u32) -> anyhow::Result<()> {
+        let targets = [
+            LimitTarget::Kind(KIND.to_owned()),
+            LimitTarget::User(SUBJECT.to_owned()),
+            LimitTarget::Queue(QUEUE.to_owned()),
+        ];
+        let rule = |target| LimitRule { target, concurrency: Some(AT_ONCE), rate: Some(STARTS) };
+        self.engines()?.set_limits(targets.into_iter().take(rules as usize).map(rule).collect());
+        Ok(())
+    }
 }
 
 /// Says that it runs, and is over.
@@ -170,5 +194,5 @@ fn request(payload: &Value) -> anyhow::Result<EnqueueRequest> {
 }
 
 fn caller() -> Caller {
-    Caller { subject: Arc::from("bench"), sees_all: true, may_act: true }
+    Caller { subject: Arc::from(SUBJECT), sees_all: true, may_act: true }
 }

@@ -29,6 +29,9 @@ enum Unit {
     MebiBytes,
 }
 
+/// A row at a depth.
+type RowAt = fn(Depth) -> Row;
+
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
@@ -115,10 +118,19 @@ impl Report {
         writeln!(text)
     }
 
+    /// One row of counts that nobody is better or worse by.
+    fn write_plain(&self, text: &mut String, name: &str, row: Row) -> std::fmt::Result {
+        write!(text, "| {name} |")?;
+        for (entrant, _) in &self.contenders {
+            write!(text, " {} |", self.value(*entrant, row).map_or("–".to_owned(), thousands))?;
+        }
+        writeln!(text)
+    }
+
     fn write_figures(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "\nIn parentheses: Flowork's figure as a multiple of theirs.")?;
         self.write_head(text)?;
-        self.write_row(text, "the disk right before, fsync/s", Row::Disk, Unit::Rate)?;
+        self.write_plain(text, "the disk right before, fsync/s", Row::Disk)?;
         for clients in CLIENTS {
             self.write_row(text, &format!("enqueue/s, {clients} client(s)"), Row::Enqueue(clients), Unit::Rate)?;
         }
@@ -147,13 +159,8 @@ impl Report {
             self.plan.fill_seconds
         )?;
         self.write_head(text)?;
-        write!(text, "| queued jobs reached |")?;
-        for (entrant, _) in &self.contenders {
-            let reached = self.value(*entrant, Row::Queued(Depth::Deep)).map_or("–".to_owned(), thousands);
-            write!(text, " {reached} |")?;
-        }
-        writeln!(text)?;
-        let rows: [(&str, fn(Depth) -> Row, Unit); 4] = [
+        self.write_plain(text, "queued jobs reached", Row::Queued(Depth::Deep))?;
+        let rows: [(&str, RowAt, Unit); 4] = [
             ("enqueue/s, 64 clients", Row::EnqueueAt, Unit::Rate),
             ("claim + finish/s, 8 workers", Row::WorkAt, Unit::Rate),
             ("one claim + finish, 1 worker", Row::ClaimAt, Unit::Milliseconds),

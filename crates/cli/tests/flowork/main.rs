@@ -7,6 +7,8 @@ mod engine;
 mod jobs;
 mod modules;
 mod policies;
+mod schedules;
 mod serve;
+mod shard;
 mod token;
 mod world;

@@ -134,7 +134,7 @@ proptest! {
                 // What was enqueued before the crash is stored up to there.
                 Some(after) => {
                     fired.extend(plan.fire.iter().take(after));
-                    handled = plan.fire.iter().take(after).last().copied().unwrap_or(handled);
+                    handled = plan.fire.iter().take(after).next_back().copied().unwrap_or(handled);
                 }
                 None => {
                     fired.extend(&plan.fire);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowork_api_types::{
-    JobId, Timestamp,
+    JobId,
     engine::{FinishAnswer, RenewOutcome},
     event::Event,
     job::{AttemptOutcome, JobState},
@@ -81,7 +81,7 @@ impl ShardWriter {
                         let event = Event::JobLog { job_id: item.id, lines };
                         self.batch.events.push((Some(Arc::clone(&row.owner)), event));
                     }
-                    self.throttle(item, now);
+                    self.throttle(item);
                     self.moved(connection, Some(JobState::Leased), &row)?;
                     let ended = Measured::Ended(row.state == JobState::Completed);
                     self.batch.measured.push((row.queue.as_str().into(), ended));
@@ -93,10 +93,10 @@ impl ShardWriter {
         Ok(answers)
     }
 
-    fn throttle(&self, item: &FinishRow, now: Timestamp) {
+    fn throttle(&self, item: &FinishRow) {
         if let Some((target, wait)) = &item.throttle {
             let wait_ms = wait.as_millis().min(finish::BACKOFF_MS_MAX as u128) as i64;
-            self.options.gate.throttle(target.clone(), Timestamp(now.as_millis() + wait_ms));
+            self.options.gate.throttle(target.clone(), self.steady_now() + wait_ms);
         }
     }
 

@@ -21,7 +21,7 @@ impl ShardWriter {
             prune::prune(connection, now)?;
             self.next_prune = prune::next_due(connection)?;
         }
-        self.ready.open_due(now);
+        self.ready.open_due(self.steady_now());
         Ok(())
     }
 

@@ -43,7 +43,7 @@ impl ShardWriter {
         let mut jobs = Grant::new();
         loop {
             let offered = budget.offer(self.ready.free(self.counts.queued));
-            let mut picks = self.pick(connection, index, offered, now)?;
+            let mut picks = self.pick(connection, index, offered)?;
             let slots = budget.take(picks.len() as u64) as usize;
             // Another shard was faster.
             for pick in picks.split_off(slots).iter().rev() {
@@ -65,13 +65,8 @@ impl ShardWriter {
     }
 
     /// The next jobs that may start. The gate counts them from here on.
-    fn pick(
-        &mut self,
-        connection: &Connection,
-        index: usize,
-        offered: u64,
-        now: Timestamp,
-    ) -> rusqlite::Result<Vec<Pick>> {
+    fn pick(&mut self, connection: &Connection, index: usize, offered: u64) -> rusqlite::Result<Vec<Pick>> {
+        let now = self.steady_now();
         let mut picks = Vec::new();
         while (picks.len() as u64) < offered
             && let Some(pick) = self.ready.next(connection, &self.claimers[index].kinds, now)?

@@ -14,7 +14,8 @@ use crate::{app::AppState, auth::credentials::Person, error::ApiError, extract::
     responses(
         (status = 200, description = "The attempts", body = AttemptList),
         (status = 400, description = "`INVALID_ID`"),
-        (status = 404, description = "`JOB_NOT_FOUND`")
+        (status = 404, description = "`JOB_NOT_FOUND`"),
+        (status = 503, description = "`SHARD_QUARANTINED`, with `Retry-After`")
     )
 )]
 pub(crate) async fn list_attempts(

@@ -16,6 +16,7 @@ use crate::{app::AppState, auth::credentials::Person, error::ApiError, extract::
         (status = 400, description = "`INVALID_ID`"),
         (status = 404, description = "`JOB_NOT_FOUND`"),
         (status = 409, description = "`INVALID_STATE`: it has ended"),
+        (status = 503, description = "`SHARD_QUARANTINED`, with `Retry-After`"),
         (status = 507, description = "`STORAGE_FULL`")
     )
 )]

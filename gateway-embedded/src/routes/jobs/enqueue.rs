@@ -52,7 +52,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`"),
         (status = 429, description = "`QUEUE_FULL`, with `Retry-After`"),
-        (status = 503, description = "`DRAINING`, `OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After`"),
+        (status = 503, description = "`SHARD_QUARANTINED`, `DRAINING`, `OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After`"),
         (status = 507, description = "`STORAGE_FULL`, with `Retry-After`")
     )
 )]

@@ -37,7 +37,8 @@ pub(crate) struct GetJobQuery {
     responses(
         (status = 200, description = "The job", body = Job),
         (status = 400, description = "`INVALID_ID`, `VALIDATION_ERROR`"),
-        (status = 404, description = "`JOB_NOT_FOUND`, also for a job of somebody else")
+        (status = 404, description = "`JOB_NOT_FOUND`, also for a job of somebody else"),
+        (status = 503, description = "`SHARD_QUARANTINED`, with `Retry-After`")
     )
 )]
 pub(crate) async fn get_job(

@@ -39,7 +39,8 @@ pub(crate) struct LogsQuery {
     responses(
         (status = 200, description = "A page of lines", body = LogList),
         (status = 400, description = "`INVALID_ID`, `VALIDATION_ERROR`"),
-        (status = 404, description = "`JOB_NOT_FOUND`")
+        (status = 404, description = "`JOB_NOT_FOUND`"),
+        (status = 503, description = "`SHARD_QUARANTINED`, with `Retry-After`")
     )
 )]
 pub(crate) async fn list_logs(

@@ -72,7 +72,7 @@ async fn workers_that_die_or_pause_and_a_killed_node_show_one_queue() -> anyhow:
         over: AtomicBool::new(false),
     });
     let http = reqwest::Client::builder().no_proxy().build()?;
-    world.say_hello(&http).await?;
+    world.say_hello(&http, node.url()).await?;
     let mut tasks = JoinSet::new();
     for _ in 0..PRODUCERS {
         tasks.spawn(produce(Arc::clone(&world)));
@@ -118,13 +118,15 @@ impl World {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Tells the node that there are workers for this kind.
-    async fn say_hello(&self, http: &reqwest::Client) -> anyhow::Result<()> {
+    /// Tells a node that there are workers for this kind: after a start it knows of none.
+    async fn say_hello(&self, http: &reqwest::Client, url: &str) -> anyhow::Result<()> {
         let kind = json!({
             "name": "work", "title": "work", "description": "for a test", "payload_schema": {}, "timeout_ms": 60_000,
         });
         let report = json!({"version": "1", "capacity": WORKERS, "busy": 0, "kinds": [kind]});
-        self.send(http, "/v1/engine/heartbeat", &report, None).await.map(drop)
+        let request = http.post(format!("{url}/v1/engine/heartbeat")).json(&report);
+        let answer = request.header("X-Engine-Token", &self.engine_token).send().await?;
+        answer.error_for_status().map(drop).map_err(anyhow::Error::from)
     }
 
     /// Sends one request; `None` when the connection was cut, after the node is back.
@@ -188,7 +190,8 @@ async fn work(world: Arc<World>, number: u64, mut chance: StdRng) -> anyhow::Res
     let mut paused = false;
     while !world.is_over() {
         if number == 0 {
-            world.say_hello(&http).await?;
+            // It may be gone by now; its next start is told before anybody else is.
+            let _ = world.say_hello(&http, &world.place().0).await;
         }
         let asked = world.witness.asks();
         let body = json!({"max": chance.random_range(1..4), "wait_ms": 500});
@@ -253,6 +256,7 @@ async fn disturb(world: &World, mut node: TestNode) -> anyhow::Result<TestNode> 
         node = node.kill().await?.start().await?;
         let asked = world.witness.asks();
         world.witness.saw(asked, What::Started { at_ms: world.now_ms() });
+        world.say_hello(&reqwest::Client::builder().no_proxy().build()?, node.url()).await?;
         *world.place.write().expect("no reader panics") =
             Place { url: node.url().to_owned(), owner: node.token().to_owned() };
         world.moved.notify_waiters();

@@ -40,6 +40,8 @@ const PRODUCERS: u64 = 4;
 const OPERATIONS: (usize, usize) = (100_000, 1_000_000);
 /// Jobs that one producer asks for at once.
 const BATCH: usize = 100;
+/// Leases of one worker, past which it claims no more.
+const HELD_MAX: usize = 64;
 /// Jobs that may wait before producers hold back.
 const WAITING_MAX: u64 = 3_000;
 /// Entries between two steps of the clock.
@@ -51,6 +53,8 @@ const PAST_A_LEASE: Duration = Duration::from_secs(31);
 /// The clock jumps by far more than the bound on a whole; here only the order counts.
 const BOUNDS: Bounds = Bounds { reclaimed_within_ms: i64::MAX };
 const PATIENCE: Duration = Duration::from_mins(2);
+/// Without an entry for so long, the workers wait for a lease that nobody remembers.
+const QUIET: Duration = Duration::from_millis(400);
 
 /// Whether the answers of the queue count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,7 +202,10 @@ impl World {
             let open = self.engines.read().await;
             let engines = open.as_ref().context("it is open")?;
             match chance.random_range(0..100) {
-                0..45 => held.extend(self.claim(engines, &mut chance).await?),
+                // Nobody begins anything new: what is held is finished, and the rest claimed.
+                _ if self.is_enough() && !held.is_empty() => self.finish(engines, &mut held, &mut chance).await?,
+                _ if self.is_enough() => held.extend(self.claim(engines, &mut chance).await?),
+                0..45 if held.len() < HELD_MAX => held.extend(self.claim(engines, &mut chance).await?),
                 45..55 => self.renew(engines, &held).await?,
                 // A worker that dies forgets what it held.
                 55..58 => held.clear(),
@@ -224,7 +231,7 @@ impl World {
 
     async fn renew(&self, engines: &Engines, held: &[Held]) -> anyhow::Result<()> {
         let item = |held: &Held| RenewItem { id: held.id, epoch: held.epoch, progress: None, logs: Vec::new() };
-        let request = RenewRequest { jobs: held.iter().take(64).map(item).collect() };
+        let request = RenewRequest { jobs: held.iter().take(8).map(item).collect() };
         if request.jobs.is_empty() {
             return Ok(());
         }
@@ -271,21 +278,40 @@ impl World {
     async fn disturb(&self, directory: &Path, mut chance: StdRng) -> anyhow::Result<()> {
         let mut steps = 0_u32;
         loop {
-            let some = self.witness.len() + BETWEEN_STEPS;
-            if !self.is_enough() {
-                timeout(PATIENCE, self.witness.reached(some)).await.context("the workers are stuck")?;
+            if self.is_enough() {
+                return self.wind_down(directory).await;
             }
+            let some = self.witness.len() + BETWEEN_STEPS;
+            timeout(PATIENCE, self.witness.reached(some)).await.context("the workers are stuck")?;
             steps += 1;
-            if steps.is_multiple_of(12) || self.is_enough() {
+            if steps.is_multiple_of(12) {
                 self.reopen(directory).await?;
             } else {
                 self.step_clock(&mut chance).await?;
             }
-            if self.is_enough() && self.is_drained().await? {
-                self.over.store(true, Ordering::SeqCst);
-                return Ok(());
+        }
+    }
+
+    /// Lets the workers end what is left. Time passes only where they are stuck on leases that nobody remembers.
+    async fn wind_down(&self, directory: &Path) -> anyhow::Result<()> {
+        self.reopen(directory).await?;
+        while !self.is_drained().await? {
+            let more = self.witness.reached(self.witness.len() + 1);
+            if timeout(QUIET, more).await.is_err() {
+                self.pass(PAST_A_LEASE).await?;
             }
         }
+        self.over.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn pass(&self, time: Duration) -> anyhow::Result<()> {
+        let open = self.engines.read().await;
+        let engines = open.as_ref().context("it is open")?;
+        self.clock.advance(time);
+        say_hello(engines, self.spec.id)?;
+        engines.poke();
+        Ok(())
     }
 
     /// Time passes, now and then past every lease; now and then the wall clock is set, forward or back.

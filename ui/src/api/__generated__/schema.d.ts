@@ -1448,6 +1448,8 @@ export interface components {
             items: components["schemas"]["JobSummary"][];
             /** @description Pass as `cursor` for the next page; `null` on the last. */
             next_cursor?: string | null;
+            /** @description A shard is in quarantine, so that its jobs are missing here; `GET /v1/engines` names it. */
+            partial?: boolean;
         };
         /**
          * @description Where a job is in its life.
@@ -1778,6 +1780,8 @@ export interface components {
             /** @description By name. */
             items: components["schemas"]["Queue"][];
         };
+        /** @example default */
+        QueueName: string;
         /** @description How often something may start: a bucket of `count` starts that refills evenly within `per_ms`. */
         Rate: {
             /**
@@ -2131,7 +2135,6 @@ export interface components {
             /** @description As on creation. */
             time_zone?: string | null;
         };
-        QueueName: string;
     };
     responses: never;
     parameters: never;
@@ -3608,7 +3611,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `DRAINING`, `OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After` */
+            /** @description `SHARD_QUARANTINED`, `DRAINING`, `OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3891,6 +3894,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description `SHARD_QUARANTINED`, with `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
         };
     };
     list_attempts: {
@@ -3951,6 +3963,15 @@ export interface operations {
             };
             /** @description `INTERNAL`; the node's log has the reason under the request id */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SHARD_QUARANTINED`, with `Retry-After` */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4027,6 +4048,15 @@ export interface operations {
             };
             /** @description `INTERNAL`; the node's log has the reason under the request id */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SHARD_QUARANTINED`, with `Retry-After` */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4175,6 +4205,15 @@ export interface operations {
             };
             /** @description `INTERNAL`; the node's log has the reason under the request id */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `SHARD_QUARANTINED`, with `Retry-After` */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 
 import { ApiError } from "~/api/error";
 import type { Batch } from "~/api/types";
@@ -15,17 +15,14 @@ import { Ago, At } from "~/ui/time";
 
 import { batchQueries } from "./queries";
 
-const route = getRouteApi(paths.batch);
-
 /** Jobs that were enqueued together: how many of them have ended, and what came after the last one. */
-export function BatchPage() {
-  const { batchId } = route.useParams();
-  const query = useQuery(batchQueries.one(batchId));
+export function BatchPage({ id }: { id: string }) {
+  const query = useQuery(batchQueries.one(id));
   if (query.error instanceof ApiError && query.error.status === 404) {
     return (
       <Page title="There is no such batch">
         <p className="text-ink-soft [overflow-wrap:anywhere]">
-          This node does not know <code className="font-mono">{batchId}</code>, or it is not yours to see.
+          This node does not know <code className="font-mono">{id}</code>, or it is not yours to see.
         </p>
       </Page>
     );
@@ -35,8 +32,8 @@ export function BatchPage() {
       title="Batch"
       detail={
         <span className="flex items-center font-mono text-xs text-ink-faint [overflow-wrap:anywhere]">
-          {batchId}
-          <CopyButton value={batchId} what="the batch's id" />
+          {id}
+          <CopyButton value={id} what="the batch's id" />
         </span>
       }
     >

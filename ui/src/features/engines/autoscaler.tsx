@@ -31,13 +31,7 @@ function Shown({ autoscaler }: { autoscaler: Autoscaler }) {
   return (
     <div className="space-y-4">
       <p className="text-[13px] text-ink-soft first-letter:uppercase">{autoscaler.explanation}</p>
-      <Facts
-        items={[
-          ["Workers", `${autoscaler.workers}, between ${autoscaler.workers_min} and ${autoscaler.workers_max}`],
-          ["Aims at", `a claim delay of ${formatDuration(autoscaler.target_latency_ms)}`],
-          ["Headroom", `${autoscaler.headroom_factor} × the last hour's peak`],
-        ]}
-      />
+      <Facts items={facts(autoscaler)} />
       {autoscaler.enabled && <Decisions decisions={autoscaler.decisions} />}
       {autoscaler.windows.length > 0 && (
         <details className="text-[13px]">
@@ -54,6 +48,15 @@ function Shown({ autoscaler }: { autoscaler: Autoscaler }) {
       )}
     </div>
   );
+}
+
+function facts({ workers, workers_min: min, workers_max: max, ...aims }: Autoscaler): (readonly [string, string])[] {
+  const { target_latency_ms: target, headroom_factor: headroom } = aims;
+  return [
+    ["Workers", min === max ? String(workers) : `${workers}, between ${min} and ${max}`],
+    ...(typeof target === "number" ? [["Aims at", `a claim delay of ${formatDuration(target)}`] as const] : []),
+    ...(typeof headroom === "number" ? [["Headroom", `${headroom} × the last hour's peak`] as const] : []),
+  ];
 }
 
 function Decisions({ decisions }: { decisions: readonly AutoscaleDecision[] }) {

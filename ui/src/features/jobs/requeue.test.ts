@@ -5,11 +5,8 @@ import { outcomeWords, requeueRequest } from "./requeue";
 const NO_OPTIONS = { toQueue: "", errorCode: "" };
 
 describe("requeuing many jobs", () => {
-  it("asks for the chosen ones by id, in the state of the list", () => {
-    expect(requeueRequest({ what: "chosen", state: "expired", ids: ["job_1", "job_2"] }, NO_OPTIONS)).toEqual({
-      state: "expired",
-      ids: ["job_1", "job_2"],
-    });
+  it("asks for the chosen ones by their ids and by nothing else", () => {
+    expect(requeueRequest({ what: "chosen", ids: ["job_1", "job_2"] }, NO_OPTIONS)).toEqual({ ids: ["job_1", "job_2"] });
   });
 
   it("asks for all that match by the filters of the list, whatever page it shows", () => {

@@ -26,28 +26,22 @@ export function useRequeueMany() {
 }
 
 /** Which jobs a person means: those that were chosen, or all that the filters of the list match. */
-export type Meant =
-  | { what: "chosen"; state: JobFilters["state"]; ids: readonly string[] }
-  | { what: "matching"; filters: JobFilters };
+export type Meant = { what: "chosen"; ids: readonly string[] } | { what: "matching"; filters: JobFilters };
 
 /** Puts together what to ask the node. */
 export function requeueRequest(meant: Meant, options: { toQueue: string; errorCode: string }): RequeueRequest {
   const toQueue = options.toQueue.trim();
   const target = toQueue === "" ? {} : { to_queue: toQueue };
-  if (meant.what === "chosen") return { ...inState(meant.state), ids: [...meant.ids], ...target };
+  if (meant.what === "chosen") return { ids: [...meant.ids], ...target };
   const { state, kind, queue, tag } = meant.filters;
   return {
-    ...inState(state),
+    ...(state === undefined ? {} : { state }),
     ...(kind === undefined ? {} : { kind }),
     ...(queue === undefined ? {} : { queue }),
     ...(tag === undefined ? {} : { tag }),
     ...(options.errorCode === "" ? {} : { error_code: options.errorCode }),
     ...target,
   };
-}
-
-function inState(state: JobFilters["state"]) {
-  return state === undefined ? {} : { state };
 }
 
 /** Says what came of it. */

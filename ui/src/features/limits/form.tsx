@@ -14,6 +14,7 @@ import { SpanInput } from "~/ui/span-input";
 
 import { useSetLimit } from "./actions";
 import { draftOf, readDraft } from "./request";
+import { suggestions } from "./suggestions";
 import { TARGET_KINDS, type TargetKind } from "./words";
 
 interface LimitFormProps {
@@ -28,7 +29,7 @@ export function LimitForm({ limit, onDone }: LimitFormProps) {
   const set = useSetLimit();
   const [draft, setDraft] = useState(() => draftOf(limit));
   const [errors, setErrors] = useState<FieldError[]>([]);
-  const suggestions = useSuggestions(draft.word);
+  const names = useSuggestions(draft.word);
   const errorsAt = (field: string) => errors.filter((error) => error.field === field).map(({ message }) => message);
 
   function change(next: Partial<typeof draft>) {
@@ -90,7 +91,7 @@ export function LimitForm({ limit, onDone }: LimitFormProps) {
             onChange={(event) => change({ name: event.target.value })}
           />
           <datalist id={`${id}-names`}>
-            {suggestions.map((name) => (
+            {names.map((name) => (
               <option key={name} value={name} />
             ))}
           </datalist>
@@ -148,20 +149,13 @@ export function LimitForm({ limit, onDone }: LimitFormProps) {
   );
 }
 
-/** Names that are known here; others can be typed. */
 function useSuggestions(word: TargetKind): string[] {
   const session = useSession();
   const kinds = useQuery(kindQueries.list);
   const queues = useQuery(queueQueries.list);
-  switch (word) {
-    case "kind":
-      return kinds.data?.items.map(({ name }) => name) ?? [];
-    case "queue":
-      return queues.data?.items.map(({ name }) => name) ?? [];
-    case "user":
-      return session.name === "signed_in" ? [session.me.subject] : [];
-    case "provider":
-    case "key":
-      return [];
-  }
+  return suggestions(word, {
+    kinds: kinds.data?.items ?? [],
+    queues: queues.data?.items ?? [],
+    subject: session.name === "signed_in" ? session.me.subject : undefined,
+  });
 }

@@ -11,7 +11,7 @@ const LIMIT = {
   target: "kind:llm.chat",
   concurrency: 4,
   rate: { count: 60, per_ms: 60_000 },
-  running: null,
+  running: 3,
   set_at: "2026-01-01T00:00:00.000Z",
   allowed_actions: ["set", "remove"],
 };

@@ -80,8 +80,7 @@ function Entry({ limit, onEdit, onRemove }: { limit: Limit; onEdit: () => void; 
         </h3>
         <p className="text-[13px] text-ink-soft first-letter:uppercase">{limitWords(limit)}</p>
         <p className="numeric text-xs text-ink-faint">
-          {typeof limit.running === "number" && `${limit.running.toLocaleString()} running now · `}
-          set <Ago at={limit.set_at} />
+          {limit.running.toLocaleString()} running now · set <Ago at={limit.set_at} />
         </p>
       </div>
       <div className="flex gap-2">

@@ -8,6 +8,17 @@ export function perSecond(rate: number): string {
   return Math.round(rate).toLocaleString();
 }
 
+/** Jobs a minute, for what is compared with each other. */
+export function perMinute(rate: number): string {
+  const count = rate * 60;
+  return count > 0 && count < 1 ? "<1" : Math.round(count).toLocaleString();
+}
+
+/** A rate in the unit in which it is easiest to grasp. */
+export function rateWords(rate: number): { value: string; unit: string } {
+  return rate === 0 || rate >= 1 ? { value: perSecond(rate), unit: "a second" } : { value: perMinute(rate), unit: "a minute" };
+}
+
 /** What all queues together do. */
 export interface QueueTotals {
   enqueuedPerS: number;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Queue } from "~/api/types";
 
-import { perSecond, totals } from "./figures";
+import { perMinute, perSecond, rateWords, totals } from "./figures";
 import { isMoving } from "./rates";
 
 const QUEUE: Queue = {
@@ -29,6 +29,13 @@ describe("rates", () => {
 
   it("are told with as many digits as tell something", () => {
     expect([0, 0.04, 0.5, 9.94, 12.4, 1_234].map(perSecond)).toEqual(["0", "<0.1", "0.5", "9.9", "12", (1_234).toLocaleString()]);
+  });
+
+  it("that are small are told by the minute", () => {
+    expect([0, 0.01, 0.02, 0.5, 100].map(perMinute)).toEqual(["0", "<1", "1", "30", (6_000).toLocaleString()]);
+    expect(rateWords(0.5)).toEqual({ value: "30", unit: "a minute" });
+    expect(rateWords(12.4)).toEqual({ value: "12", unit: "a second" });
+    expect(rateWords(0)).toEqual({ value: "0", unit: "a second" });
   });
 
   it("add up over queues, and the delay is that of the slowest", () => {

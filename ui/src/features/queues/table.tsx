@@ -13,7 +13,7 @@ import { Pill } from "~/ui/pill";
 import { Ago } from "~/ui/time";
 
 import { useQueueAction } from "./actions";
-import { perSecond } from "./figures";
+import { perMinute } from "./figures";
 import { queueQueries } from "./queries";
 
 const HEAD = "px-3 py-2 font-medium whitespace-nowrap";
@@ -44,8 +44,8 @@ export function QueueTable({ queues }: { queues: readonly Queue[] }) {
           <th scope="col" className={`${HEAD} hidden lg:table-cell`} title="From ready to claimed, in the last minute">
             Claim delay p50 · p95
           </th>
-          <th scope="col" className={`${HEAD} hidden lg:table-cell`} title="Jobs a second, in the last minute">
-            In · done · failed /s
+          <th scope="col" className={`${HEAD} hidden lg:table-cell`} title="Jobs that came in, attempts that ended well and that failed, in the last minute">
+            In · done · failed a minute
           </th>
           <th scope="col" className={`${HEAD} pr-4`}>
             <span className="sr-only">Actions</span>
@@ -88,8 +88,7 @@ function QueueRow({ queue }: { queue: Queue }) {
           </p>
         )}
         <p className="numeric mt-0.5 text-xs text-ink-faint lg:hidden">
-          <span className="sm:hidden">{queue.leased.toLocaleString()} running · </span>
-          {delays(queue)} · {rates(queue)}
+          {narrowWords(queue)}
         </p>
         {problem !== undefined && (
           <p role="alert" className="mt-1 text-xs text-bad">
@@ -159,5 +158,12 @@ function delays({ claim_delay_p50_ms: p50, claim_delay_p95_ms: p95 }: Queue): st
 }
 
 function rates({ enqueued_per_s, finished_per_s, failed_per_s }: Queue): string {
-  return `${perSecond(enqueued_per_s)} · ${perSecond(finished_per_s)} · ${perSecond(failed_per_s)}`;
+  return `${perMinute(enqueued_per_s)} · ${perMinute(finished_per_s)} · ${perMinute(failed_per_s)}`;
+}
+
+/** What has no column of its own where the page is narrow. */
+function narrowWords({ leased, claim_delay_p95_ms: p95, enqueued_per_s, finished_per_s }: Queue): string {
+  const delay = typeof p95 === "number" ? [`waits ${formatDuration(p95)} (p95)`] : [];
+  const rate = `${perMinute(enqueued_per_s)} in, ${perMinute(finished_per_s)} done a minute`;
+  return [`${leased.toLocaleString()} running`, ...delay, rate].join(" · ");
 }

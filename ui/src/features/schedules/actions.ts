@@ -23,7 +23,7 @@ export function useUpdateSchedule(id: string) {
 /** Enqueues the job of a schedule now, besides its own times. */
 export function useRunSchedule(id: string) {
   const refresh = useRefresh();
-  return useMutation({ mutationFn: () => runSchedule(id), onSettled: refresh });
+  return useMutation({ mutationFn: () => runSchedule(id, crypto.randomUUID()), onSettled: refresh });
 }
 
 export function useDeleteSchedule(id: string) {

@@ -46,7 +46,7 @@ pub(super) async fn run(args: Args, client: &Client, format: Format) -> Result<(
         tag: args.tag,
         ..ListJobsQuery::default()
     };
-    let mut list = JobList { items: Vec::new(), next_cursor: None };
+    let mut list = JobList { items: Vec::new(), next_cursor: None, partial: false };
     loop {
         let missing = args.limit.saturating_sub(list.items.len() as u32);
         query.limit = Some(missing.clamp(1, PAGE_JOBS_MAX));
@@ -54,6 +54,7 @@ pub(super) async fn run(args: Args, client: &Client, format: Format) -> Result<(
         let page: JobList = client.get_with("/v1/jobs", &query).await?;
         list.items.extend(page.items);
         list.next_cursor = page.next_cursor;
+        list.partial |= page.partial;
         if list.next_cursor.is_none() || list.items.len() as u32 >= args.limit {
             break;
         }
@@ -63,6 +64,9 @@ pub(super) async fn run(args: Args, client: &Client, format: Format) -> Result<(
         let mut text = table(&["ID", "STATE", "KIND", "QUEUE", "ATTEMPT", "CREATED"], &rows);
         if list.next_cursor.is_some() {
             text.push_str("\nThere are more: raise --limit.");
+        }
+        if list.partial {
+            text.push_str("\nA shard is in quarantine, and its jobs are missing here; see `flowork status`.");
         }
         text
     })

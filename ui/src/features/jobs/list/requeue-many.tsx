@@ -44,7 +44,7 @@ export function RequeueMany({ filters, jobs, isWhole, chosen, onDone }: RequeueM
         <p className="mr-auto text-[13px] text-ink-soft" aria-live="polite">
           {ids.length === 0 ? "Select jobs to give them another go." : `${ids.length} selected`}
         </p>
-        <Button disabled={ids.length === 0} onClick={() => ask({ what: "chosen", state: filters.state, ids })}>
+        <Button disabled={ids.length === 0} onClick={() => ask({ what: "chosen", ids })}>
           <RotateCcw aria-hidden className="size-3.5" />
           Requeue selected
         </Button>

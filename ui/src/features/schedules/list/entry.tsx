@@ -149,6 +149,19 @@ function Actions({ schedule }: { schedule: Schedule }) {
           {problem.title} {problem.hint}
         </p>
       )}
+      {run.data !== undefined && (
+        <p role="status" className="w-full text-xs text-ink-soft">
+          Enqueued{" "}
+          <Link
+            to={paths.job}
+            params={{ jobId: run.data.id }}
+            aria-label={`a job now, of ${schedule.name}`}
+            className={LINK}
+          >
+            a job now
+          </Link>
+        </p>
+      )}
       <Remove schedule={schedule} open={removing} onOpenChange={setRemoving} />
     </div>
   );

@@ -116,9 +116,7 @@ fn cut_error(mut error: JobError) -> JobError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use flowork_api_types::engine::FinishRequest;
+    use flowork_api_types::{engine::FinishRequest, limit::LimitTarget};
     use serde_json::json;
 
     use super::*;
@@ -135,6 +133,7 @@ mod tests {
     fn body_is_what_the_gateway_reads() {
         let result = to_text(lease(), Ok(br#"{"a":[1,2.50]}"#.to_vec()), None, vec![line("done")]).unwrap();
         let failure = JobFailure::permanent("BOOM", "it broke").retry_after(Duration::from_secs(2));
+        let failure = failure.throttled(LimitTarget::Provider("one".to_owned()), Duration::from_secs(2));
         let failed = to_text(lease(), Err(failure), None, Vec::new()).unwrap();
         let request: FinishRequest = serde_json::from_str(&body(&[&result, &failed])).unwrap();
         let [completed, failed] = request.results.as_slice() else { panic!("two results") };
@@ -145,6 +144,8 @@ mod tests {
             (FinishOutcome::Failed, Some(false), Some(2_000))
         );
         assert_eq!(failed.error.as_ref().unwrap().code, "BOOM");
+        let throttle = failed.throttle.as_ref().unwrap();
+        assert_eq!((throttle.target.to_string().as_str(), throttle.wait_ms), ("provider:one", 2_000));
     }
 
     #[test]

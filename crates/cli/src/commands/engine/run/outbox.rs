@@ -73,7 +73,7 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    fn new(items: usize, bytes: usize) -> Self {
+    pub(super) fn new(items: usize, bytes: usize) -> Self {
         Self {
             items: Arc::new(Semaphore::new(items)),
             bytes: Arc::new(Semaphore::new(bytes)),

@@ -319,3 +319,6 @@ fn size(renewal: &Renewal) -> usize {
     let output = renewal.progress.as_ref().and_then(|progress| progress.output.as_ref());
     200 + 2 * output.map_or(0, String::len) + 2 * end::bytes_of(&renewal.logs)
 }
+
+#[cfg(test)]
+mod tests;

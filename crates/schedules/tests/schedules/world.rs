@@ -84,7 +84,7 @@ impl Running {
     }
 
     /// Makes a schedule of `noop` jobs, with more fields.
-    pub(crate) async fn create(&self, more: Value) -> Schedule {
+    pub(crate) async fn create(&self, more: &Value) -> Schedule {
         self.schedules.create(&owner(), request(more)).await.unwrap()
     }
 
@@ -133,7 +133,7 @@ pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub(crate) fn request(more: Value) -> CreateScheduleRequest {
+pub(crate) fn request(more: &Value) -> CreateScheduleRequest {
     let mut body = json!({"name": "a schedule", "job": {"kind": "noop"}});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     serde_json::from_value(body).unwrap()

@@ -1,0 +1,77 @@
+//! What holds for the work of every engine: limits, paused queues, how long ended jobs are kept. And how much work there is.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, MutexGuard, PoisonError},
+};
+
+use flowork_api_types::{
+    event::Event,
+    limit::{LimitRule, LimitTarget},
+};
+use flowork_sqlite::StoreError;
+
+use super::{Engines, Opener};
+use crate::{QueueDepth, Retention};
+
+/// The rules that hold for every engine, for those that are added later.
+#[derive(Default)]
+pub(crate) struct Policies {
+    pub(super) limits: Vec<LimitRule>,
+    pub(super) paused: HashSet<String>,
+}
+
+impl Engines {
+    /// Takes the limits as they are now; the ones before are gone.
+    pub fn set_limits(&self, rules: Vec<LimitRule>) {
+        self.inner.opener.policies().limits.clone_from(&rules);
+        self.hosts().iter().for_each(|host| host.gate().set_rules(rules.clone()));
+        self.events().publish(None, Event::QueuesChanged);
+    }
+
+    /// Takes the names of all queues that are paused now: nothing is claimed from them.
+    pub fn set_paused_queues(&self, queues: HashSet<String>) {
+        self.inner.opener.policies().paused.clone_from(&queues);
+        self.hosts().iter().for_each(|host| host.gate().set_paused(queues.clone()));
+        self.events().publish(None, Event::QueuesChanged);
+    }
+
+    /// For each target with a limit, how many of its jobs run now on all engines.
+    pub fn limit_usage(&self) -> BTreeMap<LimitTarget, u32> {
+        let mut usage = BTreeMap::new();
+        for (target, running) in self.hosts().iter().flat_map(|host| host.gate().running()) {
+            *usage.entry(target).or_default() += running;
+        }
+        usage
+    }
+
+    /// How many jobs each queue has, over all engines.
+    ///
+    /// # Errors
+    /// A store failed.
+    pub async fn queues(&self) -> Result<Vec<QueueDepth>, StoreError> {
+        let mut queues: BTreeMap<String, QueueDepth> = BTreeMap::new();
+        for host in self.hosts() {
+            for shard in host.shards() {
+                for depth in shard.depths().await? {
+                    match queues.get_mut(&depth.queue) {
+                        Some(sum) => sum.add(&depth),
+                        None => drop(queues.insert(depth.queue.clone(), depth)),
+                    }
+                }
+            }
+        }
+        Ok(queues.into_values().collect())
+    }
+
+    /// How long jobs are kept that end from now on.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.inner.opener.retention.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(retention);
+    }
+}
+
+impl Opener {
+    pub(super) fn policies(&self) -> MutexGuard<'_, Policies> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
