@@ -227,6 +227,8 @@ impl Engines {
     pub(crate) fn start_autoscaler(&self) {
         let local = self.hosts().into_iter().find(|host| host.location() == EngineLocation::Local);
         if let (Some(autoscaler), Some(host)) = (self.autoscaler(), local) {
+            // Windows begin with the engine, not with the first turn of the task.
+            autoscaler.close_until(self.now(), host.measures(), look(self, &host));
             self.spawn(run(self.clone(), Arc::clone(autoscaler), host));
         }
     }

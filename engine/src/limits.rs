@@ -45,13 +45,16 @@ pub(crate) enum Admission {
     Held { scope: ScopeId, until: Option<SteadyMs> },
 }
 
+/// An owner and a key of theirs.
+type UniqueKey = (Arc<str>, Arc<str>);
+
 /// How the gate tells a shard that scopes have opened.
 pub(crate) type Opened = Arc<dyn Fn(Vec<ScopeId>) + Send + Sync>;
 
 /// The limits of one engine.
 pub(crate) struct Gate {
     scopes: Mutex<Scopes>,
-    unique: Mutex<HashMap<(Arc<str>, Arc<str>), JobId>>,
+    unique: Mutex<HashMap<UniqueKey, JobId>>,
     shards: Mutex<HashMap<ShardNumber, Opened>>,
     waiting: AtomicI64,
     waiting_max: AtomicU64,
@@ -75,7 +78,7 @@ impl Gate {
     }
 
     /// Takes the rules as they are now; the old ones are gone.
-    pub(crate) fn set_rules(&self, rules: Vec<LimitRule>) {
+    pub(crate) fn set_rules(&self, rules: &[LimitRule]) {
         let opened = lock(&self.scopes).set_rules(rules);
         self.tell(opened);
     }

@@ -16,7 +16,7 @@ fn limit(target: &str, concurrency: Option<u32>, rate: Option<(u32, u64)>) -> Li
 }
 
 fn pause(engines: &Engines, queues: &[&str]) {
-    engines.set_paused_queues(queues.iter().map(|&name| name.to_owned()).collect::<HashSet<_>>());
+    engines.set_paused_queues(&queues.iter().map(|&name| name.to_owned()).collect::<HashSet<_>>());
 }
 
 #[tokio::test]
@@ -89,17 +89,17 @@ async fn limits_of_every_target_hold_and_change_while_jobs_wait() {
         let home = Home::external(2);
         let engine = home.spec.id;
         let engines = home.open().await;
-        engines.set_limits(vec![limit(target, Some(1), None)]);
+        engines.set_limits(&[limit(target, Some(1), None)]);
         for n in 0..5 {
             let body = json!({"kind": "x", "queue": "mail", "concurrency_key": "tenant", "concurrency_max": 100});
             enqueue(&engines, &format!("k{n}"), body).await;
         }
         assert_eq!(claim(&engines, engine, 8).await.len(), 1, "{target}");
         assert_eq!(engines.limit_usage().into_values().collect::<Vec<_>>(), [1]);
-        engines.set_limits(vec![limit(target, Some(3), None)]);
+        engines.set_limits(&[limit(target, Some(3), None)]);
         settle(&engines, engine).await;
         assert_eq!(claim(&engines, engine, 8).await.len(), 2, "{target}");
-        engines.set_limits(vec![limit("kind:another", Some(0), None)]);
+        engines.set_limits(&[limit("kind:another", Some(0), None)]);
         settle(&engines, engine).await;
         assert_eq!(claim(&engines, engine, 8).await.len(), 2, "{target}");
         within(engines.shutdown()).await;
@@ -111,7 +111,7 @@ async fn a_rate_lets_jobs_start_as_its_bucket_fills() {
     let home = Home::external(1);
     let engine = home.spec.id;
     let engines = home.open().await;
-    engines.set_limits(vec![limit("kind:x", None, Some((3, 60_000)))]);
+    engines.set_limits(&[limit("kind:x", None, Some((3, 60_000)))]);
     for n in 0..8 {
         enqueue(&engines, &format!("k{n}"), json!({"kind": "x"})).await;
     }
@@ -150,7 +150,7 @@ async fn a_thousand_lanes_behind_one_limit_all_get_their_turn() {
     let home = Home::external(1);
     let engine = home.spec.id;
     let engines = home.open().await;
-    engines.set_limits(vec![limit("kind:x", Some(2), None)]);
+    engines.set_limits(&[limit("kind:x", Some(2), None)]);
     for n in 0..1_000 {
         let body = json!({"kind": "x", "concurrency_key": format!("k{n}")});
         enqueue(&engines, &format!("k{n}"), body).await;
@@ -176,7 +176,7 @@ async fn a_queue_that_is_paused_for_one_kind_of_worker_still_serves_another() {
     let home = Home::external(1);
     let engine = home.spec.id;
     let engines = home.open().await;
-    engines.set_limits(vec![limit("user:owner", Some(1), None)]);
+    engines.set_limits(&[limit("user:owner", Some(1), None)]);
     for n in 0..100 {
         // No worker here takes these.
         let body = json!({"kind": "noop", "concurrency_key": format!("k{n}")});

@@ -29,7 +29,7 @@ const AT_ONCE: usize = 4;
 const JOBS: usize = 50;
 const WORKERS: usize = 6;
 /// Long past everything that could still be due.
-const AT_REST: Duration = Duration::from_secs(3_600);
+const AT_REST: Duration = Duration::from_hours(1);
 
 fn runs() -> u64 {
     let full = std::env::var("FLOWORK_TEST_SCALE").is_ok_and(|scale| scale == "full");
@@ -133,7 +133,7 @@ impl Simulation {
             "expires_at": expires_in_ms.map(|ms| flowork_api_types::Timestamp(now + ms)),
             "backoff": {"initial_ms": initial_ms, "factor": 2.0, "max_ms": 20_000, "jitter": true},
         });
-        self.model.ask(&mut body, &mut self.chance);
+        model::add_keys(&mut body, &mut self.chance);
         self.model.enqueue(&self.engines, &format!("job-{}", self.arrived), body, now, initial_ms).await;
     }
 
@@ -208,7 +208,7 @@ impl Simulation {
 
     fn set_limits(&self) {
         if self.limits == Limits::Set {
-            self.engines.set_limits(self.model.rules());
+            self.engines.set_limits(&self.model.rules());
         }
     }
 

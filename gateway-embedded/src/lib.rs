@@ -28,7 +28,7 @@ pub use auth::{
 };
 pub use listener::{BindError, BoundGateway, GatewayHandle, Shutdown, bind};
 pub use openapi::openapi;
-pub use policies::enforce;
 pub use options::{GatewayOptions, Limits};
+pub use policies::enforce;
 pub use router::{RouteEntry, route_table};
 pub use routes::auth::links::pairing_url;

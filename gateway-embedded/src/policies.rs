@@ -11,10 +11,11 @@ use crate::{app::AppState, error::ApiError};
 /// was nothing, and the engines drain, so that no job is claimed that is now held back.
 pub fn enforce(before: &Policies, now: &Policies, engines: &Engines) {
     if before.paused_queues != now.paused_queues {
-        engines.set_paused_queues(now.paused_queues.keys().cloned().collect());
+        engines.set_paused_queues(&now.paused_queues.keys().cloned().collect());
     }
     if before.limits != now.limits {
-        engines.set_limits(now.limits.values().map(|record| record.rule.clone()).collect());
+        let rules: Vec<_> = now.limits.values().map(|record| record.rule.clone()).collect();
+        engines.set_limits(&rules);
     }
     let draining = now.drain.is_some();
     if engines.is_draining() != draining {

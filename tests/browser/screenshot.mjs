@@ -16,7 +16,7 @@ try {
   // The node asks itself for its health in one of the jobs, which its guard would refuse.
   const node = await startNode(t, { env: { FLOWORK_EGRESS_ALLOW_HOSTS: "127.0.0.1" } });
   await fill(node);
-  const page = await openBrowser(t);
+  const page = await openBrowser(t, { viewport: { width: 1280, height: 960 } });
   await signIn(page, node.link);
   await page.getByRole("row").filter({ hasText: "Completed" }).nth(3).waitFor();
   await page.getByRole("row").filter({ hasText: "Running" }).filter({ hasText: /[3-6]\d %/ }).first().waitFor();

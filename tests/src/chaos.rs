@@ -29,12 +29,13 @@ fn scaled<T>(in_ci: T, full: T) -> T {
 
 /// The seed of this run: from `FLOWORK_TEST_SEED`, to see a failure again, or by chance. Shown when the test fails.
 fn seed() -> u64 {
-    let seed = std::env::var("FLOWORK_TEST_SEED").ok().map_or_else(|| rand::random_range(0..1_000_000), parsed);
+    let seed =
+        std::env::var("FLOWORK_TEST_SEED").ok().map_or_else(|| rand::random_range(0..1_000_000), |text| parsed(&text));
     println!("FLOWORK_TEST_SEED={seed}");
     seed
 }
 
-fn parsed(text: String) -> u64 {
+fn parsed(text: &str) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("FLOWORK_TEST_SEED={text} is not a number"))
 }
 

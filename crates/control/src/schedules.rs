@@ -347,12 +347,7 @@ fn write_end(connection: &Connection, id: ScheduleId, due: Timestamp, end: &RunE
                 "UPDATE schedules SET last_skipped = ?3, last_error = ?4,
                      pending_due_ms = NULLIF(pending_due_ms, ?2) WHERE id = ?1",
             )?
-            .execute(params![
-                id.as_bytes(),
-                due.as_millis(),
-                json(skipped)?,
-                error.as_ref().map(json).transpose()?
-            ]),
+            .execute(params![id.as_bytes(), due.as_millis(), json(skipped)?, error.as_ref().map(json).transpose()?]),
     }
 }
 

@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, error::Error, net::IpAddr};
 use flowork_api_types::node::Notice;
 use flowork_egress::{EgressPolicy, Url};
 use flowork_engine::KindRegistry;
-use flowork_kinds::{ApiKey, CommandOptions, KindsOptions, ModuleHost, ModuleOptions, Provider, ProviderOptions, Providers};
+use flowork_kinds::{
+    ApiKey, CommandOptions, KindsOptions, ModuleHost, ModuleOptions, Provider, ProviderOptions, Providers,
+};
 use flowork_vault::{OpenError, Secret, Vault, VaultError, provider_item};
 
 use crate::{config::Config, data_dir::DataDir, start_error::StartError};

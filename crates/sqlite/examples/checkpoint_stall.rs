@@ -72,7 +72,7 @@ fn timed(mut commit: impl FnMut() -> Result<()>) -> Result<Vec<Duration>> {
 fn bare_fsync(path: &Path) -> Result<Vec<Duration>> {
     let mut file = File::create(path)?;
     timed(|| {
-        file.write_all(&[1; ROWS * ROW_BYTES as usize])?;
+        file.write_all(&vec![1; ROWS * ROW_BYTES as usize])?;
         Ok(file.sync_data()?)
     })
 }

@@ -45,7 +45,7 @@ impl TestHome {
 
     /// Sets an environment variable of every command on this home, such as `FLOWORK_QUEUE_HARD_CAP`.
     #[must_use]
-    pub fn with_setting(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with_setting(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.settings.push((name, value.to_string()));
         self
     }

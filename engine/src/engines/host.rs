@@ -80,7 +80,7 @@ impl Host {
         {
             // Under the lock, so that a change on its way reaches this gate by one way or the other.
             let policies = opener.policies();
-            gate.set_rules(policies.limits.clone());
+            gate.set_rules(&policies.limits);
             gate.set_paused(policies.paused.clone());
         }
         let measures = Arc::new(Measures::default());

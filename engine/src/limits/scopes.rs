@@ -37,6 +37,14 @@ struct Scope {
     waiting: HashSet<ShardNumber>,
 }
 
+/// Whether one more of a scope may start.
+enum Door {
+    Open,
+    Shut,
+    /// Time alone opens it.
+    ShutUntil(SteadyMs),
+}
+
 /// A bucket of starts that refills evenly.
 struct Bucket {
     rate: Rate,
@@ -69,17 +77,17 @@ impl Bucket {
 }
 
 impl Scope {
-    /// Why nothing of it may start now, and until when if time alone ends it.
-    fn shut(&mut self, own_bound: Option<u32>, now: SteadyMs) -> Option<Option<SteadyMs>> {
+    /// Whether one more may start now.
+    fn door(&mut self, own_bound: Option<u32>, now: SteadyMs) -> Door {
         let bound = self.concurrency.unwrap_or(u32::MAX).min(own_bound.unwrap_or(u32::MAX));
         if self.paused || self.running >= bound {
-            return Some(None);
+            return Door::Shut;
         }
         if let Some(until) = self.throttled_until.filter(|until| *until > now) {
-            return Some(Some(until));
+            return Door::ShutUntil(until);
         }
         self.throttled_until = None;
-        self.bucket.as_mut().and_then(|bucket| bucket.empty_until(now)).map(Some)
+        self.bucket.as_mut().and_then(|bucket| bucket.empty_until(now)).map_or(Door::Open, Door::ShutUntil)
     }
 
     /// A job that runs holds its scopes by itself: the lane it came from may be empty and gone.
@@ -157,10 +165,13 @@ impl Scopes {
     pub(super) fn admit(&mut self, shard: ShardNumber, pass: &Pass, now: SteadyMs) -> Admission {
         for &id in &pass.scopes {
             let own_bound = pass.own_bound.filter(|(own, _)| *own == id).map(|(_, bound)| bound);
-            if let Some(until) = self.scope(id).shut(own_bound, now) {
-                self.scope(id).waiting.insert(shard);
-                return Admission::Held { scope: id, until };
-            }
+            let until = match self.scope(id).door(own_bound, now) {
+                Door::Open => continue,
+                Door::Shut => None,
+                Door::ShutUntil(until) => Some(until),
+            };
+            self.scope(id).waiting.insert(shard);
+            return Admission::Held { scope: id, until };
         }
         for &id in &pass.scopes {
             let scope = self.scope(id);
@@ -189,8 +200,8 @@ impl Scopes {
         opened
     }
 
-    pub(super) fn set_rules(&mut self, rules: Vec<LimitRule>) -> OpenedFor {
-        self.rules = rules.into_iter().map(|rule| (rule.target.clone(), rule)).collect();
+    pub(super) fn set_rules(&mut self, rules: &[LimitRule]) -> OpenedFor {
+        self.rules = rules.iter().map(|rule| (rule.target.clone(), rule.clone())).collect();
         let mut opened = OpenedFor::new();
         for index in 0..self.all.len() {
             let id = ScopeId(index as u32);
@@ -269,25 +280,25 @@ mod tests {
     #[test]
     fn as_many_run_as_the_rule_allows_and_a_leave_opens_the_scope_for_who_waits() {
         let mut scopes = Scopes::default();
-        scopes.set_rules(vec![rule(queue("a"), Some(2), None)]);
+        scopes.set_rules(&[rule(queue("a"), Some(2), None)]);
         let id = scopes.intern(queue("a"));
         assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
         assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
         assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Held { scope: id, until: None });
         assert_eq!(scopes.leave(&[id]), OpenedFor::from([(SHARD, vec![id])]));
         assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
-        let opened = scopes.set_rules(vec![rule(queue("a"), Some(1), None)]);
+        let opened = scopes.set_rules(&[rule(queue("a"), Some(1), None)]);
         assert!(opened.is_empty(), "nobody waits");
         assert_eq!(scopes.leave(&[id]), OpenedFor::new());
         assert!(matches!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Held { .. }), "the new bound counts");
-        assert_eq!(scopes.set_rules(Vec::new()), OpenedFor::from([(SHARD, vec![id])]), "no rule, no bound");
+        assert_eq!(scopes.set_rules(&[]), OpenedFor::from([(SHARD, vec![id])]), "no rule, no bound");
         assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
     }
 
     #[test]
     fn a_job_counts_nowhere_when_one_of_its_scopes_is_shut() {
         let mut scopes = Scopes::default();
-        scopes.set_rules(vec![rule(queue("shut"), Some(0), None), rule(queue("open"), Some(1), Some((1, 1_000)))]);
+        scopes.set_rules(&[rule(queue("shut"), Some(0), None), rule(queue("open"), Some(1), Some((1, 1_000)))]);
         let (open, shut) = (scopes.intern(queue("open")), scopes.intern(queue("shut")));
         assert_eq!(scopes.admit(SHARD, &pass(&[open, shut]), now(0)), Admission::Held { scope: shut, until: None });
         assert_eq!(
@@ -300,7 +311,7 @@ mod tests {
     #[test]
     fn a_rate_lets_a_burst_pass_and_then_one_at_a_time() {
         let mut scopes = Scopes::default();
-        scopes.set_rules(vec![rule(queue("a"), None, Some((10, 1_000)))]);
+        scopes.set_rules(&[rule(queue("a"), None, Some((10, 1_000)))]);
         let id = scopes.intern(queue("a"));
         for _ in 0..10 {
             assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);

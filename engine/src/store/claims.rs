@@ -18,8 +18,8 @@ use super::{
 /// A claimed job with what its history tells; `Err` if its payload is damaged.
 pub(super) struct Taken {
     pub(super) job: Claimed,
-    /// Ready since then, if this is its first claim: a measure of how long jobs wait.
-    pub(super) waited_since: Option<Timestamp>,
+    /// Nobody had it before, so that its wait tells how long jobs wait.
+    pub(super) is_first: bool,
 }
 
 /// What came of a claim.
@@ -43,7 +43,7 @@ pub(super) fn claim(
         .prepare_cached(
             "UPDATE job SET state = 'leased', attempt = attempt + 1, epoch = epoch + 1, lease_expires_at_ms = ?2, \
              claimed_at_ms = ?3, progress = NULL WHERE key = ?1 AND state = 'queued' \
-             RETURNING tail, attempt, epoch, timeout_ms, trace_id, run_at_ms, payload_check, payload",
+             RETURNING tail, attempt, epoch, timeout_ms, trace_id, payload_check, payload",
         )?
         .query_row(params![key, lease_expires_at.as_millis(), now.as_millis()], |row| {
             let epoch = row.get(2)?;
@@ -57,8 +57,7 @@ pub(super) fn claim(
                 timeout_ms: row.get::<_, i64>(3)? as u64,
                 trace_id: row.get(4)?,
             };
-            let waited_since = (epoch == 1).then_some(Timestamp(row.get(5)?));
-            Ok((Taken { job, waited_since }, row.get::<_, i64>(6)?, row.get::<_, Option<Vec<u8>>>(7)?))
+            Ok((Taken { job, is_first: epoch == 1 }, row.get::<_, i64>(5)?, row.get::<_, Option<Vec<u8>>>(6)?))
         })
         .optional()?;
     let Some((mut taken, check, inline)) = claimed else { return Ok(Claim::Gone) };

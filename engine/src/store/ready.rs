@@ -34,7 +34,7 @@ pub(super) struct Ready {
     gate: Arc<Gate>,
     lanes: HashMap<LaneId, Lane>,
     /// By kind: the lanes that may be claimed from.
-    rings: HashMap<Arc<str>, BTreeMap<Place, BTreeSet<(Head, LaneId)>>>,
+    rings: HashMap<Arc<str>, Ring>,
     turns: HashMap<(u16, Arc<str>), Turn>,
     last_turn: u64,
     held: HashMap<ScopeId, Held>,
@@ -42,7 +42,11 @@ pub(super) struct Ready {
     opened: BTreeSet<ScopeId>,
     /// Jobs in lanes that are held.
     jobs_held: u64,
+    /// When the round began.
+    now: Timestamp,
 }
+
+type Ring = BTreeMap<Place, BTreeSet<(Head, LaneId)>>;
 
 /// Where an owner stands among those of one priority: the turn is theirs alone.
 type Place = (u16, u64);
@@ -64,6 +68,8 @@ struct Held {
 pub(super) struct Pick {
     pub(super) lane: LaneId,
     pub(super) key: i64,
+    /// Since when only a free worker was missing: since it was ready, or since nothing held its lane back any more.
+    pub(super) free_since: Timestamp,
     run_at_ms: i64,
 }
 
@@ -80,6 +86,7 @@ impl Ready {
             held: HashMap::new(),
             opened: BTreeSet::new(),
             jobs_held: 0,
+            now: Timestamp(0),
         }
     }
 
@@ -140,7 +147,8 @@ impl Ready {
     }
 
     /// Begins a round of picks: a few more lanes of scopes that have opened.
-    pub(super) fn begin_round(&mut self) {
+    pub(super) fn begin_round(&mut self, now: Timestamp) {
+        self.now = now;
         for scope in self.opened.clone() {
             self.bring_back(scope);
         }
@@ -171,7 +179,8 @@ impl Ready {
                     // Jobs of this round are claimed at its end, so the file still shows them as ready.
                     lane.fill(connection, Some(head))?;
                     self.pass_turn(id);
-                    return Ok(Some(Pick { lane: id, key: head.key, run_at_ms: head.run_at_ms }));
+                    let free_since = self.lanes[&id].free_since.max(Timestamp(head.run_at_ms));
+                    return Ok(Some(Pick { lane: id, key: head.key, free_since, run_at_ms: head.run_at_ms }));
                 }
             }
         }
@@ -390,6 +399,7 @@ impl Ready {
         for id in &lanes {
             let lane = self.lanes.get_mut(id).expect("a held lane is there");
             lane.held_by = None;
+            lane.free_since = self.now;
             self.jobs_held = self.jobs_held.saturating_sub(lane.count);
             self.enter_ring(*id);
         }

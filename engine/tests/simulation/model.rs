@@ -41,18 +41,18 @@ pub(super) struct Model {
     limits: BTreeMap<String, u32>,
 }
 
-impl Model {
-    /// Adds keys to what a job asks for.
-    pub(super) fn ask(&self, body: &mut Value, chance: &mut StdRng) {
-        if chance.random_bool(0.25) {
-            body["unique_key"] = json!(format!("unique {}", chance.random_range(0..KEYS)));
-        }
-        if chance.random_bool(0.4) {
-            body["concurrency_key"] = json!(format!("tenant {}", chance.random_range(0..KEYS)));
-            body["concurrency_max"] = json!(chance.random_range(1..4));
-        }
+/// Adds keys to what a job asks for.
+pub(super) fn add_keys(body: &mut Value, chance: &mut StdRng) {
+    if chance.random_bool(0.25) {
+        body["unique_key"] = json!(format!("unique {}", chance.random_range(0..KEYS)));
     }
+    if chance.random_bool(0.4) {
+        body["concurrency_key"] = json!(format!("tenant {}", chance.random_range(0..KEYS)));
+        body["concurrency_max"] = json!(chance.random_range(1..4));
+    }
+}
 
+impl Model {
     /// Enqueues, and expects a refusal where another open job has the unique key.
     pub(super) async fn enqueue(&mut self, engines: &Engines, key: &str, body: Value, now: i64, initial_ms: u64) {
         let text = |name: &str| body[name].as_str().map(str::to_owned);
@@ -72,7 +72,7 @@ impl Model {
             (answer, holder) => panic!("{key}: {answer:?}, and the unique key is held by {holder:?}"),
         };
         let delay_ms = body["delay_ms"].as_i64().unwrap_or(0);
-        let expires_at = enqueued.job.summary.expires_at.map(|at| at.as_millis());
+        let expires_at = enqueued.job.summary.expires_at.map(flowork_api_types::Timestamp::as_millis);
         let job = SimulatedJob {
             state: if delay_ms > 0 { JobState::Scheduled } else { JobState::Queued },
             attempt: 0,

@@ -34,15 +34,8 @@ pub enum Standing {
 
 impl Permission {
     /// All permissions.
-    pub const ALL: [Self; 7] = [
-        Self::Public,
-        Self::SignedIn,
-        Self::Read,
-        Self::JobsWrite,
-        Self::Operate,
-        Self::EngineCall,
-        Self::OwnerOnly,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Public, Self::SignedIn, Self::Read, Self::JobsWrite, Self::Operate, Self::EngineCall, Self::OwnerOnly];
 
     /// Whether a caller of this standing may pass.
     pub const fn allows(self, standing: Standing) -> bool {

@@ -59,7 +59,7 @@ struct Address {
 
 /// Asks for every key many times and answers how many completed jobs each has.
 async fn run(seed: u64, keys: usize, duplicates: usize, kind: Keys) -> anyhow::Result<BTreeMap<usize, usize>> {
-    let home = TestHome::new()?.with_setting("FLOWORK_QUEUE_HARD_CAP", 100_000);
+    let home = TestHome::new()?.with_setting("FLOWORK_QUEUE_HARD_CAP", &100_000);
     let mut node = home.start().await?;
     let batches = batches(keys, duplicates, &mut chance(seed));
     let total = batches.len();

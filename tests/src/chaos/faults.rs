@@ -20,7 +20,7 @@ use super::{
 
 const ENQUEUES_PER_SECOND: u32 = 250;
 /// Acknowledgements without a refusal after which the node counts as recovered.
-const RECOVERED_AFTER: usize = 120;
+const RECOVERED_AFTER: usize = 60;
 /// How soon that must be once the faults have ended; very generous in CI.
 const RECOVERS_WITHIN: (Duration, Duration) = (Duration::from_secs(90), Duration::from_secs(30));
 
@@ -43,9 +43,9 @@ impl Fault {
 }
 
 const FAULTS: &[Fault] = &[
-    Fault { call: "fsync,fdatasync", error: "EIO", spared: 6, last: 60, step: 7 },
-    Fault { call: "pwrite64", error: "EIO", spared: 40, last: 1_500, step: 97 },
-    Fault { call: "pwrite64", error: "ENOSPC", spared: 40, last: 1_500, step: 89 },
+    Fault { call: "fsync,fdatasync", error: "EIO", spared: 6, last: 30, step: 7 },
+    Fault { call: "pwrite64", error: "EIO", spared: 40, last: 400, step: 97 },
+    Fault { call: "pwrite64", error: "ENOSPC", spared: 40, last: 400, step: 89 },
     Fault { call: "pread64", error: "EIO", spared: 10, last: 60, step: 7 },
     Fault { call: "openat", error: "EMFILE", spared: 1, last: 20, step: 3 },
     Fault { call: "accept4", error: "EMFILE", spared: 3, last: 30, step: 1 },
@@ -85,7 +85,7 @@ async fn load_until_recovered(node: &TestNode) -> anyhow::Result<(Ledger, u32)> 
     let recovered = async {
         let (mut in_a_row, mut refused) = (0, 0);
         // As many in all, so that the faults have had their turn.
-        while in_a_row < RECOVERED_AFTER || ledger.len() < 2 * RECOVERED_AFTER {
+        while in_a_row < RECOVERED_AFTER || ledger.len() < 3 * RECOVERED_AFTER {
             let answer = load.next().await.context("the load goes on")?;
             let fine = match answer.told {
                 Told::Accepted { id } => {

@@ -124,7 +124,7 @@ async fn a_full_disk_refuses_work_keeps_reading_loses_nothing_and_recovers() -> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_on_a_full_disk_drains_when_it_is_told_to_stop_and_starts_again() -> anyhow::Result<()> {
-    let home = TestHome::new()?.with_setting("FLOWORK_DRAIN_DEADLINE_MS", 1_000);
+    let home = TestHome::new()?.with_setting("FLOWORK_DRAIN_DEADLINE_MS", &1_000);
     let disk = SmallDisk::mount(&home.data_dir().join("shards")).await?;
     let node = disk.start(home, &[]).await?;
     let mut load = Load::start(&node, offer());

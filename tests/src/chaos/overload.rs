@@ -98,12 +98,12 @@ fn check_depth(seen: &Seen) -> anyhow::Result<()> {
 }
 
 async fn start(cap: u64) -> anyhow::Result<TestNode> {
-    let home = TestHome::new()?.with_setting("FLOWORK_QUEUE_HARD_CAP", cap);
+    let home = TestHome::new()?.with_setting("FLOWORK_QUEUE_HARD_CAP", &cap);
     home.start_under(&[], &["--workers", &WORKERS.to_string()]).await
 }
 
-fn takes_a_while(key: &str) -> Value {
-    json!({"kind": "sleep", "payload": {"duration_ms": JOB_MS, "key": key}})
+fn takes_a_while(_key: &str) -> Value {
+    json!({"kind": "sleep", "payload": {"duration_ms": JOB_MS}})
 }
 
 async fn offer(node: &Arc<TestNode>, prefix: &str, per_second: u32) -> anyhow::Result<Seen> {

@@ -138,7 +138,7 @@ async fn look(run: &Run, shards_dir: &Path, cut: usize) -> anyhow::Result<()> {
 
 /// Runs a node under load and records what it wrote and what it said.
 async fn record() -> anyhow::Result<Run> {
-    let home = TestHome::new()?.with_setting("FLOWORK_SHARDS", 1);
+    let home = TestHome::new()?.with_setting("FLOWORK_SHARDS", &1);
     let log = home.path().join("trace");
     let log = log.to_str().context("a temporary path is text")?.to_owned();
     let node = home.start_under(&recording::wrapper(&log), &["--workers", "2"]).await?;
@@ -152,7 +152,11 @@ async fn record() -> anyhow::Result<Run> {
         let node = Arc::clone(&node);
         waiting.spawn(async move { node.wait_for(&id).await });
     }
-    load.finish().await?;
+    // Those that were still on their way too: nothing is written any more when the node is killed.
+    for answer in load.finish().await?.0 {
+        let Told::Accepted { id } = answer.told else { anyhow::bail!("{answer:?}") };
+        node.wait_for(&id).await?;
+    }
     while let Some(job) = waiting.join_next().await {
         ensure!(job??["state"] == "completed", "the recorded run is an ordinary one");
     }

@@ -153,7 +153,8 @@ impl Contender for Flowork {
             LimitTarget::Queue(QUEUE.to_owned()),
         ];
         let rule = |target| LimitRule { target, concurrency: Some(AT_ONCE), rate: Some(STARTS) };
-        self.engines()?.set_limits(targets.into_iter().take(rules as usize).map(rule).collect());
+        let rules: Vec<_> = targets.into_iter().take(rules as usize).map(rule).collect();
+        self.engines()?.set_limits(&rules);
         Ok(())
     }
 }

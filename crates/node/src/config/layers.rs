@@ -132,7 +132,8 @@ impl Values {
     }
 
     fn retention(&self) -> Retention {
-        let duration = |key: &str| self.text(key).and_then(|text| parse_duration(&text).ok()).expect("durations were checked");
+        let duration =
+            |key: &str| self.text(key).and_then(|text| parse_duration(&text).ok()).expect("durations were checked");
         let kinds = self.0.range("retention.kinds.".to_owned().."retention.kinds/".to_owned());
         Retention {
             default: duration("retention.default"),

@@ -333,7 +333,11 @@ pub(super) fn nearest(key: &str) -> Option<String> {
                 .key
                 .split('.')
                 .enumerate()
-                .map(|(index, part)| if part.starts_with('*') { parts.get(index).copied().unwrap_or("<name>") } else { part })
+                .map(
+                    |(index, part)| {
+                        if part.starts_with('*') { parts.get(index).copied().unwrap_or("<name>") } else { part }
+                    },
+                )
                 .collect();
             named.join(".")
         })

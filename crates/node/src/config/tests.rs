@@ -205,7 +205,8 @@ fn retention_is_set_for_all_kinds_or_for_one() {
     let config = Case::new("").load().unwrap();
     assert_eq!(config.retention.default, Duration::from_hours(7 * 24));
     assert!(config.retention.by_kind.is_empty());
-    let file = "[retention]\ndefault = '36h'\n[retention.kinds]\n'llm.chat' = '30d'\nmodule.csv-profile = '90m'\nnoop = '1s'";
+    let file =
+        "[retention]\ndefault = '36h'\n[retention.kinds]\n'llm.chat' = '30d'\nmodule.csv-profile = '90m'\nnoop = '1s'";
     let config = Case::new(file).load().unwrap();
     assert_eq!(config.retention.default, Duration::from_hours(36));
     let kinds: Vec<_> = config.retention.by_kind.iter().map(|(kind, time)| (kind.as_str(), time.as_secs())).collect();

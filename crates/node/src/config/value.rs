@@ -15,16 +15,28 @@ pub(super) enum ValueKind {
     Path,
     Url,
     Address,
-    Integer { min: u64, max: u64 },
+    Integer {
+        min: u64,
+        max: u64,
+    },
     Boolean,
     Choice(&'static [&'static str]),
     List(Items),
     /// A number with or without a fraction.
-    Decimal { min: f64, max: f64 },
+    Decimal {
+        min: f64,
+        max: f64,
+    },
     /// Seconds, as a number or as a duration with its unit.
-    Seconds { min: f64, max: f64 },
+    Seconds {
+        min: f64,
+        max: f64,
+    },
     /// A whole number and its unit.
-    Duration { min: Duration, max: Duration },
+    Duration {
+        min: Duration,
+        max: Duration,
+    },
 }
 
 /// What the items of a list are.
@@ -85,7 +97,9 @@ impl ValueKind {
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::List(items) => items.expected().to_owned(),
             Self::Decimal { min, max } => format!("a number from {min} to {max}"),
-            Self::Seconds { min, max } => format!("a number of seconds from {min} to {max}, or a duration such as 500ms"),
+            Self::Seconds { min, max } => {
+                format!("a number of seconds from {min} to {max}, or a duration such as 500ms")
+            }
             Self::Duration { .. } => "a duration such as 30m, 12h or 7d".to_owned(),
         }
     }

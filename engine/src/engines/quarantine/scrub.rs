@@ -191,7 +191,7 @@ impl ShardScrub {
         };
         let mut next = Some(Cursor::default());
         while let Some(cursor) = next {
-            let page = match shard.inspect(cursor.clone(), index, PAGE_ROWS).await {
+            let mut page = match shard.inspect(cursor.clone(), index, PAGE_ROWS).await {
                 Ok(page) => page,
                 Err(error) if error.is_quarantined() => {
                     report.outcome = Outcome::Quarantined;
@@ -205,7 +205,7 @@ impl ShardScrub {
                 }
                 Err(error) => return Err(JobFailure::retryable("SHARD_UNREADABLE", error.to_string())),
             };
-            next = page.next.clone();
+            next = page.next.take();
             report.take(page);
             say(&context.reporter, (done, total), index, report.rows);
             tokio::select! {

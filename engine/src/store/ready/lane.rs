@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use flowork_api_types::limit::LimitTarget;
+use flowork_api_types::{Timestamp, limit::LimitTarget};
 use rusqlite::{Connection, Row, params};
 
 use crate::{
@@ -47,6 +47,8 @@ pub(super) struct Lane {
     /// Jobs in it, in memory or not.
     pub(super) count: u64,
     pub(super) held_by: Option<ScopeId>,
+    /// When it was last let go.
+    pub(super) free_since: Timestamp,
     /// The first jobs, in order.
     first: VecDeque<Head>,
     /// The file has no others.
@@ -96,7 +98,16 @@ impl LaneKey {
 impl Lane {
     pub(super) fn new(key: LaneKey, gate: &Gate) -> Self {
         let pass = key.pass(gate);
-        Self { id: key.id(), key, pass, count: 0, held_by: None, first: VecDeque::new(), complete: true }
+        Self {
+            id: key.id(),
+            key,
+            pass,
+            count: 0,
+            held_by: None,
+            free_since: Timestamp(0),
+            first: VecDeque::new(),
+            complete: true,
+        }
     }
 
     pub(super) fn head(&self) -> Option<Head> {

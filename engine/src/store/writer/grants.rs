@@ -22,7 +22,7 @@ impl ShardWriter {
         if self.options.is_draining() {
             return Ok(());
         }
-        self.ready.begin_round();
+        self.ready.begin_round(now);
         for offset in 0..self.claimers.len() {
             if self.counts.queued == 0 {
                 break;
@@ -108,8 +108,8 @@ impl ShardWriter {
         self.due_at(taken.job.lease_expires_at);
         self.count(&queue, Some(JobState::Queued), JobState::Leased);
         self.tell(taken.job.id, owner, &kind, &queue, JobState::Leased, taken.job.attempt);
-        if let Some(since) = taken.waited_since {
-            let waited_ms = (now.as_millis() - since.as_millis()).max(0).unsigned_abs();
+        if taken.is_first {
+            let waited_ms = (now.as_millis() - pick.free_since.as_millis()).max(0).unsigned_abs();
             self.batch.measured.push((queue, Measured::Claimed(Duration::from_millis(waited_ms))));
         }
     }

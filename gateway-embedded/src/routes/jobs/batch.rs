@@ -55,7 +55,10 @@ pub(crate) async fn enqueue_batch(
         (Some(idempotency_key), callback) => Some(NamedBatch { idempotency_key, callback }),
         (None, None) => None,
         (None, Some(_)) => {
-            return Err(ApiError::field("/callback", "needs the header Idempotency-Key, which names the batch".to_owned()));
+            return Err(ApiError::field(
+                "/callback",
+                "needs the header Idempotency-Key, which names the batch".to_owned(),
+            ));
         }
     };
     let entries = request.jobs.into_iter().map(parsed).collect();

@@ -57,7 +57,7 @@ struct World {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_die_or_pause_and_a_killed_node_show_one_queue() -> anyhow::Result<()> {
     let seed = seed();
-    let node = TestHome::new()?.with_setting("FLOWORK_QUEUE_HARD_CAP", 1_000_000).start().await?;
+    let node = TestHome::new()?.with_setting("FLOWORK_QUEUE_HARD_CAP", &1_000_000).start().await?;
     let (engine_id, engine_token) = create_engine(&node).await?;
     let world = Arc::new(World {
         place: RwLock::new(Place { url: node.url().to_owned(), owner: node.token().to_owned() }),

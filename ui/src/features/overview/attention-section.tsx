@@ -37,7 +37,7 @@ function Entry({ concern: { tone, title, detail, remedy } }: { concern: Concern 
       <div className="min-w-0 flex-1 basis-56 [overflow-wrap:anywhere]">
         <p className="font-medium first-letter:uppercase">{title}</p>
         {detail !== undefined && (
-          <p className="line-clamp-2 text-xs text-ink-soft first-letter:uppercase">
+          <p className="line-clamp-2 text-xs text-ink-soft">
             <TickedText>{detail}</TickedText>
           </p>
         )}

@@ -106,7 +106,7 @@ mod tests {
     fn line_without_end_takes_no_more_memory_than_its_bound() {
         let mut lines = Lines::default();
         for _ in 0..10 {
-            assert!(lines.feed(&[b'x'; LINE_BYTES_MAX]).is_empty());
+            assert!(lines.feed(&vec![b'x'; LINE_BYTES_MAX]).is_empty());
         }
         assert_eq!(lines.line.len(), LINE_BYTES_MAX);
     }
