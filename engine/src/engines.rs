@@ -226,9 +226,13 @@ impl Engines {
         let (kinds, cap) = (self.inner.kinds.clone(), self.inner.queue_hard_cap);
         let host = tokio::task::spawn_blocking(move || Host::open(spec, &opener, kinds, cap));
         let host = host.await.map_err(|_| OpenError::Interrupted)??;
-        let mut hosts = self.inner.hosts.write().unwrap_or_else(PoisonError::into_inner);
-        hosts.push(Arc::new(host));
-        drop(hosts);
+        let host = Arc::new(host);
+        // Under this lock rules change, so that this engine gets them as they are now or hears of the change.
+        let policies = self.inner.opener.policies();
+        self.inner.hosts.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&host));
+        host.gate().set_rules(&policies.limits);
+        host.gate().set_paused(policies.paused.clone());
+        drop(policies);
         self.events().publish(None, Event::EnginesChanged);
         Ok(())
     }
@@ -363,6 +367,11 @@ impl Engines {
     /// Fires when the node stops.
     pub(crate) fn stopping(&self) -> CancellationToken {
         self.inner.pool.workers().stopping().clone()
+    }
+
+    /// Hears of batches that may have ended.
+    pub(crate) fn batch_moves(&self) -> &mpsc::UnboundedSender<BatchId> {
+        &self.inner.opener.batches
     }
 
     pub(crate) fn wanted(&self) -> &Directives {

@@ -46,7 +46,7 @@ pub(crate) enum Admission {
 }
 
 /// An owner and a key of theirs.
-type UniqueKey = (Arc<str>, Arc<str>);
+pub(crate) type UniqueKey = (Arc<str>, Arc<str>);
 
 /// How the gate tells a shard that scopes have opened.
 pub(crate) type Opened = Arc<dyn Fn(Vec<ScopeId>) + Send + Sync>;
@@ -130,6 +130,12 @@ impl Gate {
         own
     }
 
+    /// Counts jobs out of a shard that hears of it otherwise, or not any more; all others are told.
+    pub(crate) fn leave_for_good(&self, scopes: &[ScopeId]) {
+        let opened = lock(&self.scopes).leave(scopes);
+        self.tell(opened);
+    }
+
     fn tell(&self, opened: HashMap<ShardNumber, Vec<ScopeId>>) {
         if opened.is_empty() {
             return;
@@ -163,9 +169,15 @@ impl Gate {
         }
     }
 
-    /// Forgets what a shard's jobs hold, before it counts them anew.
-    pub(crate) fn forget_unique(&self, shard: ShardNumber) {
-        lock(&self.unique).retain(|_, id| id.shard() != shard);
+    /// Takes what a shard's open jobs hold, instead of what it held before.
+    pub(crate) fn replace_unique(&self, shard: ShardNumber, held: Vec<(UniqueKey, JobId)>) {
+        let mut unique = lock(&self.unique);
+        unique.retain(|_, id| id.shard() != shard);
+        for (key, id) in held {
+            if let Some(other) = unique.insert(key, id) {
+                tracing::error!(job = %id, %other, "two open jobs have one unique key");
+            }
+        }
     }
 
     /// Jobs that wait in all shards, uncommitted ones included.

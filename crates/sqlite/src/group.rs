@@ -36,6 +36,9 @@ pub trait Store: Send + 'static {
     /// Tells the outcome of the transaction: answers go out, or errors do.
     fn committed(&mut self, connection: &Connection, outcome: Result<(), StoreError>);
 
+    /// The file is in quarantine: nothing is done for it any more.
+    fn abandon(&mut self) {}
+
     /// How long from now [`settle`](Self::settle) must run again with no request; `None` for never.
     fn due_in(&self) -> Option<Duration>;
 }
@@ -187,6 +190,7 @@ impl<S: Store> Loop<S> {
 
     /// Answers whoever still asks, until the writer is closed.
     fn refuse_all(mut self) {
+        self.store.abandon();
         while let Ok(Message::Request(request)) = self.receiver.recv() {
             let error = self.health.check().err().unwrap_or(StoreError::Closed);
             self.store.refuse(request, error);
@@ -229,6 +233,8 @@ impl<S: Store> Loop<S> {
         let (applied, close) = self.apply_waiting(first);
         let outcome = applied
             .and_then(|()| self.store.settle(&self.connection).map_err(settle_error))
+            // A reader may have found damage meanwhile.
+            .and_then(|()| self.health.check())
             .and_then(|()| execute(&self.connection, "COMMIT").map_err(StoreError::from))
             .map_err(|error| self.health.failed(error));
         if let Err(error) = &outcome {
@@ -243,7 +249,9 @@ impl<S: Store> Loop<S> {
         }
         self.failed = outcome.is_err();
         self.store.committed(&self.connection, outcome);
-        self.checkpoints.committed(&self.connection);
+        if self.health.quarantine().is_none() {
+            self.checkpoints.committed(&self.connection);
+        }
         close
     }
 

@@ -18,7 +18,9 @@ mod reads;
 pub use database::Database;
 pub use group::{Applied, GroupWriter, Requests, Store};
 pub use health::{Cause, Health, Quarantine, Trouble};
-pub use open::{OpenError, Schema, open_reader, open_untouched, open_writer, open_writer_checked, sqlite_version};
+pub use open::{
+    OpenError, Schema, leave_as_it_is, open_reader, open_untouched, open_writer, open_writer_checked, sqlite_version,
+};
 pub use readers::Readers;
 
 /// Why a read or write did not happen.

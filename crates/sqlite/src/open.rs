@@ -117,7 +117,7 @@ pub fn open_writer_checked(path: &Path, schema: &Schema) -> Result<Connection, O
             return Err(OpenError::Damaged { path: path.to_owned(), finding });
         }
     }
-    migrate(&mut connection, path, schema)?;
+    migrate(&mut connection, path, schema).inspect_err(|_| leave_as_it_is(&connection))?;
     Ok(connection)
 }
 
@@ -243,7 +243,7 @@ pub(crate) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Keeps the file and its log as they are when this connection closes: they are evidence.
-pub(crate) fn leave_as_it_is(connection: &Connection) {
+pub fn leave_as_it_is(connection: &Connection) {
     if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
         tracing::warn!(%error, "a file in quarantine may change when it is closed");
     }

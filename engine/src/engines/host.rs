@@ -78,7 +78,6 @@ impl Host {
         let directory = opener.shards_dir.join(spec.id.to_string());
         let gate = Arc::new(Gate::new(queue_hard_cap));
         {
-            // Under the lock, so that a change on its way reaches this gate by one way or the other.
             let policies = opener.policies();
             gate.set_rules(&policies.limits);
             gate.set_paused(policies.paused.clone());

@@ -24,15 +24,19 @@ pub(crate) struct Policies {
 impl Engines {
     /// Takes the limits as they are now; the ones before are gone.
     pub fn set_limits(&self, rules: &[LimitRule]) {
-        self.inner.opener.policies().limits = rules.to_vec();
+        let mut policies = self.inner.opener.policies();
+        policies.limits = rules.to_vec();
         self.hosts().iter().for_each(|host| host.gate().set_rules(rules));
+        drop(policies);
         self.events().publish(None, Event::QueuesChanged);
     }
 
     /// Takes the names of all queues that are paused now: nothing is claimed from them.
     pub fn set_paused_queues(&self, queues: &HashSet<String>) {
-        self.inner.opener.policies().paused.clone_from(queues);
+        let mut policies = self.inner.opener.policies();
+        policies.paused.clone_from(queues);
         self.hosts().iter().for_each(|host| host.gate().set_paused(queues.clone()));
+        drop(policies);
         self.events().publish(None, Event::QueuesChanged);
     }
 

@@ -1,6 +1,6 @@
 //! Batches: many jobs enqueued at once, and a job that follows when all of them have ended.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use flowork_api_types::{
     BatchId, JobId,
@@ -17,6 +17,9 @@ use crate::{
     engines::Engines,
     store::{BatchRow, BatchSums, NewBatch, Shard},
 };
+
+/// The wait before a batch that could not be closed is looked at again.
+const END_AGAIN: Duration = Duration::from_secs(5);
 
 /// A batch that has a name.
 #[derive(Clone, Debug)]
@@ -64,10 +67,13 @@ impl Engines {
         });
         let outcomes = futures_util::future::join_all(enqueues).await;
         if let Some(batch) = batch {
-            let jobs = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
-            self.home_of(batch)?.seal_batch(batch, jobs).await?;
-            // All of them may have ended before the batch was sealed.
-            self.end_batch(batch).await;
+            // Whoever is told to come back sends the batch again, and it is not whole before that.
+            if !outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(EnqueueError::is_passing)) {
+                let jobs = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+                self.home_of(batch)?.seal_batch(batch, jobs).await?;
+                // All of them may have ended before the batch was sealed.
+                self.batch_moved(batch);
+            }
         }
         Ok((batch, outcomes))
     }
@@ -89,26 +95,28 @@ impl Engines {
     pub(crate) fn finish_batches(&self, mut moved: mpsc::UnboundedReceiver<BatchId>) {
         let (engines, stopping) = (self.clone(), self.stopping());
         self.spawn(async move {
+            let mut waiting = Vec::new();
             for shard in engines.all_shards() {
                 match shard.unfinished_batches().await {
-                    Ok(batches) => {
-                        for batch in batches {
-                            engines.end_batch(batch).await;
-                        }
-                    }
+                    Ok(batches) => waiting.extend(batches),
                     Err(error) => tracing::error!(%error, "unfinished batches could not be read"),
                 }
             }
-            let mut waiting = Vec::new();
+            // What could not be ended yet is tried again after a while.
+            let mut later = BTreeSet::new();
             loop {
+                later.extend(waiting.drain(..));
+                let mut left = BTreeSet::new();
+                for batch in std::mem::take(&mut later) {
+                    if !engines.end_batch(batch).await {
+                        left.insert(batch);
+                    }
+                }
+                later = left;
                 tokio::select! {
                     count = moved.recv_many(&mut waiting, 1_024) => if count == 0 { return },
+                    () = tokio::time::sleep(END_AGAIN), if !later.is_empty() => {}
                     () = stopping.cancelled() => return,
-                }
-                waiting.sort_unstable();
-                waiting.dedup();
-                for batch in waiting.drain(..) {
-                    engines.end_batch(batch).await;
                 }
             }
         });
@@ -126,15 +134,23 @@ impl Engines {
         Ok(id)
     }
 
-    /// Closes a batch if all its jobs have ended. What fails is tried again with the next job that ends, or at the next
-    /// start.
-    async fn end_batch(&self, id: BatchId) {
-        if let Err(error) = self.try_end_batch(id).await {
-            tracing::error!(batch = %id, %error, "a batch could not be closed");
+    fn batch_moved(&self, batch: BatchId) {
+        // Nobody listens while the node stops; the next start looks.
+        let _ = self.batch_moves().send(batch);
+    }
+
+    /// Closes a batch if all its jobs have ended; tells whether there is nothing to try again.
+    async fn end_batch(&self, id: BatchId) -> bool {
+        match self.try_end_batch(id).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(batch = %id, error = &error as &dyn std::error::Error, "a batch could not be closed yet");
+                false
+            }
         }
     }
 
-    async fn try_end_batch(&self, id: BatchId) -> Result<(), StoreError> {
+    async fn try_end_batch(&self, id: BatchId) -> Result<(), EnqueueError> {
         let home = self.home_of(id)?;
         let Some(row) = home.batch(id).await? else { return Ok(()) };
         if row.jobs.is_none() || row.finished_at.is_some() {
@@ -148,7 +164,7 @@ impl Engines {
             Some(callback) => Some(self.enqueue_callback(&row, callback, sums).await?),
             None => None,
         };
-        home.close_batch(id, callback).await
+        Ok(home.close_batch(id, callback).await?)
     }
 
     /// Once for each batch, however often it is tried: the batch's id is the idempotency key. A refusal that time may
@@ -158,7 +174,7 @@ impl Engines {
         row: &BatchRow,
         callback: &str,
         sums: BatchSums,
-    ) -> Result<Result<JobId, String>, StoreError> {
+    ) -> Result<Result<JobId, String>, EnqueueError> {
         let Ok(mut request) = serde_json::from_str::<EnqueueRequest>(callback) else {
             return Ok(Err("the stored callback is damaged".to_owned()));
         };
@@ -173,7 +189,9 @@ impl Engines {
         let trace_id = format!("{:032x}", rand::random::<u128>());
         match self.enqueue(&caller, &key, request, trace_id).await {
             Ok(enqueued) => Ok(Ok(enqueued.job.summary.id)),
-            Err(EnqueueError::Store(error)) => Err(error),
+            // It was enqueued before a crash, when the counts were others.
+            Err(EnqueueError::IdempotencyKeyReused { original }) => Ok(Ok(original)),
+            Err(error) if error.is_passing() => Err(error),
             Err(error) => Ok(Err(error.to_string())),
         }
     }

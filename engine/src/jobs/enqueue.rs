@@ -130,6 +130,20 @@ pub enum EnqueueError {
     Store(#[from] StoreError),
 }
 
+impl EnqueueError {
+    /// Whether the same request may be accepted later.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::KindUnavailable { .. }
+                | Self::UniqueKeyHeld { .. }
+                | Self::QueueFull { .. }
+                | Self::Draining { .. }
+                | Self::Store(_)
+        )
+    }
+}
+
 impl Engines {
     /// Enqueues a job, once for each idempotency key of a caller.
     ///
@@ -171,6 +185,13 @@ impl Engines {
             }
         };
         let host = self.host_for(caller, idempotency_key, &request).await?;
+        let shard = host.shard_for_key(&caller.subject, idempotency_key);
+        // A flood must not stand in the writer's way: only a replay may pass, and a reader knows whether it is one.
+        if (self.is_draining() || host.gate().waiting() >= host.gate().waiting_max())
+            && shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await?.is_none()
+        {
+            return Err(self.refusal(&host));
+        }
         let job = NewJob {
             owner: Arc::clone(&caller.subject),
             idempotency_key: idempotency_key.to_owned(),
@@ -195,7 +216,7 @@ impl Engines {
             batch,
         };
         let echo = request.payload;
-        match host.shard_for_key(&caller.subject, idempotency_key).enqueue(job).await? {
+        match shard.enqueue(job).await? {
             EnqueueOutcome::Created(mut row) => {
                 row.payload = echo;
                 Ok(Enqueued { job: row.into_job(host.id(), caller.may_act), replayed: false })
@@ -203,11 +224,13 @@ impl Engines {
             EnqueueOutcome::Replayed(id) => self.replay(caller, id).await,
             EnqueueOutcome::KeyReused(original) => Err(EnqueueError::IdempotencyKeyReused { original }),
             EnqueueOutcome::UniqueHeld(holder) => Err(EnqueueError::UniqueKeyHeld { holder }),
-            EnqueueOutcome::Refused if self.is_draining() => {
-                Err(EnqueueError::Draining { retry_after: DRAIN_RETRY_AFTER })
-            }
-            EnqueueOutcome::Refused => Err(host.queue_full()),
+            EnqueueOutcome::Refused => Err(self.refusal(&host)),
         }
+    }
+
+    /// Why nothing new is taken now.
+    fn refusal(&self, host: &Host) -> EnqueueError {
+        if self.is_draining() { EnqueueError::Draining { retry_after: DRAIN_RETRY_AFTER } } else { host.queue_full() }
     }
 
     /// The job that this very request was enqueued as before.

@@ -80,7 +80,9 @@ pub(super) fn open(connection: &Connection, batch: &NewBatch, now: Timestamp) ->
 /// Notes that all jobs of a batch are in.
 pub(super) fn seal(connection: &Connection, batch: BatchId, jobs: u64) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE batch SET jobs = ?2 WHERE batch = ?1 AND jobs IS NULL")?
+        .prepare_cached(
+            "UPDATE batch SET jobs = max(coalesce(jobs, 0), ?2) WHERE batch = ?1 AND finished_at_ms IS NULL",
+        )?
         .execute(params![bytes(batch), jobs as i64])
         .map(|_| ())
 }

@@ -93,6 +93,7 @@ impl Ready {
     /// Reads the lanes of a shard's ready jobs.
     pub(super) fn load(connection: &Connection, shard: ShardNumber, gate: Arc<Gate>) -> rusqlite::Result<Self> {
         let mut ready = Self::new(shard, gate);
+        lane::mend(connection)?;
         for (key, count) in lane::read_all(connection)? {
             let mut lane = Lane::new(key, &ready.gate);
             lane.count = count;
@@ -104,9 +105,10 @@ impl Ready {
         Ok(ready)
     }
 
-    /// Jobs that no scope holds back.
+    /// Jobs that no scope holds back, at the most: those of a scope that has opened come back as they are wanted.
     pub(super) fn free(&self, queued: i64) -> u64 {
-        queued.max(0).unsigned_abs().saturating_sub(self.jobs_held)
+        let held = if self.opened.is_empty() { self.jobs_held } else { 0 };
+        queued.max(0).unsigned_abs().saturating_sub(held)
     }
 
     /// A job became ready.
@@ -137,11 +139,14 @@ impl Ready {
         job: i64,
     ) -> rusqlite::Result<()> {
         let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
-        let before = lane.head();
+        let (before, jobs_before) = (lane.head(), lane.count);
         lane.count = lane.count.saturating_sub(1);
-        self.jobs_held = self.jobs_held.saturating_sub(u64::from(lane.held_by.is_some()));
         lane.drop_job(Head { run_at_ms: run_at.as_millis(), key: job });
+        // It may find that the file has none of those that were counted: they go in the same transaction.
         lane.fill(connection, None)?;
+        if lane.held_by.is_some() {
+            self.jobs_held = self.jobs_held.saturating_sub(jobs_before - lane.count);
+        }
         self.moved_head(id, before);
         Ok(())
     }
@@ -397,7 +402,7 @@ impl Ready {
         }
         self.forget_held(scope);
         for id in &lanes {
-            let lane = self.lanes.get_mut(id).expect("a held lane is there");
+            let Some(lane) = self.lanes.get_mut(id) else { continue };
             lane.held_by = None;
             lane.free_since = self.now;
             self.jobs_held = self.jobs_held.saturating_sub(lane.count);

@@ -14,7 +14,9 @@ use flowork_api_types::{
     engine::{FinishAnswer, RenewOutcome},
     job::{Attempt, JobState, LogLine},
 };
-use flowork_sqlite::{GroupWriter, Health, OpenError, Readers, Requests, StoreError, open_writer_checked};
+use flowork_sqlite::{
+    GroupWriter, Health, OpenError, Readers, Requests, StoreError, leave_as_it_is, open_writer_checked,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -123,6 +125,7 @@ impl Shard {
         let counts = Arc::new(SharedCounts::default());
         let (number, gate) = (options.number, Arc::clone(&options.gate));
         let store = ShardWriter::load(&connection, options, Arc::clone(&counts))
+            .inspect_err(|_| leave_as_it_is(&connection))
             .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
         let writer = GroupWriter::with_health(connection, store, health.clone())?;
         let requests = writer.requests();

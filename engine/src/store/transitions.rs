@@ -42,19 +42,8 @@ pub(super) fn next_due(connection: &Connection) -> rusqlite::Result<Option<Times
 /// A row that time changed, as it is now, and the state it was in.
 pub(super) type Changed = (JobState, JobRow);
 
-/// Does what is due by `now`; answers the rows that changed.
-pub(super) fn run_due(
-    connection: &Connection,
-    now: Timestamp,
-    retention: &Retention,
-) -> rusqlite::Result<Vec<Changed>> {
-    let mut changed = expire(connection, now, retention)?;
-    changed.extend(promote(connection, now)?);
-    changed.extend(reclaim(connection, Reclaim::Expired, now, retention)?);
-    Ok(changed)
-}
-
-fn promote(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Changed>> {
+/// Makes scheduled jobs ready whose time has come; answers them.
+pub(super) fn promote(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Changed>> {
     let mut rows = select(
         connection,
         concat!(
@@ -73,7 +62,8 @@ fn promote(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Chan
     Ok(rows.into_iter().map(|row| (JobState::Scheduled, row)).collect())
 }
 
-fn expire(connection: &Connection, now: Timestamp, retention: &Retention) -> rusqlite::Result<Vec<Changed>> {
+/// Ends jobs that did not start in time; answers them.
+pub(super) fn expire(connection: &Connection, now: Timestamp, retention: &Retention) -> rusqlite::Result<Vec<Changed>> {
     let rows = select(
         connection,
         concat!(

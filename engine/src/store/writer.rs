@@ -76,6 +76,10 @@ struct Batch {
     joined: Vec<Arc<Budget>>,
     /// How many of the undelivered are released in it.
     released: usize,
+    /// Unique keys whose jobs have ended. They are free once that is on disk.
+    freed: Vec<(Arc<str>, Arc<str>, JobId)>,
+    /// As its clock was watched.
+    wall_ahead_ms: Option<i64>,
 }
 
 /// What the measures of a queue count.
@@ -228,15 +232,7 @@ impl ShardWriter {
         }
         match row.state {
             JobState::Queued => self.ready.add(&row.lane(), row.run_at, row.id.key()),
-            state if state.is_final() => {
-                self.ended(row);
-                // The last of its batch here; whether it is the last anywhere is for somebody else to find out.
-                if let Some(batch) = row.batch
-                    && !batches::has_open(connection, batch)?
-                {
-                    self.batch.batches.push(batch);
-                }
-            }
+            state if state.is_final() => self.ended(connection, row)?,
             _ => {}
         }
         let due = match row.state {
@@ -252,13 +248,20 @@ impl ShardWriter {
         Ok(())
     }
 
-    fn ended(&mut self, row: &JobRow) {
+    fn ended(&mut self, connection: &Connection, row: &JobRow) -> rusqlite::Result<()> {
         if let Some(key) = &row.unique_key {
-            self.options.gate.drop_unique(&row.owner, key, row.id);
+            self.batch.freed.push((Arc::clone(&row.owner), Arc::clone(key), row.id));
+        }
+        // The last of its batch here; whether it is the last anywhere is for somebody else to find out.
+        if let Some(batch) = row.batch
+            && !batches::has_open(connection, batch)?
+        {
+            self.batch.batches.push(batch);
         }
         let ended_at = row.finished_at.unwrap_or(row.created_at);
         let prune_at = self.options.retention().until(&row.kind, row.created_at, ended_at);
         self.next_prune = Some(self.next_prune.map_or(prune_at, |next| next.min(prune_at)));
+        Ok(())
     }
 
     fn due_at(&mut self, due: Timestamp) {
@@ -277,12 +280,19 @@ fn give_back(slots: Option<&Arc<Budget>>, count: usize) {
     }
 }
 
+impl Drop for ShardWriter {
+    /// The engine's other shards go on without this one.
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
 impl Store for ShardWriter {
     type Request = Request;
 
     fn apply(&mut self, connection: &Connection, request: Request) -> Applied {
-        let Batch { events, cancels, measured, batches, .. } = &self.batch;
-        let before = (events.len(), cancels.len(), measured.len(), batches.len());
+        let Batch { events, cancels, measured, batches, freed, .. } = &self.batch;
+        let before = (events.len(), cancels.len(), measured.len(), batches.len(), freed.len());
         let applied = self.run(connection, request);
         if matches!(applied, Applied::Undo(_)) {
             self.stale = true;
@@ -290,6 +300,9 @@ impl Store for ShardWriter {
             self.batch.cancels.truncate(before.1);
             self.batch.measured.truncate(before.2);
             self.batch.batches.truncate(before.3);
+            self.batch.freed.truncate(before.4);
+            // What comes in the same batch must not meet lanes that are wrong.
+            self.ready = Ready::new(self.options.number, Arc::clone(&self.options.gate));
         }
         applied
     }
@@ -318,6 +331,14 @@ impl Store for ShardWriter {
         }
     }
 
+    fn abandon(&mut self) {
+        for (_, leased) in self.leased.drain() {
+            self.options.gate.leave_for_good(&leased.scopes);
+        }
+        self.options.gate.add_waiting(-std::mem::take(&mut self.waiting));
+        self.claimers.clear();
+    }
+
     fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.claimers.retain(|claimer| !claimer.budget.is_closed() && !claimer.sink.is_closed());
         if self.stale {
@@ -335,12 +356,16 @@ impl Store for ShardWriter {
     }
 
     fn committed(&mut self, _: &Connection, outcome: Result<(), StoreError>) {
-        let Batch { answers, events, cancels, grants, measured, batches, joined, released } =
+        let Batch { answers, events, cancels, grants, measured, batches, joined, released, freed, wall_ahead_ms } =
             std::mem::take(&mut self.batch);
         match &outcome {
             Ok(()) => {
                 self.shared.store(self.counts);
                 self.undelivered.drain(..released);
+                self.wall_ahead_ms = wall_ahead_ms.unwrap_or(self.wall_ahead_ms);
+                for (owner, key, id) in freed {
+                    self.options.gate.drop_unique(&owner, &key, id);
+                }
                 self.deliver(grants);
                 self.measure(measured);
                 for cancel in cancels {

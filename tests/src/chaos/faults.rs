@@ -24,6 +24,9 @@ const RECOVERED_AFTER: usize = 60;
 /// How soon that must be once the faults have ended; very generous in CI.
 const RECOVERS_WITHIN: (Duration, Duration) = (Duration::from_secs(90), Duration::from_secs(30));
 
+/// More calls than any thread makes during a start.
+const SPARED_MAX: u32 = 4_000;
+
 /// One way to fail.
 struct Fault {
     call: &'static str,
@@ -58,23 +61,39 @@ async fn failing_calls_cause_no_false_acknowledgement_and_pass() -> anyhow::Resu
     for round in 0..scaled(1, 60) {
         for fault in FAULTS {
             let spared = fault.spared + chance.random_range(0..fault.step.max(scaled(2, 20)));
-            let inject = fault.inject(spared);
-            survive(&inject, fault.call).await.with_context(|| format!("{inject}, round {round} of seed {seed}"))?;
+            let what = || format!("{}, round {round} of seed {seed}", fault.inject(spared));
+            survive(fault, spared).await.with_context(what)?;
         }
     }
     Ok(())
 }
 
-async fn survive(inject: &str, call: &str) -> anyhow::Result<()> {
-    let trace = format!("trace={call}");
+async fn survive(fault: &Fault, spared: u32) -> anyhow::Result<()> {
     // The files are made before, so that the faults come under load; the start has a test of its own.
     let home = TestHome::new()?.start().await?.kill().await?;
-    let node = home.start_under(&injected(&trace, inject), &[]).await?;
+    let (node, inject) = start_under(fault, spared, home).await?;
     let (ledger, refused) = load_until_recovered(&node).await?;
     println!("{inject}: {} acknowledged, {refused} refused", ledger.len());
     let home = node.kill().await?;
     let node = Arc::new(home.start().await?);
     judge(&node, &ledger).await?.check()
+}
+
+/// Starts a node that is going to meet a fault. One that meets it in its start may refuse to; the fault then comes later
+/// at the next try, on the same files.
+async fn start_under(fault: &Fault, mut spared: u32, mut home: TestHome) -> anyhow::Result<(TestNode, String)> {
+    let trace = format!("trace={}", fault.call);
+    loop {
+        let inject = fault.inject(spared);
+        match home.try_start_under(&injected(&trace, &inject), &[]).await {
+            Ok(node) => return Ok((node, inject)),
+            Err(not_ready) if spared < SPARED_MAX => {
+                println!("{inject}: it refused to start");
+                (home, spared) = (not_ready.home, spared * 2);
+            }
+            Err(not_ready) => return Err(not_ready.reason.context(inject)),
+        }
+    }
 }
 
 /// Enqueues until so many in a row were accepted; answers how many were not.

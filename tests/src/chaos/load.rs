@@ -17,7 +17,7 @@ use tokio::{sync::mpsc, task::JoinHandle, time::MissedTickBehavior};
 /// How often requests leave.
 const TICK: Duration = Duration::from_millis(20);
 /// Requests on their way at once; past it the clients hold back, well before the node runs out of connections.
-const ON_THE_WAY_MAX: u32 = 512;
+pub(super) const ON_THE_WAY_MAX: u32 = 512;
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 

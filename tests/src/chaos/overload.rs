@@ -1,8 +1,9 @@
 //! Ten times as many requests as the node can work off: it refuses the rest, says when to come back, and goes on at
 //! full speed with bounded memory.
 //!
-//! Its capacity is set by jobs that take a known time on a known number of workers, so the flood itself, which shares
-//! the machine's cores with the node, does not change it.
+//! Its capacity is set by jobs that take a known time on a known number of workers. In CI, where the flood shares a few
+//! busy cores with the node, only what is right or wrong at any speed is checked: each part lasts until enough was seen.
+//! Rates and latencies count at full scale.
 
 use std::{
     sync::Arc,
@@ -15,22 +16,24 @@ use serde_json::{Value, json};
 
 use super::{
     is_full_scale,
-    load::{Answer, Ledger, Load, Offer, Told},
+    load::{Answer, Ledger, Load, ON_THE_WAY_MAX, Offer, Told},
     scaled,
     verdict::judge,
 };
 
 const WORKERS: u32 = 4;
-/// How long a job takes.
-const JOB_MS: u64 = 40;
-/// What so many workers can do at best.
-const JOBS_PER_SECOND: u32 = WORKERS * 1_000 / JOB_MS as u32;
-/// Jobs that may wait.
-const CAP: u64 = 120;
-/// Requests that may pass the cap at once before its count has caught up.
-const CAP_SLACK: u64 = 200;
-/// How long each part lasts, in CI and at full scale.
-const PART: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(30));
+/// How long a job takes, in CI and at full scale: in CI so long that any machine can ask for more than are worked off.
+const JOB_MS: (u32, u32) = (200, 40);
+/// Jobs that may wait; in CI few, since the test waits for the last of them.
+const CAP: (u64, u64) = (40, 120);
+/// Requests of each second of the flood.
+const FLOOD_PER_SECOND: u32 = 1_000;
+/// Acceptances without a flood and refusals in it that are enough in CI.
+const ENOUGH: (usize, usize) = (30, 1_000);
+/// How long each part lasts at full scale.
+const PART: Duration = Duration::from_secs(30);
+/// How long until there was enough; only a defect waits for it.
+const PATIENCE: Duration = Duration::from_secs(100);
 /// What the node's memory may grow by under the flood, in KiB. An unbounded queue of requests would take far more.
 const GROWTH_KIB_MAX: u64 = 192 * 1_024;
 
@@ -48,30 +51,32 @@ struct Seen {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_the_load_is_refused_politely_while_the_rest_goes_on() -> anyhow::Result<()> {
-    let node = Arc::new(start(CAP).await?);
-    let calm = offer(&node, "calm", JOBS_PER_SECOND * 8 / 10).await?;
+    let node = Arc::new(start(scaled(CAP.0, CAP.1)).await?);
+    let enough = |so_far: &SoFar| scaled(so_far.accepted >= ENOUGH.0, so_far.elapsed >= PART);
+    let calm = offer(&node, "calm", capacity() * 8 / 10, enough).await?;
     let memory = resident_kib(&node)?;
-    let flood = offer(&node, "flood", JOBS_PER_SECOND * 10).await?;
+    let enough = |so_far: &SoFar| scaled(so_far.refused >= ENOUGH.1, so_far.elapsed >= PART);
+    let flood = offer(&node, "flood", FLOOD_PER_SECOND, enough).await?;
     let growth = resident_kib(&node)?.saturating_sub(memory);
     println!(
         "calm: {} accepted, {} refused, p99 {:?}; flood: {} accepted, {} refused, {:.0} finished a second of at most \
-         {JOBS_PER_SECOND}, p99 {:?}, {} waiting at most, {growth} KiB more",
+         {}, p99 {:?}, {} waiting at most, {growth} KiB more",
         calm.accepted.len(),
         calm.refused,
         calm.p99,
         flood.accepted.len(),
         flood.refused,
         flood.finished_per_second,
+        capacity(),
         flood.p99,
         flood.depth_max
     );
-    ensure!(flood.refused > flood.accepted.len(), "the flood was no flood");
-    check_depth(&flood)?;
+    check_depth(flood.depth_max)?;
     ensure!(growth < GROWTH_KIB_MAX, "the flood cost {growth} KiB");
-    // Most of the capacity even where the flood takes half the machine; the real goal where the machine is ours.
-    let goodput = flood.finished_per_second / f64::from(JOBS_PER_SECOND);
-    ensure!(goodput >= scaled(0.3, 0.9), "only {:.0} % of the capacity was left", goodput * 100.0);
     if is_full_scale() {
+        ensure!(flood.refused > flood.accepted.len(), "the flood was no flood");
+        let goodput = flood.finished_per_second / f64::from(capacity());
+        ensure!(goodput >= 0.9, "only {:.0} % of the capacity was left", goodput * 100.0);
         ensure!(
             flood.p99 <= calm.p99 * 2,
             "accepted requests took {:?}, and {:?} without the flood",
@@ -87,13 +92,21 @@ async fn ten_times_the_load_is_refused_politely_while_the_rest_goes_on() -> anyh
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_cap_the_queue_grows_past_every_bound() -> anyhow::Result<()> {
     let node = Arc::new(start(10_000_000).await?);
-    let flood = offer(&node, "flood", JOBS_PER_SECOND * 10).await?;
-    ensure!(check_depth(&flood).is_err(), "only {} jobs waited", flood.depth_max);
+    let enough = |so_far: &SoFar| check_depth(so_far.depth_max).is_err();
+    let flood = offer(&node, "flood", FLOOD_PER_SECOND, enough).await?;
+    ensure!(flood.refused == 0, "{} requests were refused without a cap", flood.refused);
     Ok(())
 }
 
-fn check_depth(seen: &Seen) -> anyhow::Result<()> {
-    ensure!(seen.depth_max <= CAP + CAP_SLACK, "{} jobs waited at once, and {CAP} may", seen.depth_max);
+/// What the workers can finish in a second at best.
+fn capacity() -> u32 {
+    WORKERS * 1_000 / scaled(JOB_MS.0, JOB_MS.1)
+}
+
+/// All that are on their way may pass the cap at once before its count has caught up, and some jobs run.
+fn check_depth(depth: u64) -> anyhow::Result<()> {
+    let cap = scaled(CAP.0, CAP.1);
+    ensure!(depth <= cap + u64::from(ON_THE_WAY_MAX + WORKERS), "{depth} jobs waited at once, and {cap} may");
     Ok(())
 }
 
@@ -103,33 +116,52 @@ async fn start(cap: u64) -> anyhow::Result<TestNode> {
 }
 
 fn takes_a_while(_key: &str) -> Value {
-    json!({"kind": "sleep", "payload": {"duration_ms": JOB_MS}})
+    json!({"kind": "sleep", "payload": {"duration_ms": scaled(JOB_MS.0, JOB_MS.1)}})
 }
 
-async fn offer(node: &Arc<TestNode>, prefix: &str, per_second: u32) -> anyhow::Result<Seen> {
+/// What a part has seen while it lasts.
+#[derive(Debug, Default)]
+struct SoFar {
+    accepted: usize,
+    refused: usize,
+    depth_max: u64,
+    elapsed: Duration,
+}
+
+/// Offers jobs until it was `enough`.
+async fn offer(
+    node: &Arc<TestNode>,
+    prefix: &str,
+    per_second: u32,
+    enough: impl Fn(&SoFar) -> bool,
+) -> anyhow::Result<Seen> {
     let mut load = Load::start(node, Offer { per_second, prefix: prefix.to_owned(), body: takes_a_while });
-    let (started, part) = (Instant::now(), scaled(PART.0, PART.1));
-    let (mut answers, mut depth_max, mut looked) = (Vec::new(), 0, Instant::now());
+    let started = Instant::now();
+    let (mut answers, mut so_far, mut looked) = (Vec::new(), SoFar::default(), Instant::now());
     let open_at_start = open(node).await?;
-    while started.elapsed() < part {
-        answers.push(load.next().await.context("the load goes on")?);
+    while !enough(&so_far) {
+        ensure!(started.elapsed() < PATIENCE, "{prefix}: not enough was seen, only {so_far:?}");
+        let answer = load.next().await.context("the load goes on")?;
+        let accepted = matches!(answer.told, Told::Accepted { .. });
+        so_far.accepted += usize::from(accepted);
+        so_far.refused += usize::from(!accepted);
+        answers.push(answer);
         if looked.elapsed() > Duration::from_millis(200) {
-            depth_max = depth_max.max(open(node).await?);
+            so_far.depth_max = so_far.depth_max.max(open(node).await?);
             looked = Instant::now();
         }
+        so_far.elapsed = started.elapsed();
     }
     load.stop();
     let (open_at_end, elapsed) = (open(node).await?, started.elapsed());
-    let answered_in_time = answers.len();
+    let finished = (open_at_start + so_far.accepted as u64).saturating_sub(open_at_end);
     answers.extend(load.finish().await?.0);
-    let in_time = answers[..answered_in_time].iter().filter(|answer| matches!(answer.told, Told::Accepted { .. }));
-    let finished = (open_at_start + in_time.count() as u64).saturating_sub(open_at_end);
     let mut seen = Seen {
         accepted: Ledger::new(),
         refused: 0,
         p99: Duration::ZERO,
         finished_per_second: finished as f64 / elapsed.as_secs_f64(),
-        depth_max,
+        depth_max: so_far.depth_max.max(open_at_end),
     };
     let mut latencies = Vec::new();
     for Answer { key, told, latency } in answers {
@@ -143,7 +175,7 @@ async fn offer(node: &Arc<TestNode>, prefix: &str, per_second: u32) -> anyhow::R
         }
     }
     latencies.sort();
-    seen.p99 = latencies.get(latencies.len() * 99 / 100).copied().context("some were accepted")?;
+    seen.p99 = latencies.get(latencies.len() * 99 / 100).copied().unwrap_or_default();
     Ok(seen)
 }
 

@@ -6,7 +6,11 @@
 mod disk;
 mod recording;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, ensure};
 use flowork_api_types::{EngineId, JobId, engine::EngineLocation, job::JobState};
@@ -14,7 +18,10 @@ use flowork_engine::{Clock, EngineSpec};
 use flowork_test_support::{TestHome, TestNode};
 use rand::RngExt;
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use self::{
     disk::{Image, Syncs},
@@ -32,6 +39,10 @@ const JOBS: usize = 170;
 const ENQUEUES_PER_SECOND: u32 = 120;
 /// Disks that are looked at at once.
 const AT_ONCE: usize = 3;
+/// The files of a shard are quiet when nothing has changed for so long.
+const QUIET: Duration = Duration::from_millis(300);
+/// How long anything here may take; only a defect waits for it.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Something a client was told, and when.
 #[derive(Clone, Debug)]
@@ -152,7 +163,7 @@ async fn record() -> anyhow::Result<Run> {
         let node = Arc::clone(&node);
         waiting.spawn(async move { node.wait_for(&id).await });
     }
-    // Those that were still on their way too: nothing is written any more when the node is killed.
+    // Those that were still on their way too.
     for answer in load.finish().await?.0 {
         let Told::Accepted { id } = answer.told else { anyhow::bail!("{answer:?}") };
         node.wait_for(&id).await?;
@@ -160,29 +171,65 @@ async fn record() -> anyhow::Result<Run> {
     while let Some(job) = waiting.join_next().await {
         ensure!(job??["state"] == "completed", "the recorded run is an ordinary one");
     }
+    let shards = node.home().data_dir().join("shards");
+    timeout(PATIENCE, quiet(&shards)).await.context("the node goes on writing with nothing to do")??;
     let home = end(node).await?;
-    let shards = home.data_dir().join("shards");
     let directory = std::fs::read_dir(&shards)?.next().context("no engine")??.file_name();
     let engine = directory.to_str().context("an engine's directory is text")?.parse()?;
     let recording = Recording::read(&std::fs::read(&log)?, &shards).context("reading the trace")?;
     // A recording that misses a write would prove nothing.
-    Image::whole(&recording).compare_with(&shards.join(&directory)).context("replaying the whole trace")?;
+    let compared = Image::whole(&recording).compare_with(&shards.join(&directory), &recording.cut_off);
+    compared.context("replaying the whole trace")?;
+    drop(home);
     let promises = promises(&recording);
     ensure!(promises.len() > JOBS, "only {} promises were found in the trace", promises.len());
     Ok(Run { recording, promises, engine })
 }
 
+/// Waits until the node has written what it writes behind its answers, such as pages into the database.
+async fn quiet(shards: &Path) -> anyhow::Result<()> {
+    let mut before = files_below(shards)?;
+    loop {
+        sleep(QUIET).await;
+        let now = files_below(shards)?;
+        if now == before {
+            return Ok(());
+        }
+        before = now;
+    }
+}
+
+/// Every file below a directory with its length and when it was last written. Nothing is opened.
+fn files_below(directory: &Path) -> anyhow::Result<Vec<(PathBuf, u64, SystemTime)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        // One that is gone by now is not there the next time, and that is a change too.
+        let Ok(metadata) = path.metadata() else { continue };
+        if metadata.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push((path, metadata.len(), metadata.modified()?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Kills the node and waits for the end of its tracer, which writes its last lines after the node's end.
 async fn end(node: Arc<TestNode>) -> anyhow::Result<TestHome> {
-    let pid = node.pid().context("the node runs")?;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid().context("the node runs")?))?;
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).context("no TracerPid")?.trim();
+    ensure!(tracer != "0", "nothing traces the node");
+    let tracer = format!("/proc/{tracer}/stat");
     let home = Arc::into_inner(node).context("nobody else holds the node")?.kill().await?;
-    // The tracer writes its last lines after the node's end; it is gone once nothing traces or is traced.
-    let traced = Path::new("/proc").join(pid.to_string());
     let gone = async {
-        while traced.exists() {
+        // A process that has ended is a zombie for as long as nobody asks for its status.
+        while std::fs::read_to_string(&tracer).is_ok_and(|stat| !stat.contains(") Z ")) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.context("the node did not go")?;
+    timeout(PATIENCE, gone).await.context("the tracer did not end")?;
     Ok(home)
 }
 

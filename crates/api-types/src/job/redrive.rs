@@ -31,7 +31,7 @@ pub struct Redrive {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequeueRequest {
-    /// These jobs, at most 1,000; the other fields narrow them.
+    /// These jobs, at most 1,000. Of the other fields only `to_queue` goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<JobId>>,
     /// `failed`, `cancelled` or `expired`; `failed` without it.

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use flowork_api_types::{Timestamp, limit::LimitTarget};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
     limits::{Gate, Pass, ScopeId},
@@ -182,6 +182,34 @@ pub(in crate::store) fn read_key(row: &Row<'_>, first: usize) -> rusqlite::Resul
         concurrency: concurrency.zip(bound),
         targets: lenient_json(row, first + 6)?.unwrap_or_default(),
     })
+}
+
+/// Gives the jobs of lanes that do not bear their own name the lane that their rows tell: what decides about them was
+/// damaged, or is read otherwise by this version.
+pub(super) fn mend(connection: &Connection) -> rusqlite::Result<()> {
+    let mut lanes = connection.prepare(concat!(
+        "SELECT lane, ",
+        lane_columns!(),
+        " FROM job INDEXED BY job_ready WHERE state = 'queued' AND lane > ?1 ORDER BY lane LIMIT 1"
+    ))?;
+    let mut jobs = connection.prepare(concat!(
+        "SELECT key, ",
+        lane_columns!(),
+        " FROM job INDEXED BY job_ready WHERE state = 'queued' AND lane = ?1"
+    ))?;
+    let mut last = i64::MIN;
+    loop {
+        let next = lanes.query_row([last], |row| Ok((row.get::<_, i64>(0)?, read_key(row, 1)?))).optional()?;
+        let Some((lane, key)) = next else { return Ok(()) };
+        last = lane;
+        if key.id().0 == lane {
+            continue;
+        }
+        let moved = jobs.query_map([lane], |row| Ok((row.get::<_, i64>(0)?, read_key(row, 1)?.id())))?;
+        for (job, lane) in moved.collect::<rusqlite::Result<Vec<_>>>()? {
+            connection.prepare_cached("UPDATE job SET lane = ?2 WHERE key = ?1")?.execute(params![job, lane.0])?;
+        }
+    }
 }
 
 /// All lanes with the number of their ready jobs.

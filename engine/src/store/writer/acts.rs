@@ -157,6 +157,8 @@ impl ShardWriter {
             {
                 return Ok(ActOutcome::UniqueHeld(holder));
             }
+            // It may have ended in this very batch.
+            self.batch.freed.retain(|(_, _, freed)| *freed != id);
             revive(connection, &mut row, &actor.subject, to_queue, now)?;
             self.moved(connection, None, &row)?;
             return Ok(ActOutcome::Done);

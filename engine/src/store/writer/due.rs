@@ -4,7 +4,10 @@ use flowork_api_types::Timestamp;
 use rusqlite::Connection;
 
 use super::ShardWriter;
-use crate::store::{prune, transitions};
+use crate::store::{
+    prune,
+    transitions::{self, Changed, Reclaim},
+};
 
 /// A wall clock that moves this much against the steady one was set, or the machine slept.
 const STEP_MS: i64 = 2_000;
@@ -12,9 +15,11 @@ const STEP_MS: i64 = 2_000;
 impl ShardWriter {
     pub(super) fn run_due(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
         if self.next_due.is_some_and(|due| due <= now) {
-            for (from, row) in transitions::run_due(connection, now, &self.options.retention())? {
-                self.moved(connection, Some(from), &row)?;
-            }
+            let retention = self.options.retention();
+            // One after the other: memory follows each before the next changes rows that it reads.
+            self.all_moved(connection, transitions::expire(connection, now, &retention)?)?;
+            self.all_moved(connection, transitions::promote(connection, now)?)?;
+            self.all_moved(connection, transitions::reclaim(connection, Reclaim::Expired, now, &retention)?)?;
             self.next_due = transitions::next_due(connection)?;
         }
         if self.next_prune.is_some_and(|due| due <= now) {
@@ -23,6 +28,10 @@ impl ShardWriter {
         }
         self.ready.open_due(self.steady_now());
         Ok(())
+    }
+
+    fn all_moved(&mut self, connection: &Connection, rows: Vec<Changed>) -> rusqlite::Result<()> {
+        rows.into_iter().try_for_each(|(from, row)| self.moved(connection, Some(from), &row))
     }
 
     /// Gives every lease its full length again after the wall clock was set or the machine slept: meanwhile nobody could
@@ -35,7 +44,7 @@ impl ShardWriter {
             transitions::extend_leases(connection, Self::lease_end(now))?;
             self.next_due = transitions::next_due(connection)?;
         }
-        self.wall_ahead_ms = ahead;
+        self.batch.wall_ahead_ms = Some(ahead);
         Ok(())
     }
 

@@ -43,7 +43,8 @@ impl ShardWriter {
         let mut jobs = Grant::new();
         loop {
             let offered = budget.offer(self.ready.free(self.counts.queued));
-            let mut picks = self.pick(connection, index, offered)?;
+            let picks = self.pick(connection, index, offered);
+            let mut picks = picks.inspect_err(|_| budget.give_back(jobs.len() as u64))?;
             let slots = budget.take(picks.len() as u64) as usize;
             // Another shard was faster.
             for pick in picks.split_off(slots).iter().rev() {
@@ -71,7 +72,11 @@ impl ShardWriter {
         while (picks.len() as u64) < offered
             && let Some(pick) = self.ready.next(connection, &self.claimers[index].kinds, now)?
         {
-            self.leased.insert(pick.key, Leased { scopes: self.ready.pass(&pick).scopes.clone() });
+            let scopes = self.ready.pass(&pick).scopes.clone();
+            if let Some(before) = self.leased.insert(pick.key, Leased { scopes }) {
+                tracing::error!(key = pick.key, "a leased job was ready too");
+                self.options.gate.leave_for_good(&before.scopes);
+            }
             picks.push(pick);
         }
         Ok(picks)
@@ -118,7 +123,7 @@ impl ShardWriter {
     fn fail_damaged(&mut self, connection: &Connection, mut row: JobRow, now: Timestamp) -> rusqlite::Result<()> {
         row.error = Some(damaged_payload());
         retire(connection, &mut row, JobState::Failed, None, now, &self.options.retention())?;
-        self.ended(&row);
+        self.ended(connection, &row)?;
         self.count(&row.queue, Some(JobState::Queued), JobState::Failed);
         self.tell(row.id, Arc::clone(&row.owner), &row.kind, &row.queue, JobState::Failed, row.attempt);
         Ok(())

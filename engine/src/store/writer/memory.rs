@@ -52,18 +52,13 @@ impl ShardWriter {
     /// Reads everything from the file that memory holds of it.
     pub(super) fn read_memory(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let (number, gate) = (self.options.number, Arc::clone(&self.options.gate));
-        for (_, leased) in self.leased.drain() {
-            gate.leave(number, &leased.scopes);
+        // In before out: meanwhile another shard may find too little room, and never too much.
+        let before = std::mem::take(&mut self.leased);
+        let read = self.read_leased(connection);
+        for (_, leased) in before {
+            gate.leave_for_good(&leased.scopes);
         }
-        let mut statement =
-            connection.prepare_cached(concat!("SELECT key, ", lane_columns!(), " FROM job WHERE state = 'leased'"))?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let scopes = read_key(row, 1)?.pass(&gate).scopes;
-            gate.enter(&scopes);
-            gate.release(&scopes);
-            self.leased.insert(row.get(0)?, Leased { scopes });
-        }
+        read?;
         self.ready = Ready::load(connection, number, Arc::clone(&gate))?;
         self.read_unique(connection)?;
         self.read_counts(connection)?;
@@ -73,18 +68,28 @@ impl ShardWriter {
         Ok(())
     }
 
-    fn read_unique(&self, connection: &Connection) -> rusqlite::Result<()> {
+    fn read_leased(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let gate = &self.options.gate;
-        gate.forget_unique(self.options.number);
         let mut statement =
-            connection.prepare_cached("SELECT owner, unique_key, key, tail FROM job WHERE unique_key IS NOT NULL")?;
+            connection.prepare_cached(concat!("SELECT key, ", lane_columns!(), " FROM job WHERE state = 'leased'"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let id = JobId::from_key_and_tail(row.get(2)?, row.get(3)?);
-            if let Err(other) = gate.hold_unique(&row.get(0)?, &row.get(1)?, id) {
-                tracing::error!(job = %id, %other, "two open jobs have one unique key");
-            }
+            let (key, lane) = (row.get(0)?, read_key(row, 1)?);
+            let scopes = lane.pass(gate).scopes;
+            gate.enter(&scopes);
+            gate.release(&scopes);
+            self.leased.insert(key, Leased { scopes });
         }
+        Ok(())
+    }
+
+    fn read_unique(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement =
+            connection.prepare_cached("SELECT owner, unique_key, key, tail FROM job WHERE unique_key IS NOT NULL")?;
+        let held = statement.query_map([], |row| {
+            Ok(((row.get(0)?, row.get(1)?), JobId::from_key_and_tail(row.get(2)?, row.get(3)?)))
+        })?;
+        self.options.gate.replace_unique(self.options.number, held.collect::<Result<_, _>>()?);
         Ok(())
     }
 

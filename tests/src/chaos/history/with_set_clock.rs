@@ -37,7 +37,7 @@ use crate::chaos::{chance, first_failure, in_process, scaled, seed};
 const WORKERS: u64 = 32;
 const PRODUCERS: u64 = 4;
 /// Entries in the history, in CI and at full scale.
-const OPERATIONS: (usize, usize) = (50_000, 1_000_000);
+const OPERATIONS: (usize, usize) = (30_000, 1_000_000);
 /// Jobs that one producer asks for at once.
 const BATCH: usize = 100;
 /// Leases of one worker, past which it claims no more.

@@ -93,12 +93,22 @@ impl Image {
     }
 
     /// Says whether a directory holds these files and these bytes; where not, in which file and from which byte on.
-    pub(super) fn compare_with(&self, directory: &Path) -> anyhow::Result<()> {
+    /// What `cut_off` names may have been done, not at all or in part.
+    pub(super) fn compare_with(&self, directory: &Path, cut_off: &[Event]) -> anyhow::Result<()> {
         for (file, bytes) in &self.files {
             let found = std::fs::read(directory.join(file)).with_context(|| file.clone())?;
+            let concerns = |event: &&Event| matches!(event, Event::Wrote { file: of, .. } | Event::Truncated { file: of, .. } if of == file);
+            let open: Vec<&Event> = cut_off.iter().filter(concerns).collect();
             let same = std::iter::zip(bytes, &found).take_while(|(ours, theirs)| ours == theirs).count();
             let (ours, theirs) = (bytes.len(), found.len());
-            anyhow::ensure!(*bytes == found, "{file}: {ours} and {theirs} bytes, the first {same} are the same");
+            let explained = theirs == ours || open.iter().any(|event| may_end_at(event, theirs));
+            let other =
+                (same..theirs).find(|at| bytes.get(*at) != Some(&found[*at]) && !may_be(&open, *at, found[*at]));
+            anyhow::ensure!(
+                explained && other.is_none(),
+                "{file}: {ours} and {theirs} bytes, the first {same} are the same, {} writes were cut off",
+                open.len()
+            );
         }
         Ok(())
     }
@@ -152,6 +162,28 @@ impl Contents<'_> {
         }
         self.synced
     }
+}
+
+/// Whether a file may be so long after a change that was done or only begun.
+fn may_end_at(event: &Event, length: usize) -> bool {
+    match event {
+        Event::Wrote { offset, bytes, .. } => (*offset as usize..=*offset as usize + bytes.len()).contains(&length),
+        Event::Truncated { length: to, .. } => *to as usize == length,
+        _ => false,
+    }
+}
+
+/// Whether this byte may be in this place because of one of these changes.
+fn may_be(changes: &[&Event], at: usize, byte: u8) -> bool {
+    changes.iter().any(|event| match event {
+        // Between the old end and the write's start there are zeros.
+        Event::Wrote { offset, bytes, .. } => match at.checked_sub(*offset as usize) {
+            Some(within) => bytes.get(within) == Some(&byte),
+            None => byte == 0,
+        },
+        Event::Truncated { length, .. } => byte == 0 && at < *length as usize,
+        _ => false,
+    })
 }
 
 /// How bad this cut is for what was not synced.
@@ -214,6 +246,7 @@ mod tests {
                 Event::Synced { file: file(), since: 2 },
                 wrote(2_048, 2, 2_048),
             ],
+            cut_off: Vec::new(),
         }
     }
 
@@ -229,6 +262,29 @@ mod tests {
             fates.insert(written / SECTOR_BYTES);
         }
         assert!(fates.contains(&0) && fates.contains(&4) && fates.len() == 5, "{fates:?}");
+    }
+
+    #[test]
+    fn only_a_write_that_was_cut_off_may_be_missing_from_a_recording() {
+        let directory = tempfile::tempdir().unwrap();
+        let image = Image::whole(&recording());
+        let cut_off = [wrote(4_096, 3, 512)];
+        let written = |more: &[u8]| {
+            let bytes = [&[1; 2_048], &[2; 2_048], more].concat();
+            std::fs::write(directory.path().join("0.db-wal"), bytes).unwrap();
+        };
+        written(&[]);
+        image.compare_with(directory.path(), &[]).unwrap();
+        image.compare_with(directory.path(), &cut_off).unwrap();
+        written(&[3; 512]);
+        image.compare_with(directory.path(), &cut_off).unwrap();
+        image.compare_with(directory.path(), &[]).unwrap_err();
+        written(&[3; 100]);
+        image.compare_with(directory.path(), &cut_off).unwrap();
+        for other in [&[4; 512][..], &[3; 513]] {
+            written(other);
+            image.compare_with(directory.path(), &cut_off).unwrap_err();
+        }
     }
 
     #[test]

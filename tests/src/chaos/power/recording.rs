@@ -45,17 +45,22 @@ pub(super) enum Event {
 /// A run, in order.
 pub(super) struct Recording {
     pub(super) events: Vec<Event>,
+    /// Writes that the end of the node cut off: the kernel may have done them, in part too, and told nobody.
+    pub(super) cut_off: Vec<Event>,
 }
 
 impl Recording {
     /// Reads a trace, keeping what concerns the files in the engines' directories under `shards`.
     pub(super) fn read(trace: &[u8], shards: &Path) -> anyhow::Result<Self> {
         let shards = format!("{}/", shards.to_str().context("a temporary path is text")?);
-        let mut reader = Reader { shards, events: Vec::new(), begun: HashMap::new() };
+        let mut reader = Reader { shards, events: Vec::new(), begun: HashMap::new(), cut_off: Vec::new() };
         for line in trace.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             reader.line(line).with_context(|| format!("in {:.300}", String::from_utf8_lossy(line)))?;
         }
-        Ok(Self { events: reader.events })
+        for (_, call) in std::mem::take(&mut reader.begun).into_values() {
+            reader.cut_off(&call)?;
+        }
+        Ok(Self { events: reader.events, cut_off: reader.cut_off })
     }
 
     /// How often a file whose name ends so was synced.
@@ -70,11 +75,14 @@ struct Reader {
     events: Vec<Event>,
     /// Calls of a thread that were not over when another thread's line came, with the number of events before them.
     begun: HashMap<Vec<u8>, (usize, Vec<u8>)>,
+    cut_off: Vec<Event>,
 }
 
 impl Reader {
     fn line(&mut self, line: &[u8]) -> anyhow::Result<()> {
         const UNFINISHED: &[u8] = b" <unfinished ...>";
+        const DETACHED: &[u8] = b" <detached ...>";
+        const NO_RESULT: &[u8] = b" = ?";
         let space = line.iter().position(|byte| *byte == b' ').context("no thread")?;
         let (thread, call) = (line[..space].to_vec(), line[space..].trim_ascii());
         if let Some(start) = call.strip_suffix(UNFINISHED) {
@@ -84,8 +92,12 @@ impl Reader {
             }
             return Ok(());
         }
+        let ended = call.strip_suffix(DETACHED).or_else(|| call.strip_suffix(NO_RESULT));
         if call.starts_with(b"<... ") {
             let Some((since, mut whole)) = self.begun.remove(&thread) else { return Ok(()) };
+            if ended.is_some() {
+                return self.cut_off(&whole);
+            }
             let end = call.iter().position(|byte| *byte == b'>').context("no end of the name")?;
             whole.extend_from_slice(&call[end + 1..]);
             return self.call(&whole, since);
@@ -93,7 +105,38 @@ impl Reader {
         if self.sent(call)? {
             return Ok(());
         }
+        if let Some(start) = ended {
+            let start = start.trim_ascii_end();
+            let start = start.strip_suffix(b")").unwrap_or(start);
+            return self.cut_off(start.strip_suffix(UNFINISHED).unwrap_or(start));
+        }
         self.call(call, self.events.len())
+    }
+
+    /// Notes a call without a result, if it would have changed a file. Its arguments are there: they were written down
+    /// before it began.
+    fn cut_off(&mut self, call: &[u8]) -> anyhow::Result<()> {
+        let Some((name, arguments)) = split_at(call, b"(") else { return Ok(()) };
+        self.cut_off.extend(self.change(name, arguments, usize::MAX)?);
+        Ok(())
+    }
+
+    /// What a call does to the contents of a shard's file; of a write, as many bytes as were `written`.
+    fn change(&self, name: &[u8], arguments: &[u8], written: usize) -> anyhow::Result<Option<Event>> {
+        if name != b"pwrite64" && name != b"ftruncate" {
+            return Ok(None);
+        }
+        let (_, path, rest) = descriptor(arguments)?;
+        let Some(file) = self.shard_file(&path) else { return Ok(None) };
+        if name == b"ftruncate" {
+            let length = *numbers(rest).first().context("no length")?;
+            return Ok(Some(Event::Truncated { file, length }));
+        }
+        let quote = rest.iter().position(|byte| *byte == b'"').context("no bytes")?;
+        let (mut bytes, after) = quoted(&rest[quote..])?;
+        bytes.truncate(written);
+        let offset = *numbers(after).get(1).context("no offset")?;
+        Ok(Some(Event::Wrote { file, offset, bytes }))
     }
 
     /// Notes bytes that leave the node; anything else is not one of these calls.
@@ -118,7 +161,7 @@ impl Reader {
 
     fn call(&mut self, call: &[u8], since: usize) -> anyhow::Result<()> {
         let Some((name, arguments)) = split_at(call, b"(") else { return Ok(()) };
-        // A call that failed changed nothing; one that a kill cut off has no result and counts as one that never was.
+        // A call that failed changed nothing.
         let Some(result) = result(arguments).filter(|result| *result >= 0) else { return Ok(()) };
         match name {
             b"openat" => {
@@ -139,21 +182,9 @@ impl Reader {
                 let (path, _) = quoted(arguments)?;
                 ensure!(self.shard_file(&String::from_utf8(path)?).is_none(), "a shard's file was renamed");
             }
-            b"pwrite64" => {
-                let (_, path, rest) = descriptor(arguments)?;
-                let Some(file) = self.shard_file(&path) else { return Ok(()) };
-                let quote = rest.iter().position(|byte| *byte == b'"').context("no bytes")?;
-                let (mut bytes, after) = quoted(&rest[quote..])?;
-                bytes.truncate(result as usize);
-                let numbers = numbers(after);
-                let offset = *numbers.get(1).context("no offset")?;
-                self.events.push(Event::Wrote { file, offset, bytes });
-            }
-            b"ftruncate" => {
-                let (_, path, rest) = descriptor(arguments)?;
-                let Some(file) = self.shard_file(&path) else { return Ok(()) };
-                let length = *numbers(rest).first().context("no length")?;
-                self.events.push(Event::Truncated { file, length });
+            b"pwrite64" | b"ftruncate" => {
+                let change = self.change(name, arguments, result as usize)?;
+                self.events.extend(change);
             }
             b"fsync" | b"fdatasync" => {
                 let (_, path, _) = descriptor(arguments)?;
@@ -272,5 +303,31 @@ mod tests {
         assert!(matches!(&events[2], Event::Sent(bytes) if bytes == b"HTTP/1.1 202{}"), "sent when the call began");
         assert!(matches!(&events[3], Event::Synced { since: 2, .. }), "covers what was written before it began");
         assert!(matches!(&events[4], Event::SyncedNames));
+    }
+
+    #[test]
+    fn writes_that_the_end_of_the_node_cut_off_are_kept_apart() {
+        const TRACE: &[u8] = br#"1 pwrite64(5</d/shards/e/0.db>, "a", 1, 1 <unfinished ...>
+2 pwrite64(5</d/shards/e/0.db>, "a", 1, 2 <unfinished ...>
+3 pwrite64(5</d/shards/e/0.db>, "a", 1, 3 <unfinished ...>) = ?
+4 pwrite64(5</d/shards/e/0.db>, "a", 1, 4)         = ?
+5 pwrite64(5</d/shards/e/0.db>, "a", 1, 5 <detached ...>
+1 <... pwrite64 resumed> <unfinished ...>) = ?
+6 fsync(5</d/shards/e/0.db> <unfinished ...>
+7 ftruncate(5</d/shards/e/0.db>, 6 <unfinished ...>
+"#;
+        let recording = Recording::read(TRACE, Path::new("/d/shards")).unwrap();
+        assert!(recording.events.is_empty(), "{:?}", recording.events);
+        let mut places: Vec<u64> = recording.cut_off.iter().map(place).collect();
+        places.sort_unstable();
+        assert_eq!(places, [1, 2, 3, 4, 5, 6]);
+    }
+
+    fn place(event: &Event) -> u64 {
+        match event {
+            Event::Wrote { offset, bytes, .. } if bytes == b"a" => *offset,
+            Event::Truncated { length, .. } => *length,
+            other => panic!("{other:?}"),
+        }
     }
 }
