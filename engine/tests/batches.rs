@@ -117,3 +117,42 @@ async fn somebody_elses_batch_is_not_there() {
     assert!(matches!(seen, Err(BatchLookupError::NotFound { .. })));
     within(engines.shutdown()).await;
 }
+
+#[tokio::test]
+async fn a_callback_that_is_refused_for_a_while_comes_later() {
+    let home = Home::external(1);
+    let engine = home.spec.id;
+    let engines = home.open().await;
+    let id = enqueue_batch(&engines, "b", Some(callback()), 1).await;
+    let last = claim_one(&engines, engine).await;
+    engines.drain(true);
+    finish(&engines, engine, completed(last.id, last.epoch, json!(null))).await;
+    // The next start tries again, as the running node does after a while.
+    within(engines.shutdown()).await;
+    let engines = home.open().await;
+    let batch = within(closed(&engines, id)).await;
+    assert_eq!((batch.callback_error.as_deref(), batch.completed), (None, 1));
+    assert_eq!(Some(claim_one(&engines, engine).await.id), batch.callback_job_id);
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_batch_that_did_not_get_in_is_not_over() {
+    let home = Home::external(1);
+    let engines = home.open().await;
+    engines.drain(true);
+    let named = || NamedBatch { idempotency_key: "b".to_owned(), callback: Some(request(callback())) };
+    let entries = || vec![("k".to_owned(), Ok(request(json!({"kind": "x"}))))];
+    let (id, outcomes) = engines.enqueue_batch(&owner(), Some(named()), entries(), trace()).await.unwrap();
+    assert!(matches!(outcomes[0], Err(EnqueueError::Draining { .. })));
+    assert_eq!(engines.batch(&owner(), id.unwrap()).await.unwrap().jobs, None);
+    engines.drain(false);
+    let (again, outcomes) = engines.enqueue_batch(&owner(), Some(named()), entries(), trace()).await.unwrap();
+    assert!(again == id && outcomes[0].is_ok());
+    let job = claim_one(&engines, home.spec.id).await;
+    finish(&engines, home.spec.id, completed(job.id, job.epoch, json!(null))).await;
+    let batch = within(closed(&engines, id.unwrap())).await;
+    assert_eq!((batch.jobs, batch.completed), (Some(1), 1));
+    assert_eq!(Some(claim_one(&engines, home.spec.id).await.id), batch.callback_job_id);
+    within(engines.shutdown()).await;
+}

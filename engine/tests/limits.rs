@@ -222,3 +222,50 @@ async fn a_provider_that_asks_for_patience_is_left_alone_by_everybody() {
     reached(&engines, waits, flowork_api_types::job::JobState::Completed).await;
     within(engines.shutdown()).await;
 }
+
+/// More of them than memory holds of a lane.
+#[tokio::test]
+async fn jobs_that_expire_while_they_are_held_back_leave_no_trace() {
+    let home = Home::external(1);
+    let engine = home.spec.id;
+    let engines = home.open().await;
+    pause(&engines, &["mail"]);
+    for n in 0..300 {
+        let body = json!({"kind": "x", "queue": "mail", "expires_at": "2026-01-01T00:01:00Z"});
+        enqueue(&engines, &format!("m{n}"), body).await;
+    }
+    assert!(claim(&engines, engine, 8).await.is_empty());
+    pass(&home, &engines, Duration::from_mins(1)).await;
+    assert_eq!(counts(&engines, engine), (0, 0, 0));
+    let next = enqueue(&engines, "next", json!({"kind": "x"})).await.summary.id;
+    assert_eq!(claim_one(&engines, engine).await.id, next, "workers are free, and it is held back by nothing");
+    within(engines.shutdown()).await;
+}
+
+/// Jobs of one lane expire, come due and stay, all in the same tick, as after a night in which the machine slept.
+#[tokio::test]
+async fn what_changes_in_one_tick_is_counted_once() {
+    let home = Home::external(1);
+    let engine = home.spec.id;
+    let engines = home.open().await;
+    let body = |more: serde_json::Value| {
+        let mut body = json!({"kind": "x", "concurrency_key": "k"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for n in 0..100 {
+        enqueue(&engines, &format!("e{n}"), body(json!({"expires_at": "2026-01-01T00:01:00Z"}))).await;
+    }
+    enqueue(&engines, "stays", body(json!({}))).await;
+    enqueue(&engines, "due", body(json!({"delay_ms": 60_000}))).await;
+    pass(&home, &engines, Duration::from_mins(1)).await;
+    assert_eq!(counts(&engines, engine), (0, 2, 0));
+    for _ in 0..2 {
+        let job = claim_one(&engines, engine).await;
+        assert!(claim(&engines, engine, 8).await.is_empty(), "one at a time");
+        finish(&engines, engine, completed(job.id, job.epoch, json!(null))).await;
+    }
+    enqueue(&engines, "after", body(json!({}))).await;
+    claim_one(&engines, engine).await;
+    within(engines.shutdown()).await;
+}
