@@ -1891,7 +1891,7 @@ export interface components {
             created_after?: components["schemas"]["Timestamp"] | null;
             /** @description Only those that failed with this error. */
             error_code?: string | null;
-            /** @description These jobs, at most 1,000; the other fields narrow them. */
+            /** @description These jobs, at most 1,000. Of the other fields only `to_queue` goes with it. */
             ids?: components["schemas"]["JobId"][] | null;
             /** @description Only of this kind. */
             kind?: string | null;
