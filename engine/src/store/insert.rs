@@ -38,24 +38,31 @@ pub(super) fn enqueue(
     job: &NewJob,
     admit: impl FnOnce(JobId) -> Result<(), EnqueueOutcome>,
 ) -> rusqlite::Result<EnqueueOutcome> {
-    if let Some((original, body_hash)) = find_key(connection, &job.owner, &job.idempotency_key)? {
+    let id = keys.next(now);
+    // Most keys are new, and one statement finds that out and takes the key.
+    let taken = connection
+        .prepare_cached(
+            "INSERT INTO idempotency (owner, idempotency_key, body_hash, key, tail) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![job.owner, job.idempotency_key, job.body_hash, id.key(), id.tail()])?;
+    if taken == 0
+        && let Some((original, body_hash)) = find_key(connection, &job.owner, &job.idempotency_key)?
+    {
         return Ok(if body_hash == job.body_hash {
             EnqueueOutcome::Replayed(original)
         } else {
             EnqueueOutcome::KeyReused(original)
         });
     }
-    let id = keys.next(now);
     if let Err(refused) = admit(id) {
+        connection
+            .prepare_cached("DELETE FROM idempotency WHERE owner = ?1 AND idempotency_key = ?2")?
+            .execute(params![job.owner, job.idempotency_key])?;
         return Ok(refused);
     }
     let row = new_row(id, now, job);
     insert(connection, &row, &job.payload)?;
-    connection
-        .prepare_cached(
-            "INSERT INTO idempotency (owner, idempotency_key, body_hash, key, tail) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![job.owner, job.idempotency_key, job.body_hash, id.key(), id.tail()])?;
     Ok(EnqueueOutcome::Created(Box::new(row)))
 }
 

@@ -69,9 +69,7 @@ async fn failing_calls_cause_no_false_acknowledgement_and_pass() -> anyhow::Resu
 }
 
 async fn survive(fault: &Fault, spared: u32) -> anyhow::Result<()> {
-    // The files are made before, so that the faults come under load; the start has a test of its own.
-    let home = TestHome::new()?.start().await?.kill().await?;
-    let (node, inject) = start_under(fault, spared, home).await?;
+    let (node, inject) = start_under(fault, spared).await?;
     let (ledger, refused) = load_until_recovered(&node).await?;
     println!("{inject}: {} acknowledged, {refused} refused", ledger.len());
     let home = node.kill().await?;
@@ -79,21 +77,28 @@ async fn survive(fault: &Fault, spared: u32) -> anyhow::Result<()> {
     judge(&node, &ledger).await?.check()
 }
 
-/// Starts a node that is going to meet a fault. One that meets it in its start may refuse to; the fault then comes later
-/// at the next try, on the same files.
-async fn start_under(fault: &Fault, mut spared: u32, mut home: TestHome) -> anyhow::Result<(TestNode, String)> {
+/// Starts a node that is going to meet a fault under load. One that meets it before may refuse to start or to use its
+/// files; at the next try the fault comes later.
+async fn start_under(fault: &Fault, mut spared: u32) -> anyhow::Result<(TestNode, String)> {
     let trace = format!("trace={}", fault.call);
     loop {
         let inject = fault.inject(spared);
+        // The files are made before: a start that makes them has a test of its own.
+        let home = TestHome::new()?.start().await?.kill().await?;
         match home.try_start_under(&injected(&trace, &inject), &[]).await {
-            Ok(node) => return Ok((node, inject)),
-            Err(not_ready) if spared < SPARED_MAX => {
-                println!("{inject}: it refused to start");
-                (home, spared) = (not_ready.home, spared * 2);
-            }
-            Err(not_ready) => return Err(not_ready.reason.context(inject)),
+            Ok(node) if !has_refused_files(&node).await => return Ok((node, inject)),
+            Err(not_ready) if spared > SPARED_MAX => return Err(not_ready.reason.context(inject)),
+            Ok(_) => ensure!(spared <= SPARED_MAX, "{inject}: its files are in quarantine"),
+            Err(_) => {}
         }
+        println!("{inject}: it met the fault in its start");
+        spared *= 2;
     }
+}
+
+/// Whether the check of its start has put a file in quarantine.
+async fn has_refused_files(node: &TestNode) -> bool {
+    node.get("/v1/status").await.is_ok_and(|status| status.to_string().contains("SHARD_QUARANTINED"))
 }
 
 /// Enqueues until so many in a row were accepted; answers how many were not.

@@ -205,11 +205,13 @@ async fn work(world: Arc<World>, number: u64, mut chance: StdRng) -> anyhow::Res
             world.witness.saw(asked, What::Claimed { key, id: id.clone(), epoch, at_ms: world.now_ms() });
             held.push((id, epoch));
         }
-        if held.is_empty() || chance.random_bool(0.02) {
+        // Once everything is asked for nobody is lost any more: each time costs the length of a lease.
+        let early = world.asked.load(Ordering::SeqCst) < scaled(JOBS.0, JOBS.1);
+        if held.is_empty() || (early && chance.random_bool(0.02)) {
             // It dies, and another takes its place.
             continue;
         }
-        if number < 3 && number > 0 && !paused {
+        if early && number < 3 && number > 0 && !paused {
             // As a process that was stopped: it neither renews nor knows how long it was away.
             paused = true;
             tokio::time::sleep(PAUSE).await;
