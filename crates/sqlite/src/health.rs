@@ -14,12 +14,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::{StoreError, reads::Reads};
+use crate::{StoreError, open::is_damaged, reads::Reads};
 
 /// Failures in a row after which the disk counts as broken, if they also last for [`TROUBLE_FOR`].
 const TROUBLE_FAILURES: u32 = 5;
 /// How long failures must last. A disk that comes back sooner, as a network volume does, costs nothing but retries.
 const TROUBLE_FOR: Duration = Duration::from_secs(10);
+
+/// How long a second look at a file may take that SQLite called malformed.
+const SECOND_LOOK_MAX: Duration = Duration::from_millis(250);
 
 /// Why a file is in quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +150,11 @@ impl Health {
     /// Takes note of what went wrong; answers the error to report.
     pub(crate) fn failed(&self, error: StoreError) -> StoreError {
         match &error {
-            StoreError::Corrupt(source) => self.condemn(Cause::Damaged, source.to_string()),
+            StoreError::Corrupt(source) => {
+                if self.inner.is_damaged(source) {
+                    self.condemn(Cause::Damaged, source.to_string());
+                }
+            }
             StoreError::Io(source) => {
                 // A process that is out of file handles is no fault of the file.
                 let failing = source.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure);
@@ -179,6 +186,13 @@ impl Health {
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Option<Trouble>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A disk that fails to read for a moment can look like a damaged file too, so a second look decides. Where it
+    /// decides nothing, as with a damage that a quick look does not see, only trouble that persists is believed.
+    fn is_damaged(&self, error: &rusqlite::Error) -> bool {
+        let by_sqlite = matches!(error, rusqlite::Error::SqliteFailure(..));
+        !by_sqlite || is_damaged(&self.path, SECOND_LOOK_MAX) == Some(true) || self.note_trouble(&error.to_string())
     }
 
     /// Counts a failure; answers whether the trouble persists.

@@ -127,6 +127,18 @@ fn wal_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Whether a file that SQLite called malformed is so when it is looked at anew, without what the first look had in memory;
+/// `None` where that can't be told within `time`.
+pub(crate) fn is_damaged(path: &Path, time: Duration) -> Option<bool> {
+    match open_untouched(path).and_then(|connection| quick_check(&connection, time)) {
+        Ok(finding) => finding.map(|_| true),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::SystemIoFailure) => None,
+            _ => Some(true),
+        },
+    }
+}
+
 /// The first thing that is wrong with the structure of a file, as far as it can be seen within `time`.
 fn quick_check(connection: &Connection, time: Duration) -> rusqlite::Result<Option<String>> {
     let handle = connection.get_interrupt_handle();
@@ -142,6 +154,11 @@ fn quick_check(connection: &Connection, time: Duration) -> rusqlite::Result<Opti
         answer
     });
     match answer {
+        // A page that can't be read is no page that is wrong.
+        Ok(finding) if finding.contains("error code=") => {
+            let failed = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_READ);
+            Err(rusqlite::Error::SqliteFailure(failed, Some(finding)))
+        }
         Ok(finding) => Ok(Some(finding).filter(|finding| finding != "ok")),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
         Err(error) => Err(error),

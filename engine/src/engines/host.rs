@@ -97,7 +97,7 @@ impl Host {
                 measures: Arc::clone(&measures),
                 retention: Arc::clone(&opener.retention),
             };
-            shards.push(Arc::new(quarantine::open(&directory.join(format!("{index}.db")), options)?));
+            shards.push(Arc::new(quarantine::open(&directory.join(format!("{index}.db")), &options)?));
         }
         let kinds = if local { Kinds::Local(kinds) } else { Kinds::External(Mutex::default()) };
         Ok(Self { spec, shards, kinds, gate, measures, rate: FinishRate::default(), clock: opener.clock.clone() })

@@ -33,6 +33,10 @@ use crate::{
     store::{Shard, ShardOptions, inspect::FINISHED_SUFFIX},
 };
 
+/// Waits before a shard that could not be read is opened again: many short ones, because a disk that fails for a moment
+/// fails a few reads in a row, and a last few that add up to seconds.
+const OPEN_AGAIN_MS: [u64; 12] = [10, 10, 20, 20, 50, 50, 100, 100, 200, 200, 500, 500];
+
 /// Beside a shard that turned out to be damaged while it served: its damage may not show when it is opened.
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
@@ -51,7 +55,7 @@ pub(crate) fn marker_path(file: &Path) -> PathBuf {
 ///
 /// # Errors
 /// The trouble is not with the file.
-pub(super) fn open(file: &Path, options: ShardOptions) -> Result<Shard, OpenError> {
+pub(super) fn open(file: &Path, options: &ShardOptions) -> Result<Shard, OpenError> {
     let serves = Arc::new(AtomicBool::new(false));
     let health = watch(file, options.events.clone(), Arc::clone(&serves));
     if let Some(Marker { reason, since_ms }) = read_marker(file) {
@@ -62,7 +66,7 @@ pub(super) fn open(file: &Path, options: ShardOptions) -> Result<Shard, OpenErro
         health.condemn(Cause::Damaged, reason);
         return Ok(Shard::in_quarantine(health));
     }
-    match Shard::open(file, options, health.clone()) {
+    match open_patiently(file, options, &health) {
         Ok(shard) => {
             serves.store(true, Ordering::Release);
             Ok(shard)
@@ -72,6 +76,40 @@ pub(super) fn open(file: &Path, options: ShardOptions) -> Result<Shard, OpenErro
             health.condemn(cause, chain(&error));
             Ok(Shard::in_quarantine(health))
         }
+    }
+}
+
+/// A disk that fails for a moment is asked again.
+fn open_patiently(file: &Path, options: &ShardOptions, health: &Health) -> Result<Shard, OpenError> {
+    for pause in OPEN_AGAIN_MS.map(Duration::from_millis) {
+        match Shard::open(file, options.clone(), health.clone()) {
+            Err(error) if is_passing(&error) => {
+                tracing::warn!(file = %file.display(), error = chain(&error), "a shard could not be read; trying again");
+                std::thread::sleep(pause);
+            }
+            opened => return opened,
+        }
+    }
+    Shard::open(file, options.clone(), health.clone())
+}
+
+fn is_passing(error: &OpenError) -> bool {
+    match error {
+        OpenError::Sqlite { source, .. } | OpenError::Migrate { source, .. } => {
+            // Out of file handles, SQLite opens what it can: for reading, or not at all.
+            matches!(
+                source.sqlite_error_code(),
+                Some(
+                    rusqlite::ErrorCode::SystemIoFailure
+                        | rusqlite::ErrorCode::CannotOpen
+                        | rusqlite::ErrorCode::ReadOnly
+                )
+            )
+        }
+        OpenError::SqliteTooOld { .. }
+        | OpenError::Directory { .. }
+        | OpenError::Damaged { .. }
+        | OpenError::Thread { .. } => false,
     }
 }
 

@@ -79,6 +79,7 @@ impl SharedCounts {
 }
 
 /// What a shard needs to know.
+#[derive(Clone)]
 pub(crate) struct ShardOptions {
     pub(crate) number: ShardNumber,
     pub(crate) clock: Clock,

@@ -18,7 +18,8 @@ use super::{
     verdict::judge,
 };
 
-const ENQUEUES_PER_SECOND: u32 = 250;
+/// What the clients send, in CI and at full scale: a busy machine must keep up, or what piles up is judged for minutes.
+const ENQUEUES_PER_SECOND: (u32, u32) = (80, 250);
 /// Acknowledgements without a refusal after which the node counts as recovered.
 const RECOVERED_AFTER: usize = 60;
 /// How soon that must be once the faults have ended; very generous in CI.
@@ -45,6 +46,9 @@ impl Fault {
     }
 }
 
+/// How many of the faults are of writes; they come first.
+const WRITES: usize = 3;
+
 const FAULTS: &[Fault] = &[
     Fault { call: "fsync,fdatasync", error: "EIO", spared: 6, last: 30, step: 7 },
     Fault { call: "pwrite64", error: "EIO", spared: 40, last: 400, step: 97 },
@@ -59,7 +63,8 @@ async fn failing_calls_cause_no_false_acknowledgement_and_pass() -> anyhow::Resu
     let seed = seed();
     let mut chance = chance(seed);
     for round in 0..scaled(1, 60) {
-        for fault in FAULTS {
+        // Where a fault strikes by the scheduler's whim is for the long run to explore.
+        for fault in &FAULTS[..scaled(WRITES, FAULTS.len())] {
             let spared = fault.spared + chance.random_range(0..fault.step.max(scaled(2, 20)));
             let what = || format!("{}, round {round} of seed {seed}", fault.inject(spared));
             survive(fault, spared).await.with_context(what)?;
@@ -77,8 +82,8 @@ async fn survive(fault: &Fault, spared: u32) -> anyhow::Result<()> {
     judge(&node, &ledger).await?.check()
 }
 
-/// Starts a node that is going to meet a fault under load. One that meets it before may refuse to start or to use its
-/// files; at the next try the fault comes later.
+/// Starts a node that is going to meet a fault under load. One that meets it before may refuse to start; at the
+/// next try the fault comes later.
 async fn start_under(fault: &Fault, mut spared: u32) -> anyhow::Result<(TestNode, String)> {
     let trace = format!("trace={}", fault.call);
     loop {
@@ -86,9 +91,8 @@ async fn start_under(fault: &Fault, mut spared: u32) -> anyhow::Result<(TestNode
         // The files are made before: a start that makes them has a test of its own.
         let home = TestHome::new()?.start().await?.kill().await?;
         match home.try_start_under(&injected(&trace, &inject), &[]).await {
-            Ok(node) if !has_refused_files(&node).await => return Ok((node, inject)),
+            Ok(node) => return Ok((node, inject)),
             Err(not_ready) if spared > SPARED_MAX => return Err(not_ready.reason.context(inject)),
-            Ok(_) => ensure!(spared <= SPARED_MAX, "{inject}: its files are in quarantine"),
             Err(_) => {}
         }
         println!("{inject}: it met the fault in its start");
@@ -96,14 +100,13 @@ async fn start_under(fault: &Fault, mut spared: u32) -> anyhow::Result<(TestNode
     }
 }
 
-/// Whether the check of its start has put a file in quarantine.
-async fn has_refused_files(node: &TestNode) -> bool {
-    node.get("/v1/status").await.is_ok_and(|status| status.to_string().contains("SHARD_QUARANTINED"))
-}
-
 /// Enqueues until so many in a row were accepted; answers how many were not.
 async fn load_until_recovered(node: &TestNode) -> anyhow::Result<(Ledger, u32)> {
-    let offer = Offer { per_second: ENQUEUES_PER_SECOND, prefix: "fault".to_owned(), body: load::large };
+    let offer = Offer {
+        per_second: scaled(ENQUEUES_PER_SECOND.0, ENQUEUES_PER_SECOND.1),
+        prefix: "fault".to_owned(),
+        body: load::large,
+    };
     let mut load = Load::start(node, offer);
     let mut ledger = Ledger::new();
     let recovered = async {
@@ -116,6 +119,10 @@ async fn load_until_recovered(node: &TestNode) -> anyhow::Result<(Ledger, u32)> 
                     let read = in_a_row % 10 != 0 || node.get(&format!("/v1/jobs/{id}")).await.is_ok();
                     ledger.insert(answer.key, id);
                     read
+                }
+                // What fails for a moment is not damaged, and nobody should have to repair it.
+                Told::Refused { code, .. } if code == "SHARD_QUARANTINED" => {
+                    anyhow::bail!("a fault that passes has put the shard in quarantine for good")
                 }
                 _ => false,
             };
@@ -167,7 +174,11 @@ fn start_fault(round: u32, chance: &mut StdRng) -> (&'static str, &'static str, 
 async fn faults_that_are_hidden_from_the_node_fail_the_same_check() -> anyhow::Result<()> {
     let lies = injected("trace=pwrite64", "inject=pwrite64:retval=4096:when=80+97");
     let node = TestHome::new()?.start_under(&lies, &[]).await?;
-    let offer = Offer { per_second: ENQUEUES_PER_SECOND, prefix: "hidden".to_owned(), body: load::large };
+    let offer = Offer {
+        per_second: scaled(ENQUEUES_PER_SECOND.0, ENQUEUES_PER_SECOND.1),
+        prefix: "hidden".to_owned(),
+        body: load::large,
+    };
     let mut load = Load::start(&node, offer);
     let mut ledger = Ledger::new();
     while ledger.len() < 2 * RECOVERED_AFTER {
