@@ -93,8 +93,8 @@ async fn try_visit(inner: &Inner, id: ScheduleId, blocked: u32) -> Result<Visite
     let mut visited = plan.next.map_or(Visited::Over, Visited::Next);
     for due in plan.fire {
         if !inner.control.begin_run(&record, due, plan.skipped.take()).await? {
-            // Whoever changed it has asked for another visit.
-            visited = Visited::Over;
+            // It was changed meanwhile: the next visit sees it as it is now.
+            visited = Visited::Next(now);
             break;
         }
         if let Ended::Blocked(wait) = end(inner, &mut record, due).await? {
