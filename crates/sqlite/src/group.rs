@@ -24,6 +24,12 @@ pub trait Store: Send + 'static {
     /// Does one request inside the open transaction and keeps its answer until [`committed`](Self::committed).
     fn apply(&mut self, connection: &Connection, request: Self::Request) -> Applied;
 
+    /// Whether [`apply`](Self::apply) leaves nothing of this request behind when it answers [`Applied::Undo`], or answers
+    /// [`Applied::Sink`]. Such a request needs no savepoint, which is a good part of the cost of a small write.
+    fn undoes_itself(&self, _request: &Self::Request) -> bool {
+        false
+    }
+
     /// Answers a request that no transaction could be opened for.
     fn refuse(&mut self, request: Self::Request, error: StoreError);
 
@@ -50,6 +56,8 @@ pub enum Applied {
     Keep,
     /// They are undone, for this reason; the rest of the batch goes on.
     Undo(StoreError),
+    /// They can't be told apart from the rest any more, so the whole batch fails, for this reason.
+    Sink(StoreError),
 }
 
 enum Message<R> {
@@ -276,9 +284,16 @@ impl<S: Store> Loop<S> {
         (Ok(()), false)
     }
 
-    /// Applies one request in a savepoint. An error comes back only when it ended the whole transaction, as a full
-    /// disk does.
+    /// Applies one request so that its failure costs the others nothing. An error comes back only when it ended the
+    /// whole transaction, as a full disk does.
     fn apply_isolated(&mut self, request: S::Request) -> Result<(), StoreError> {
+        if self.store.undoes_itself(&request) {
+            return match self.store.apply(&self.connection, request) {
+                Applied::Undo(error) if self.connection.is_autocommit() || error.is_corrupt() => Err(error),
+                Applied::Keep | Applied::Undo(_) => Ok(()),
+                Applied::Sink(error) => Err(error),
+            };
+        }
         if let Err(error) = execute(&self.connection, "SAVEPOINT request").map_err(StoreError::from) {
             self.store.refuse(request, error.clone());
             return Err(error);
@@ -287,6 +302,7 @@ impl<S: Store> Loop<S> {
             Applied::Keep => execute(&self.connection, "RELEASE request")?,
             // On a damaged file nothing of the batch can be trusted.
             Applied::Undo(error) if self.connection.is_autocommit() || error.is_corrupt() => return Err(error),
+            Applied::Sink(error) => return Err(error),
             Applied::Undo(_) => {
                 execute(&self.connection, "ROLLBACK TO request")?;
                 execute(&self.connection, "RELEASE request")?;
@@ -359,5 +375,75 @@ mod tests {
         let tries: Vec<Instant> = settled.iter().take(3).collect();
         assert!(tries[2] - tries[1] >= FAILED_PAUSE, "without the pause this is a busy loop");
         writer.close();
+    }
+
+    /// Writes numbers without savepoints; a negative one can't be taken back.
+    struct Numbers(Vec<mpsc::Sender<bool>>);
+
+    impl Store for Numbers {
+        type Request = (i64, mpsc::Sender<bool>);
+
+        fn apply(&mut self, connection: &Connection, (number, answer): Self::Request) -> Applied {
+            if number == 0 {
+                let _ = answer.send(false);
+                return Applied::Undo(StoreError::Closed);
+            }
+            connection.execute("INSERT INTO a VALUES (?1)", [number]).unwrap();
+            self.0.push(answer);
+            if number < 0 { Applied::Sink(StoreError::Closed) } else { Applied::Keep }
+        }
+
+        fn undoes_itself(&self, _: &Self::Request) -> bool {
+            true
+        }
+
+        fn refuse(&mut self, (_, answer): Self::Request, _: StoreError) {
+            answer.send(false).unwrap();
+        }
+
+        fn settle(&mut self, _: &Connection) -> rusqlite::Result<()> {
+            Ok(())
+        }
+
+        fn committed(&mut self, _: &Connection, outcome: Result<(), StoreError>) {
+            for answer in self.0.drain(..) {
+                answer.send(outcome.is_ok()).unwrap();
+            }
+        }
+
+        fn due_in(&self) -> Option<Duration> {
+            None
+        }
+    }
+
+    #[test]
+    fn without_savepoints_a_request_that_undid_itself_costs_nobody_and_one_that_could_not_sinks_its_batch() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let connection = open_writer(&path, &SCHEMA).unwrap();
+        let health = Health::unguarded(path.clone());
+        let (sender, receiver) = channel();
+        let checkpoints = Checkpoints::start(health.clone()).unwrap();
+        let mut writer = Loop { connection, store: Numbers(Vec::new()), receiver, checkpoints, health, failed: false };
+        let mut batch = |numbers: &[i64]| -> Vec<bool> {
+            let answers: Vec<_> = numbers
+                .iter()
+                .map(|number| {
+                    let (answer, answered) = mpsc::channel();
+                    assert!(sender.send(Message::Request((*number, answer))).is_ok());
+                    answered
+                })
+                .collect();
+            while let Ok(Message::Request(first)) = writer.receiver.try_recv() {
+                writer.batch(Some(first));
+            }
+            answers.into_iter().map(|answered| answered.recv().unwrap()).collect()
+        };
+        assert_eq!(batch(&[1, 0, 2]), [true, false, true]);
+        assert_eq!(batch(&[3, -1]), [false, false]);
+        assert_eq!(batch(&[4]), [true]);
+        let sum: i64 = writer.connection.query_row("SELECT sum(x) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(sum, 7);
+        writer.checkpoints.stop();
     }
 }

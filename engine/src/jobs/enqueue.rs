@@ -195,7 +195,7 @@ impl Engines {
             timeout_ms: request.timeout_ms.unwrap_or_else(|| host.timeout_ms(&request.kind)),
             payload,
             run_at: self.run_at(&request),
-            queue: request.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+            queue: request.queue.map_or_else(|| DEFAULT_QUEUE.into(), Into::into),
             priority: request.priority.unwrap_or(DEFAULT_PRIORITY),
             attempts_max: request.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
             backoff: request.backoff.unwrap_or_default(),
@@ -208,7 +208,7 @@ impl Engines {
                 .kinds()
                 .get(&request.kind)
                 .map_or_else(Vec::new, |known| known.kind.limit_targets(&request.payload)),
-            kind: request.kind,
+            kind: request.kind.into(),
             batch,
         };
         let echo = request.payload;
@@ -351,10 +351,15 @@ fn hash_value(hasher: &mut blake3::Hasher, value: &Value) {
         Value::Object(map) => {
             hasher.update(b"{");
             hasher.update(&(map.len() as u64).to_le_bytes());
-            // serde_json keeps insertion order when any crate of the build asks it to.
-            for (key, value) in map.iter().collect::<BTreeMap<_, _>>() {
+            let mut hash_member = |(key, value): (&String, &Value)| {
                 hash_text(hasher, key);
                 hash_value(hasher, value);
+            };
+            // serde_json keeps insertion order when any crate of the build asks it to.
+            if map.keys().is_sorted() {
+                map.iter().for_each(&mut hash_member);
+            } else {
+                map.iter().collect::<BTreeMap<_, _>>().into_iter().for_each(&mut hash_member);
             }
         }
         Value::Array(items) => {

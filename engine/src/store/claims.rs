@@ -39,51 +39,44 @@ pub(super) fn claim(
     now: Timestamp,
     lease_expires_at: Timestamp,
 ) -> rusqlite::Result<Claim> {
-    let claimed = connection
+    // Read, then written: `RETURNING` would build a table for its one row.
+    let ready = connection
         .prepare_cached(
-            "UPDATE job SET state = 'leased', attempt = attempt + 1, epoch = epoch + 1, lease_expires_at_ms = ?2, \
-             claimed_at_ms = ?3, progress = NULL WHERE key = ?1 AND state = 'queued' \
-             RETURNING tail, attempt, epoch, timeout_ms, trace_id, payload_check, payload",
+            "SELECT tail, attempt, epoch, timeout_ms, trace_id, payload_check, payload FROM job \
+             WHERE key = ?1 AND state = 'queued'",
         )?
-        .query_row(params![key, lease_expires_at.as_millis(), now.as_millis()], |row| {
-            let epoch = row.get(2)?;
+        .query_row([key], |row| {
             let job = Claimed {
                 id: JobId::from_key_and_tail(key, row.get(0)?),
                 kind: kind.to_owned(),
                 payload: Vec::new(),
-                attempt: row.get(1)?,
-                epoch,
+                attempt: row.get::<_, u16>(1)?.saturating_add(1),
+                epoch: row.get::<_, u32>(2)?.saturating_add(1),
                 lease_expires_at,
                 timeout_ms: row.get::<_, i64>(3)? as u64,
                 trace_id: row.get(4)?,
             };
-            Ok((Taken { job, is_first: epoch == 1 }, row.get::<_, i64>(5)?, row.get::<_, Option<Vec<u8>>>(6)?))
+            Ok((job, row.get::<_, i64>(5)?, row.get::<_, Option<Vec<u8>>>(6)?))
         })
         .optional()?;
-    let Some((mut taken, check, inline)) = claimed else { return Ok(Claim::Gone) };
+    let Some((mut job, check, inline)) = ready else { return Ok(Claim::Gone) };
     let payload = match inline {
         Some(payload) => Some(payload),
         None => large_payload(connection, key)?,
     };
-    match payload {
-        Some(payload) if check_of(&payload) == check => {
-            taken.job.payload = payload;
-            Ok(Claim::Taken(taken))
-        }
-        _ => unclaim(connection, taken.job.id),
-    }
-}
-
-/// Undoes a claim of this very transaction.
-fn unclaim(connection: &Connection, id: JobId) -> rusqlite::Result<Claim> {
+    let Some(payload) = payload.filter(|payload| check_of(payload) == check) else {
+        let row = find(connection, Table::Job, job.id)?;
+        return Ok(row.map_or(Claim::Gone, |row| Claim::Damaged(Box::new(row))));
+    };
+    job.payload = payload;
     connection
         .prepare_cached(
-            "UPDATE job SET state = 'queued', attempt = attempt - 1, epoch = epoch - 1, lease_expires_at_ms = NULL, \
-             claimed_at_ms = NULL WHERE key = ?1",
+            "UPDATE job SET state = 'leased', attempt = ?2, epoch = ?3, lease_expires_at_ms = ?4, claimed_at_ms = ?5, \
+             progress = NULL WHERE key = ?1",
         )?
-        .execute([id.key()])?;
-    let row = find(connection, Table::Job, id)?;
-    Ok(row.map_or(Claim::Gone, |row| Claim::Damaged(Box::new(row))))
+        .execute(params![key, job.attempt, job.epoch, lease_expires_at.as_millis(), now.as_millis()])?;
+    let is_first = job.epoch == 1;
+    Ok(Claim::Taken(Taken { job, is_first }))
 }
 
 /// What a renewal changed, for events.

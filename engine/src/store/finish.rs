@@ -11,7 +11,7 @@ use super::{
     claims::{append_log, held, record_attempt, set_progress},
     insert::to_text,
     prune::Retention,
-    requests::FinishRow,
+    requests::{Failed, FinishRow},
     rows::{JobRow, check_of, columns},
 };
 
@@ -30,10 +30,21 @@ pub(super) fn finish(
     item: &FinishRow,
     now: Timestamp,
     retention: &Retention,
+) -> Result<Finished, Failed> {
+    // What is odd about a row shows here, before anything is written.
+    match held(connection, item.id, item.epoch)? {
+        Some(row) => end(connection, item, row, now, retention).map_err(Failed::Stuck),
+        None => Ok(Finished::Unchanged(repeated(connection, item)?)),
+    }
+}
+
+fn end(
+    connection: &Connection,
+    item: &FinishRow,
+    mut row: JobRow,
+    now: Timestamp,
+    retention: &Retention,
 ) -> rusqlite::Result<Finished> {
-    let Some(mut row) = held(connection, item.id, item.epoch)? else {
-        return repeated(connection, item).map(Finished::Unchanged);
-    };
     let lines = append_log(connection, item.id, row.attempt, &item.logs)?;
     if let Some(progress) = &item.progress {
         set_progress(connection, item.id, progress)?;
@@ -115,7 +126,8 @@ pub(super) fn retire(
     row.lease_expires_at = None;
     connection
         .prepare_cached(
-            "INSERT INTO finished (key, tail, state, queue, kind, priority, run_at_ms, owner, attempt, attempts_max, \
+            // One row, so there is nothing to undo when it fails, and FAIL spares the journal that ABORT keeps for that.
+            "INSERT OR FAIL INTO finished (key, tail, state, queue, kind, priority, run_at_ms, owner, attempt, attempts_max, \
              epoch, claimed_at_ms, cancel_requested, timeout_ms, expires_at_ms, created_at_ms, finished_at_ms, \
              idempotency_key, trace_id, tags, backoff, progress, error, log_lines, payload_check, payload, \
              result_check, result, unique_key, concurrency_key, concurrency_max, limit_targets, batch, redriven_from, \
@@ -149,7 +161,7 @@ pub(super) fn revive(
 ) -> rusqlite::Result<()> {
     row.redriven_from = Some(Redrive {
         state: row.state,
-        queue: row.queue.clone(),
+        queue: row.queue.to_string(),
         attempts: row.attempt,
         finished_at: row.finished_at,
         error: row.error.clone(),
@@ -158,7 +170,7 @@ pub(super) fn revive(
         times: row.redriven_from.as_ref().map_or(0, |before| before.times) + 1,
     });
     if let Some(queue) = to_queue {
-        queue.clone_into(&mut row.queue);
+        row.queue = queue.into();
     }
     row.state = JobState::Queued;
     row.run_at = now;

@@ -152,8 +152,8 @@ fn list_table(connection: &Connection, table: Table, filter: &ListFilter) -> rus
 impl ListFilter {
     fn matches(&self, job: &JobRow) -> bool {
         self.state.is_none_or(|state| job.state == state)
-            && self.kind.as_ref().is_none_or(|kind| job.kind == *kind)
-            && self.queue.as_ref().is_none_or(|queue| job.queue == *queue)
+            && self.kind.as_ref().is_none_or(|kind| *job.kind == **kind)
+            && self.queue.as_ref().is_none_or(|queue| *job.queue == **queue)
             && self.owner.as_ref().is_none_or(|owner| *job.owner == **owner)
             && self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
     }

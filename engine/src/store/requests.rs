@@ -17,6 +17,29 @@ use crate::{KindRegistry, limits::ScopeId};
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// A request that the file did not take.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// It left nothing behind.
+    Undone(rusqlite::Error),
+    /// What it wrote could not be taken back.
+    Stuck(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Undone(error)
+    }
+}
+
+impl Failed {
+    /// For a request in a savepoint, which takes all of it back.
+    pub(super) fn into_error(self) -> rusqlite::Error {
+        let (Self::Undone(error) | Self::Stuck(error)) = self;
+        error
+    }
+}
+
 /// One request to a shard's writer.
 pub(crate) enum Request {
     Enqueue {
@@ -95,10 +118,10 @@ pub(crate) struct NewJob {
     pub(crate) idempotency_key: String,
     /// Of the request as the client meant it: two requests with one hash are the same request.
     pub(crate) body_hash: [u8; 32],
-    pub(crate) kind: String,
+    pub(crate) kind: Arc<str>,
     /// JSON text.
     pub(crate) payload: Vec<u8>,
-    pub(crate) queue: String,
+    pub(crate) queue: Arc<str>,
     pub(crate) priority: u16,
     /// `None`: now.
     pub(crate) run_at: Option<Timestamp>,

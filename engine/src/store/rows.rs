@@ -33,8 +33,8 @@ pub(crate) enum Lookup {
 pub(crate) struct JobRow {
     pub(crate) id: JobId,
     pub(crate) state: JobState,
-    pub(crate) queue: String,
-    pub(crate) kind: String,
+    pub(crate) queue: Arc<str>,
+    pub(crate) kind: Arc<str>,
     pub(crate) priority: u16,
     pub(crate) run_at: Timestamp,
     pub(crate) owner: Arc<str>,
@@ -117,8 +117,8 @@ impl JobRow {
         LaneKey {
             priority: self.priority,
             owner: Arc::clone(&self.owner),
-            queue: self.queue.as_str().into(),
-            kind: self.kind.as_str().into(),
+            queue: Arc::clone(&self.queue),
+            kind: Arc::clone(&self.kind),
             concurrency: self.concurrency.clone(),
             targets: self.targets.clone(),
         }
@@ -136,8 +136,8 @@ impl JobRow {
         JobSummary {
             id: self.id,
             engine_id,
-            queue: self.queue,
-            kind: self.kind,
+            queue: self.queue.as_ref().to_owned(),
+            kind: self.kind.as_ref().to_owned(),
             state: self.state,
             priority: self.priority,
             progress: self.progress,

@@ -22,7 +22,7 @@ use super::{
     Budget, LEASE, batches,
     insert::Keys,
     ready::Ready,
-    requests::{Claimer, Grant, Reply, Request},
+    requests::{Claimer, Failed, Grant, Reply, Request},
     rows::JobRow,
     shard::{Counts, ShardOptions, SharedCounts},
     transitions::{self, Reclaim},
@@ -148,7 +148,7 @@ impl ShardWriter {
         match request {
             Request::Enqueue { job, reply } => {
                 let outcome = self.enqueue(connection, &job);
-                self.keep(outcome, reply)
+                self.keep_or_sink(outcome, reply)
             }
             Request::Claim { claimer, reply } => {
                 self.batch.joined.push(Arc::clone(&claimer.budget));
@@ -162,7 +162,11 @@ impl ShardWriter {
             Request::Finish { items, slots, reply } => {
                 let outcome = self.finish(connection, &items);
                 give_back(slots.as_ref(), items.len());
-                self.keep(outcome, reply)
+                match outcome {
+                    // In a savepoint.
+                    Err(failed) if items.len() > 1 => self.keep(Err(failed.into_error()), reply),
+                    outcome => self.keep_or_sink(outcome, reply),
+                }
             }
             Request::Release { items, slots, reply } => {
                 let outcome = self.release(connection, &items);
@@ -220,6 +224,18 @@ impl ShardWriter {
                 let _ = reply.send(Err(error.clone()));
                 Applied::Undo(error)
             }
+        }
+    }
+
+    /// As [`keep`](Self::keep), of a request without a savepoint.
+    fn keep_or_sink<T: Send + 'static>(&mut self, outcome: Result<T, Failed>, reply: Reply<T>) -> Applied {
+        match outcome {
+            Ok(value) => self.keep(Ok(value), reply),
+            Err(Failed::Undone(error)) => self.keep(Err(error), reply),
+            Err(Failed::Stuck(error)) => match self.keep(Err(error), reply) {
+                Applied::Undo(error) => Applied::Sink(error),
+                applied => applied,
+            },
         }
     }
 
@@ -294,7 +310,7 @@ impl Store for ShardWriter {
         let Batch { events, cancels, measured, batches, freed, .. } = &self.batch;
         let before = (events.len(), cancels.len(), measured.len(), batches.len(), freed.len());
         let applied = self.run(connection, request);
-        if matches!(applied, Applied::Undo(_)) {
+        if !matches!(applied, Applied::Keep) {
             self.stale = true;
             self.batch.events.truncate(before.0);
             self.batch.cancels.truncate(before.1);
@@ -305,6 +321,15 @@ impl Store for ShardWriter {
             self.ready = Ready::new(self.options.number, Arc::clone(&self.options.gate));
         }
         applied
+    }
+
+    fn undoes_itself(&self, request: &Request) -> bool {
+        match request {
+            Request::Enqueue { .. } => true,
+            // Reads first. A write that fails after that is the disk's fault, and so everybody's.
+            Request::Finish { items, .. } => items.len() == 1,
+            _ => false,
+        }
     }
 
     fn refuse(&mut self, request: Request, error: StoreError) {

@@ -16,11 +16,11 @@ use crate::store::{
     claims::{self, make_ready},
     finish::{self, Finished, Table, find, retire, revive},
     insert,
-    requests::{ActOutcome, Actor, EnqueueOutcome},
+    requests::{ActOutcome, Actor, EnqueueOutcome, Failed},
 };
 
 impl ShardWriter {
-    pub(super) fn enqueue(&mut self, connection: &Connection, job: &NewJob) -> rusqlite::Result<EnqueueOutcome> {
+    pub(super) fn enqueue(&mut self, connection: &Connection, job: &NewJob) -> Result<EnqueueOutcome, Failed> {
         let now = self.now();
         let options = &self.options;
         let outcome = insert::enqueue(connection, &mut self.keys, now, job, |id| {
@@ -33,8 +33,8 @@ impl ShardWriter {
             }
         })?;
         if let EnqueueOutcome::Created(row) = &outcome {
-            self.moved(connection, None, row)?;
-            self.batch.measured.push((row.queue.as_str().into(), Measured::Enqueued));
+            self.moved(connection, None, row).map_err(Failed::Stuck)?;
+            self.batch.measured.push((Arc::clone(&row.queue), Measured::Enqueued));
         }
         Ok(outcome)
     }
@@ -62,11 +62,7 @@ impl ShardWriter {
         Ok(outcomes)
     }
 
-    pub(super) fn finish(
-        &mut self,
-        connection: &Connection,
-        items: &[FinishRow],
-    ) -> rusqlite::Result<Vec<FinishAnswer>> {
+    pub(super) fn finish(&mut self, connection: &Connection, items: &[FinishRow]) -> Result<Vec<FinishAnswer>, Failed> {
         let now = self.now();
         let retention = self.options.retention();
         let mut answers = Vec::with_capacity(items.len());
@@ -82,9 +78,9 @@ impl ShardWriter {
                         self.batch.events.push((Some(Arc::clone(&row.owner)), event));
                     }
                     self.throttle(item);
-                    self.moved(connection, Some(JobState::Leased), &row)?;
+                    self.moved(connection, Some(JobState::Leased), &row).map_err(Failed::Stuck)?;
                     let ended = Measured::Ended(row.state == JobState::Completed);
-                    self.batch.measured.push((row.queue.as_str().into(), ended));
+                    self.batch.measured.push((Arc::clone(&row.queue), ended));
                     FinishAnswer::Accepted
                 }
                 Finished::Unchanged(answer) => answer,
