@@ -1,8 +1,13 @@
 //! Why the vault gives nothing, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::{file::FileVaultError, keychain::KeychainError, record::RecordError, vault::BackEnd};
+use crate::{
+    BackEnd,
+    keeper::{CredentialError, KeeperError},
+    record::RecordError,
+    sealed::SealedError,
+};
 
 /// Why the vault could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -10,12 +15,24 @@ pub enum OpenError {
     /// This data directory has no vault yet.
     #[error("{} has no vault: no node was started with it yet", .0.display())]
     NoVault(PathBuf),
-    /// The secrets are in the keychain, and it does not answer. New ones would lock everybody out.
-    #[error("the secrets of this node are in the OS keychain, which cannot be reached")]
-    KeychainUnreachable(#[source] KeychainError),
-    /// The keychain was asked for by name, for a new vault.
-    #[error("the OS keychain cannot be used")]
-    NoKeychain(#[source] KeychainError),
+    /// The secrets are there, their key is not to be had. New ones would lock everybody out.
+    #[error("the secrets of this node are in the {} vault, which does not open", .back_end.as_str())]
+    Closed {
+        /// Who keeps the key.
+        back_end: BackEnd,
+        /// Why it gives none.
+        #[source]
+        source: KeeperError,
+    },
+    /// A new vault cannot be made in the way that was asked for.
+    #[error("the {} vault cannot be used", .back_end.as_str())]
+    Unavailable {
+        /// Who was to keep the key.
+        back_end: BackEnd,
+        /// Why it does not.
+        #[source]
+        source: KeeperError,
+    },
     /// The configuration names another back end than the one that has the secrets.
     #[error("the secrets of this node are in the {} vault, and the configuration asks for the {} vault", .recorded.as_str(), .wanted.as_str())]
     OtherBackEnd {
@@ -24,15 +41,26 @@ pub enum OpenError {
         /// The one asked for.
         wanted: BackEnd,
     },
+    /// The key belongs to another vault.
+    #[error("{} is not the key of {}", describe_key(*.back_end, .key.as_deref()), .vault.display())]
+    WrongKey {
+        /// Who keeps it.
+        back_end: BackEnd,
+        /// Its file, if it is one.
+        key: Option<PathBuf>,
+        /// The encrypted file.
+        vault: PathBuf,
+    },
     /// The encrypted file could not be used.
     #[error("the encrypted vault cannot be used")]
-    File(#[source] FileVaultError),
+    File(#[from] SealedError),
     /// The record of the choice could not be used.
     #[error("the vault's record cannot be used")]
     Record(#[source] RecordError),
-    /// No randomness.
-    #[error("the system gave no random bytes")]
-    NoRandomness,
+}
+
+fn describe_key(back_end: BackEnd, key: Option<&Path>) -> String {
+    key.map_or_else(|| format!("what the {} has", back_end.as_str()), |path| path.display().to_string())
 }
 
 impl OpenError {
@@ -40,39 +68,46 @@ impl OpenError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoVault(_) => "start it once with `flowork serve`, or name the right --data-dir".to_owned(),
-            Self::KeychainUnreachable(_) => {
-                "unlock the keychain, or start the node from the desktop session (or with its \
-                 DBUS_SESSION_BUS_ADDRESS) in which it was first started"
+            Self::Unavailable { back_end: BackEnd::Keychain, .. } => {
+                "set vault = \"auto\" in config.toml (FLOWORK_VAULT) to use an encrypted file where there is no keychain"
                     .to_owned()
             }
-            Self::NoKeychain(_) => {
-                "set vault = \"auto\" or \"file\" in config.toml (FLOWORK_VAULT) to use an encrypted file".to_owned()
-            }
-            Self::OtherBackEnd { recorded, .. } => {
-                format!("set vault = \"auto\" or \"{}\" (FLOWORK_VAULT)", recorded.as_str())
+            Self::Closed { source, .. } | Self::Unavailable { source, .. } => return source.hint(),
+            Self::OtherBackEnd { recorded, wanted } => format!(
+                "set vault = \"auto\" or \"{}\" (FLOWORK_VAULT), or move them: flowork vault migrate --to {}",
+                recorded.as_str(),
+                wanted.as_str()
+            ),
+            Self::WrongKey { key, vault, .. } => {
+                format!("restore {} from a backup", key.as_ref().unwrap_or(vault).display())
             }
             Self::File(error) => return error.hint(),
-            Self::Record(_) | Self::NoRandomness => return None,
+            Self::Record(_) => return None,
         })
     }
 }
 
-impl FileVaultError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NoKeyDirectory => "name one with FLOWORK_VAULT_KEY_DIR, outside the data directory".to_owned(),
-            Self::KeyInsideDataDirectory(_) => {
-                "name a directory outside the data directory with FLOWORK_VAULT_KEY_DIR".to_owned()
+impl KeeperError {
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Keychain(error) => Some(error.hint()),
+            Self::Credential(error) => error.hint(),
+            Self::Passphrase(error) => error.hint(),
+            Self::KeyFile(error) => error.hint(),
+            Self::OtherKind => Some("restore vault.json and the encrypted file from the same backup".to_owned()),
+            Self::NoRandomness => None,
+        }
+    }
+}
+
+impl SealedError {
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Gone(path) | Self::Damaged { path, .. } | Self::WrongKey(path) => {
+                Some(format!("restore {} from a backup", path.display()))
             }
-            Self::KeyMissing(path) | Self::KeyUnreadable(path) => {
-                format!("restore {} from a backup, or name its directory with FLOWORK_VAULT_KEY_DIR", path.display())
-            }
-            Self::KeyExposed(path) => format!("run: chmod 600 {}", path.display()),
-            Self::WrongKey { key, .. } => format!("restore {} from a backup", key.display()),
-            Self::Gone(path) | Self::Damaged { path, .. } => format!("restore {} from a backup", path.display()),
-            Self::Io { .. } | Self::NoRandomness => return None,
-        })
+            Self::Io { .. } | Self::NoRandomness => None,
+        }
     }
 }
 
@@ -82,19 +117,35 @@ pub enum VaultError {
     /// Names are 1 to 200 of `a-z A-Z 0-9 . _ - /`.
     #[error("{0:?} is not a name for a secret: 1 to 200 of a-z A-Z 0-9 . _ - /")]
     InvalidName(String),
-    /// It was stored, and the keychain no longer has it.
-    #[error("the secret {0} was deleted from the OS keychain by someone else")]
-    Gone(String),
-    /// The keychain does not answer.
-    #[error("the OS keychain gave no answer")]
-    Keychain(#[source] KeychainError),
+    /// systemd gives it, and only there it can be changed.
+    #[error("the secret {0} is given by systemd as a credential")]
+    Given(String),
+    /// What systemd gives cannot be read.
+    #[error("a credential of systemd cannot be used")]
+    Credential(#[source] CredentialError),
+    /// Somebody migrated the vault since this program opened it.
+    #[error("the secrets were moved to another vault since this program started")]
+    Moved,
     /// The encrypted file could not be used.
     #[error("the encrypted vault cannot be used")]
-    File(#[source] FileVaultError),
-    /// The record of what there is could not be used.
+    File(#[source] SealedError),
+    /// The record of where the secrets are could not be used.
     #[error("the vault's record cannot be used")]
     Record(#[source] RecordError),
     /// A new secret could not be made.
     #[error("a new secret could not be made")]
     Make(#[source] crate::keys::KeyError),
+}
+
+impl VaultError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Given(_) => Some("change the credential of the unit, or take it away from there".to_owned()),
+            Self::Credential(error) => error.hint(),
+            Self::Moved => Some("start this program again".to_owned()),
+            Self::File(error) => error.hint(),
+            Self::InvalidName(_) | Self::Record(_) | Self::Make(_) => None,
+        }
+    }
 }

@@ -1,87 +1,43 @@
-//! The vault: one of its back ends, chosen once.
+//! The vault: the encrypted file, and who keeps its key, chosen once.
 
-use std::path::PathBuf;
-
-use aws_lc_rs::rand;
-use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 use crate::{
-    Secret,
+    BackEnd, PassphraseSource, Secret, VaultChoice,
     error::{OpenError, VaultError},
-    file::FileVault,
-    keychain::Keychain,
-    record::{Guard, Record, RecordError},
+    keeper::{self, KeeperError},
+    migrate, place,
+    record::{Guard, Place, Record, RecordError, new_id},
+    sealed::{SealedError, SealedFile, items::Items},
 };
 
 /// Longest name of an item.
 const NAME_BYTES_MAX: usize = 200;
 
-/// Where secrets are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BackEnd {
-    /// The keychain of the operating system.
-    Keychain,
-    /// A file encrypted with a random key that lies outside the data directory.
-    File,
-}
-
-impl BackEnd {
-    /// The name people see.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Keychain => "keychain",
-            Self::File => "file",
-        }
-    }
-}
-
-/// Which back end a person wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum VaultChoice {
-    /// The keychain, or the file where there is none.
-    #[default]
-    Auto,
-    /// The keychain or nothing.
-    Keychain,
-    /// The file.
-    File,
-}
-
 /// Where to look for a vault.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct VaultOptions {
     /// The node's data directory; it must be there.
     pub data_dir: PathBuf,
     /// Which back end a new vault gets.
     pub choice: VaultChoice,
-    /// Where the key of the encrypted file lies; in the user's configuration directory without it.
+    /// Where key files lie; in the user's configuration directory without it.
     pub key_dir: Option<PathBuf>,
-}
-
-/// What a person should know about the back end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VaultNotice {
-    /// Stable, in `UPPER_SNAKE`.
-    pub code: &'static str,
-    /// For a person.
-    pub message: String,
-    /// How to do better.
-    pub hint: String,
-}
-
-#[derive(Debug)]
-enum Store {
-    Keychain(Keychain),
-    File(FileVault),
+    /// Where systemd put this process's credentials: `$CREDENTIALS_DIRECTORY`.
+    pub credentials_dir: Option<PathBuf>,
+    /// Where a passphrase comes from.
+    pub passphrase: PassphraseSource,
 }
 
 /// The secrets of one node. Calls block.
 #[derive(Debug)]
 pub struct Vault {
-    options: VaultOptions,
-    store: Store,
-    keychain_refusal: Option<String>,
+    pub(crate) options: VaultOptions,
+    pub(crate) place: Place,
+    pub(crate) keychain_refusal: Option<String>,
+    /// Why something that a migration left could not be erased.
+    pub(crate) leftover: Option<String>,
+    sealed: SealedFile,
 }
 
 impl Vault {
@@ -90,24 +46,7 @@ impl Vault {
     /// # Errors
     /// There is none, or the back end that has its secrets cannot be used.
     pub fn open(options: VaultOptions) -> Result<Self, OpenError> {
-        let record = Record::read(&options.data_dir).map_err(OpenError::Record)?;
-        let record = record.ok_or_else(|| OpenError::NoVault(options.data_dir.clone()))?;
-        let wanted = match options.choice {
-            VaultChoice::Auto => record.backend,
-            VaultChoice::Keychain => BackEnd::Keychain,
-            VaultChoice::File => BackEnd::File,
-        };
-        if wanted != record.backend {
-            return Err(OpenError::OtherBackEnd { recorded: record.backend, wanted });
-        }
-        let store = match record.backend {
-            BackEnd::Keychain => Store::Keychain(open_keychain(&record)?),
-            BackEnd::File => {
-                let file = FileVault::open(&options.data_dir, options.key_dir.as_deref(), &record.id);
-                Store::File(file.map_err(OpenError::File)?)
-            }
-        };
-        Ok(Self { options, store, keychain_refusal: None })
+        Self::open_recorded(options, None)
     }
 
     /// Opens the vault, choosing a back end if the data directory has none yet. Of several processes that do this at
@@ -120,90 +59,82 @@ impl Vault {
             Err(OpenError::NoVault(_)) => {}
             other => return other,
         }
-        let _guard = Guard::take(&options.data_dir).map_err(OpenError::Record)?;
-        match Self::open(options.clone()) {
+        let guard = Guard::take(&options.data_dir).map_err(OpenError::Record)?;
+        match Self::open_recorded(options.clone(), Some(&guard)) {
             Err(OpenError::NoVault(_)) => Self::create(options),
             other => other,
         }
     }
 
+    fn open_recorded(options: VaultOptions, guard: Option<&Guard>) -> Result<Self, OpenError> {
+        let mut record = migrate::read_record(&options)?;
+        let recorded = record.place().back_end;
+        if let VaultChoice::Only(wanted) = options.choice
+            && wanted != recorded
+        {
+            return Err(OpenError::OtherBackEnd { recorded, wanted });
+        }
+        if record.is_legacy() {
+            record = migrate::upgrade(&options, guard)?;
+        }
+        let sealed = place::open(&options, &record.place())?;
+        let leftover = if record.leftovers.is_empty() { None } else { migrate::sweep(&options, guard) };
+        Ok(Self { place: record.place(), options, keychain_refusal: None, leftover, sealed })
+    }
+
     fn create(options: VaultOptions) -> Result<Self, OpenError> {
-        let id = new_id()?;
+        let id = new_id().map_err(OpenError::Record)?;
         let mut keychain_refusal = None;
-        let mut store = None;
-        if options.choice != VaultChoice::File {
-            let keychain = Keychain::new(&id);
-            match keychain.probe() {
-                Ok(()) => store = Some(Store::Keychain(keychain)),
-                Err(error) if options.choice == VaultChoice::Keychain => return Err(OpenError::NoKeychain(error)),
-                Err(error) => keychain_refusal = Some(error.to_string()),
-            }
+        for back_end in BackEnd::ALL.into_iter().filter(|back_end| is_offered(&options, *back_end)) {
+            let place = Place::first(back_end, id.clone());
+            let sealed = match place::make(&options, &place) {
+                Ok(sealed) => sealed,
+                // The one refusal that is no mistake of a person: most servers have no keychain.
+                Err(OpenError::Unavailable { source: KeeperError::Keychain(error), .. })
+                    if options.choice == VaultChoice::Auto =>
+                {
+                    keychain_refusal = Some(error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            // Last: without the record nothing of the above is in use, so a crash before it leaves a first start.
+            Record::new(place.clone()).write(&options.data_dir).map_err(OpenError::Record)?;
+            return Ok(Self { options, place, keychain_refusal, leftover: None, sealed });
         }
-        let store = if let Some(store) = store {
-            store
-        } else {
-            let file = FileVault::create(&options.data_dir, options.key_dir.as_deref(), &id);
-            Store::File(file.map_err(OpenError::File)?)
-        };
-        let vault = Self { options, store, keychain_refusal };
-        // Last: without the record nothing of the above is in use, so a crash before it leaves a first start.
-        Record::new(vault.back_end(), id).write(&vault.options.data_dir).map_err(OpenError::Record)?;
-        Ok(vault)
+        unreachable!("a key file is always offered, or it is the one back end that was asked for")
     }
 
-    /// Where the secrets are.
+    /// Who keeps the key to the secrets.
     pub fn back_end(&self) -> BackEnd {
-        match self.store {
-            Store::Keychain(_) => BackEnd::Keychain,
-            Store::File(_) => BackEnd::File,
-        }
+        self.place.back_end
     }
 
-    /// What a person should know about where the secrets are.
-    pub fn notice(&self) -> Option<VaultNotice> {
-        let Store::File(file) = &self.store else { return None };
-        let because = self.keychain_refusal.as_ref();
-        let because =
-            because.map(|refusal| format!(" The OS keychain could not be used: {refusal}.")).unwrap_or_default();
-        Some(VaultNotice {
-            code: "VAULT_KEY_ON_DISK",
-            message: format!(
-                "Secrets are in an encrypted file whose key is {}: this protects copies of the data, not the \
-                 machine.{because}",
-                file.key_path().display()
-            ),
-            hint: "keep that key out of backups of the data directory; on a desktop, start the first time with an \
-                   unlocked keychain"
-                .to_owned(),
-        })
+    /// The encrypted file.
+    pub fn file(&self) -> &Path {
+        self.sealed.path()
     }
 
     /// Reads an item.
     ///
     /// # Errors
-    /// The back end cannot be used, or lost an item it had.
+    /// The encrypted file cannot be used, or a credential that systemd gives for it.
     pub fn get(&self, name: &str) -> Result<Option<Secret>, VaultError> {
         check_name(name)?;
-        match &self.store {
-            Store::File(file) => file.get(name).map_err(VaultError::File),
-            Store::Keychain(keychain) => {
-                let secret = keychain.get(name).map_err(VaultError::Keychain)?;
-                if secret.is_none() && self.record()?.items.contains(name) {
-                    return Err(VaultError::Gone(name.to_owned()));
-                }
-                Ok(secret)
-            }
+        if let Some(given) = self.given(name)? {
+            return Ok(Some(given));
         }
+        Ok(self.items()?.remove(name))
     }
 
     /// Stores an item, replacing the one of its name.
     ///
     /// # Errors
-    /// The back end cannot be used; the item is as it was.
+    /// The encrypted file cannot be used, or systemd gives the item; it is as it was.
     pub fn set(&self, name: &str, secret: &Secret) -> Result<(), VaultError> {
-        check_name(name)?;
-        let _guard = self.guard()?;
-        self.store(name, secret)
+        self.change(name, |items| {
+            items.insert(name.to_owned(), secret.clone());
+        })
     }
 
     /// Reads an item, or makes and stores it. Of several processes that do this at once, one makes it.
@@ -219,88 +150,87 @@ impl Vault {
             return Ok(secret);
         }
         let _guard = self.guard()?;
-        if let Some(secret) = self.get(name)? {
+        let mut items = self.items()?;
+        if let Some(secret) = items.remove(name) {
             return Ok(secret);
         }
         let secret = make().map_err(VaultError::Make)?;
-        self.store(name, &secret)?;
+        items.insert(name.to_owned(), secret.clone());
+        self.sealed.write(&items).map_err(VaultError::File)?;
         Ok(secret)
     }
 
     /// Deletes an item; fine if there is none.
     ///
     /// # Errors
-    /// The back end cannot be used.
+    /// As [`set`](Self::set).
     pub fn delete(&self, name: &str) -> Result<(), VaultError> {
-        check_name(name)?;
-        let _guard = self.guard()?;
-        match &self.store {
-            Store::File(file) => file
-                .change(|items| {
-                    items.remove(name);
-                })
-                .map_err(VaultError::File),
-            Store::Keychain(keychain) => {
-                keychain.delete(name).map_err(VaultError::Keychain)?;
-                let mut record = self.record()?;
-                record.items.remove(name);
-                record.write(&self.options.data_dir).map_err(VaultError::Record)
-            }
-        }
+        self.change(name, |items| {
+            items.remove(name);
+        })
     }
 
-    /// Names of all items, sorted.
+    /// Names of all items, sorted, with those that systemd gives.
     ///
     /// # Errors
-    /// The back end cannot be used.
+    /// The encrypted file cannot be used.
     pub fn list(&self) -> Result<Vec<String>, VaultError> {
-        match &self.store {
-            Store::File(file) => file.names().map_err(VaultError::File),
-            Store::Keychain(_) => Ok(self.record()?.items.into_iter().collect()),
-        }
+        let mut names = keeper::given_names(self.options.credentials_dir.as_deref());
+        names.retain(|name| check_name(name).is_ok());
+        names.extend(self.items()?.into_keys());
+        names.sort();
+        names.dedup();
+        Ok(names)
     }
 
-    fn store(&self, name: &str, secret: &Secret) -> Result<(), VaultError> {
-        match &self.store {
-            Store::File(file) => file
-                .change(|items| {
-                    items.insert(name.to_owned(), secret.clone());
-                })
-                .map_err(VaultError::File),
-            Store::Keychain(keychain) => {
-                keychain.set(name, secret).map_err(VaultError::Keychain)?;
-                let mut record = self.record()?;
-                if record.items.insert(name.to_owned()) {
-                    record.write(&self.options.data_dir).map_err(VaultError::Record)?;
-                }
-                Ok(())
-            }
+    fn change(&self, name: &str, change: impl FnOnce(&mut Items)) -> Result<(), VaultError> {
+        check_name(name)?;
+        if self.given(name)?.is_some() {
+            return Err(VaultError::Given(name.to_owned()));
         }
+        let _guard = self.guard()?;
+        let mut items = self.items()?;
+        change(&mut items);
+        self.sealed.write(&items).map_err(VaultError::File)
     }
 
+    fn given(&self, name: &str) -> Result<Option<Secret>, VaultError> {
+        keeper::given(self.options.credentials_dir.as_deref(), name).map_err(VaultError::Credential)
+    }
+
+    fn items(&self) -> Result<Items, VaultError> {
+        self.sealed.read().map_err(|error| match error {
+            SealedError::Gone(_) if self.was_moved() => VaultError::Moved,
+            error => VaultError::File(error),
+        })
+    }
+
+    /// Keeps others from changing anything, and sees that nobody moved the secrets before.
     fn guard(&self) -> Result<Guard, VaultError> {
-        Guard::take(&self.options.data_dir).map_err(VaultError::Record)
+        let guard = Guard::take(&self.options.data_dir).map_err(VaultError::Record)?;
+        let record = Record::read(&self.options.data_dir).map_err(VaultError::Record)?;
+        let record = record.ok_or_else(|| {
+            let path = Record::path(&self.options.data_dir);
+            VaultError::Record(RecordError::Unreadable { path, reason: "it is gone".to_owned() })
+        })?;
+        if record.place().id == self.place.id { Ok(guard) } else { Err(VaultError::Moved) }
     }
 
-    fn record(&self) -> Result<Record, VaultError> {
-        let unreadable = || RecordError::Unreadable {
-            path: Record::path(&self.options.data_dir),
-            reason: "it was there at start and is gone".to_owned(),
-        };
-        let record = Record::read(&self.options.data_dir).map_err(VaultError::Record)?;
-        record.ok_or_else(|| VaultError::Record(unreadable()))
+    fn was_moved(&self) -> bool {
+        let record = Record::read(&self.options.data_dir).ok().flatten();
+        record.is_some_and(|record| record.place().id != self.place.id)
     }
 }
 
-fn open_keychain(record: &Record) -> Result<Keychain, OpenError> {
-    let keychain = Keychain::new(&record.id);
-    // One real read: a keychain that is there but locked must be noticed now, not at the first request.
-    if let Some(name) = record.items.first() {
-        keychain.get(name).map_err(OpenError::KeychainUnreachable)?;
-    } else {
-        keychain.probe().map_err(OpenError::KeychainUnreachable)?;
+/// Whether a new vault may get this back end: the one that was asked for; else those that somebody set up, and those
+/// that need no setting up.
+fn is_offered(options: &VaultOptions, back_end: BackEnd) -> bool {
+    match (options.choice, back_end) {
+        (VaultChoice::Only(wanted), _) => wanted == back_end,
+        (VaultChoice::Auto, BackEnd::Keychain | BackEnd::File) => true,
+        (VaultChoice::Auto, BackEnd::Systemd) => keeper::has_key_credential(options),
+        (VaultChoice::Auto, BackEnd::Passphrase) => options.passphrase.is_configured(),
     }
-    Ok(keychain)
 }
 
 fn check_name(name: &str) -> Result<(), VaultError> {
@@ -309,10 +239,4 @@ fn check_name(name: &str) -> Result<(), VaultError> {
         return Err(VaultError::InvalidName(name.chars().take(80).collect()));
     }
     Ok(())
-}
-
-fn new_id() -> Result<String, OpenError> {
-    let mut bytes = [0; 16];
-    rand::fill(&mut bytes).map_err(|_| OpenError::NoRandomness)?;
-    Ok(bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
