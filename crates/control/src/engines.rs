@@ -1,14 +1,17 @@
 //! Engines: who they are, and how they prove it.
 
+use std::time::Duration;
+
 use flowork_api_types::{EngineId, ShardNumber, Timestamp, engine::EngineLocation};
 use flowork_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
     ControlStore,
     secret::{SecretHash, SecretText, hash, random_hex},
-    store::{KnownEngine, new_uuid, to_the_end},
+    store::{EngineToken, KnownEngine, new_uuid, to_the_end},
 };
 
 /// Prefix of an engine token: `fle_<engine id, 32 hex>_<secret, 64 hex>`.
@@ -29,6 +32,30 @@ pub struct EngineRecord {
     pub location: EngineLocation,
     /// Shard files it has.
     pub shards: u16,
+}
+
+/// How an engine's token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineTokenState {
+    /// Whether it has one that works.
+    pub usable: bool,
+    /// When that one was made, or the last one was revoked.
+    pub changed_at: Timestamp,
+    /// Until when the one before works as well.
+    pub old_until: Option<Timestamp>,
+    /// Grows when a token stops at once.
+    pub generation: u32,
+}
+
+/// The engine that a token proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineProof {
+    /// Which engine.
+    pub id: EngineId,
+    /// When this token stops, if that is known: it was replaced.
+    pub until: Option<Timestamp>,
+    /// For what is exchanged for it.
+    pub generation: u32,
 }
 
 /// A new engine and its token, which is not shown again.
@@ -107,7 +134,8 @@ impl ControlStore {
                 Inserted::NoSlots => return Err(CreateEngineError::NoSlots),
             };
             let record = EngineRecord { id, slot, name, location, shards };
-            let known = KnownEngine { record: record.clone(), token_hash: Some(token_hash) };
+            let token_of = EngineToken { hash: Some(token_hash), old: None, changed_at: now, generation: 0 };
+            let known = KnownEngine { record: record.clone(), token: token_of };
             store.memory.engines_mut().insert(id, known);
             Ok(NewEngine { record, token })
         })
@@ -115,41 +143,105 @@ impl ControlStore {
     }
 
     /// Says whose token this is: found by the id in it, compared in constant time.
-    pub fn engine_of_token(&self, token: &str) -> Option<EngineId> {
+    pub fn engine_of_token(&self, token: &str, now: Timestamp) -> Option<EngineProof> {
         let (id, _) = token.strip_prefix(TOKEN_PREFIX)?.split_once('_')?;
         let id = EngineId::from_uuid(Uuid::try_parse(id).ok()?);
         let given = hash(TOKEN_PURPOSE, token);
         let engines = self.memory.engines();
-        let stored = engines.get(&id)?.token_hash?;
-        (stored == given).then_some(id)
+        let token = &engines.get(&id)?.token;
+        let until = match (token.hash, token.old) {
+            (Some(current), _) if current == given => None,
+            (_, Some((old, until))) if old == given && now < until => Some(until),
+            _ => return None,
+        };
+        Some(EngineProof { id, until, generation: token.generation })
     }
 
-    /// Gives the engine a new token; the old one stops working.
+    /// Whether what was exchanged for a token of this engine in this generation still counts.
+    pub fn engine_generation_holds(&self, id: EngineId, generation: u32) -> bool {
+        self.memory.engines().get(&id).is_some_and(|engine| {
+            engine.token.generation == generation && (engine.token.hash.is_some() || engine.token.old.is_some())
+        })
+    }
+
+    /// How the engine's token stands; `None` for an engine that does not exist.
+    pub fn engine_token_state(&self, id: EngineId, now: Timestamp) -> Option<EngineTokenState> {
+        let engines = self.memory.engines();
+        let token = &engines.get(&id)?.token;
+        Some(EngineTokenState {
+            usable: token.hash.is_some(),
+            changed_at: token.changed_at,
+            old_until: token.old.map(|(_, until)| until).filter(|until| now < *until),
+            generation: token.generation,
+        })
+    }
+
+    /// Changes whenever a token of an engine stops at once.
+    pub fn engine_token_ends(&self) -> watch::Receiver<u64> {
+        self.memory.engine_token_ends.subscribe()
+    }
+
+    /// Gives the engine a new token. The one it has works until `grace` is over, and those before it no more.
     ///
     /// # Errors
     /// The store failed. `None` for an engine that does not exist.
-    pub async fn replace_engine_token(&self, id: EngineId) -> Result<Option<SecretText>, StoreError> {
+    pub async fn rotate_engine_token(
+        &self,
+        id: EngineId,
+        grace: Duration,
+        now: Timestamp,
+    ) -> Result<Option<SecretText>, StoreError> {
         let token = format!("{TOKEN_PREFIX}{}_{}", id.as_uuid().simple(), random_hex());
         let token_hash = hash(TOKEN_PURPOSE, &token);
         let token = SecretText::from_text(token);
+        let until = (!grace.is_zero()).then(|| Timestamp(now.as_millis() + grace.as_millis() as i64));
+        let update = "UPDATE engines SET token_hash = ?2, token_changed_at_ms = ?4, old_token_until_ms = ?3,
+                          old_token_hash = CASE WHEN ?3 IS NULL THEN NULL ELSE token_hash END,
+                          token_generation = token_generation + (?3 IS NULL)
+                      WHERE id = ?1 RETURNING ";
+        let changed = self.change_engine_token(id, until.is_none(), move |connection| {
+            let select = format!("{update}{ENGINE_COLUMNS}");
+            let key = id.as_uuid();
+            let row = params![key.as_bytes(), token_hash.as_bytes(), until.map(Timestamp::as_millis), now.as_millis()];
+            connection.query_row(&select, row, engine_from_row).optional()
+        });
+        Ok(changed.await?.then_some(token))
+    }
+
+    /// Takes the engine's tokens away; it stays, and so do its jobs. Says whether there is such an engine.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn revoke_engine_token(&self, id: EngineId, now: Timestamp) -> Result<bool, StoreError> {
+        let update = "UPDATE engines SET token_hash = NULL, old_token_hash = NULL, old_token_until_ms = NULL,
+                          token_changed_at_ms = ?2, token_generation = token_generation + 1
+                      WHERE id = ?1 RETURNING ";
+        let changed = self.change_engine_token(id, true, move |connection| {
+            let select = format!("{update}{ENGINE_COLUMNS}");
+            let key = id.as_uuid();
+            let row = params![key.as_bytes(), now.as_millis()];
+            connection.query_row(&select, row, engine_from_row).optional()
+        });
+        changed.await
+    }
+
+    async fn change_engine_token(
+        &self,
+        id: EngineId,
+        ends_one: bool,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<Option<KnownEngine>> + Send + 'static,
+    ) -> Result<bool, StoreError> {
         let store = self.clone();
         to_the_end(async move {
-            let changed = store
-                .database
-                .write(move |connection| {
-                    connection.execute(
-                        "UPDATE engines SET token_hash = ?2 WHERE id = ?1",
-                        params![id.as_uuid().as_bytes(), token_hash.as_bytes()],
-                    )
-                })
-                .await?;
-            if changed == 0 {
-                return Ok(None);
+            let _in_turn = store.memory.engine_changes.lock().await;
+            let Some(engine) = store.database.write(move |connection| change(connection)).await? else {
+                return Ok(false);
+            };
+            store.memory.engines_mut().insert(id, engine);
+            if ends_one {
+                store.memory.engine_token_ends.send_modify(|count| *count += 1);
             }
-            if let Some(engine) = store.memory.engines_mut().get_mut(&id) {
-                engine.token_hash = Some(token_hash);
-            }
-            Ok(Some(token))
+            Ok(true)
         })
         .await
     }
@@ -159,7 +251,7 @@ impl ControlStore {
             .database
             .read(|connection| {
                 connection
-                    .prepare("SELECT id, slot, name, location, shards, token_hash FROM engines")?
+                    .prepare(&format!("SELECT {ENGINE_COLUMNS} FROM engines"))?
                     .query_map([], engine_from_row)?
                     .collect::<rusqlite::Result<Vec<_>>>()
             })
@@ -212,6 +304,9 @@ fn insert(
     Ok(Inserted::Yes { slot })
 }
 
+const ENGINE_COLUMNS: &str = "id, slot, name, location, shards, token_hash, old_token_hash, old_token_until_ms,
+    coalesce(token_changed_at_ms, created_at_ms), token_generation";
+
 fn engine_from_row(row: &Row<'_>) -> rusqlite::Result<KnownEngine> {
     let location: String = row.get(3)?;
     Ok(KnownEngine {
@@ -222,7 +317,15 @@ fn engine_from_row(row: &Row<'_>) -> rusqlite::Result<KnownEngine> {
             location: if location == "local" { EngineLocation::Local } else { EngineLocation::External },
             shards: row.get(4)?,
         },
-        token_hash: row.get::<_, Option<[u8; 32]>>(5)?.map(SecretHash::from_bytes),
+        token: EngineToken {
+            hash: row.get::<_, Option<[u8; 32]>>(5)?.map(SecretHash::from_bytes),
+            old: match (row.get::<_, Option<[u8; 32]>>(6)?, row.get::<_, Option<i64>>(7)?) {
+                (Some(old), Some(until_ms)) => Some((SecretHash::from_bytes(old), Timestamp(until_ms))),
+                _ => None,
+            },
+            changed_at: Timestamp(row.get(8)?),
+            generation: row.get(9)?,
+        },
     })
 }
 

@@ -1,4 +1,4 @@
-//! The control store: sign-in sessions, pairing codes, engines and their token hashes, schedules, settings,
+//! The control store: members, sign-in sessions, pairing codes, engines and their token hashes, schedules, settings,
 //! and what people decided about the work: paused queues, limits, the drain.
 //!
 //! One small SQLite file, `control.db`. Secrets are never in it: of codes and tokens it holds hashes only, and as these
@@ -7,7 +7,10 @@
 //!
 //! Not here: access tokens and keys (the gateway and the vault), jobs (the engine).
 
+mod challenges;
 mod engines;
+mod kind_grants;
+mod members;
 mod pairing;
 mod policies;
 mod schedules;
@@ -15,14 +18,19 @@ mod schema;
 mod secret;
 mod sessions;
 mod settings;
+mod sign_in;
 mod store;
 
-pub use engines::{CreateEngineError, EngineRecord, NewEngine};
+pub use challenges::{CHALLENGE_TTL, CHALLENGES_MAX, CHALLENGES_PER_CLIENT_MAX, Challenge};
+pub use engines::{CreateEngineError, EngineProof, EngineRecord, EngineTokenState, NewEngine};
 pub use flowork_sqlite::StoreError;
+pub use kind_grants::{KIND_GRANTS_MAX, KindGrantError};
+pub use members::{MemberChange, MemberError, MemberKeyRecord, MemberRecord};
 pub use pairing::{OpenSessionError, PAIRING_CODE_TTL, PairingCode};
 pub use policies::{DrainRecord, LimitRecord, PAUSED_QUEUES_MAX, PausedQueue, Policies, PolicyError};
 pub use schedules::{RunEnd, ScheduleRecord, ScheduleState, ScheduleText};
 pub use secret::SecretText;
-pub use sessions::{OpenedSession, REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX};
+pub use sessions::{AccessReset, OpenedSession, REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX, SessionRecord};
 pub use settings::SETTING_BYTES_MAX;
+pub use sign_in::SignInError;
 pub use store::{ControlStore, OpenError};

@@ -1,16 +1,15 @@
-//! Pairing codes: a link that signs one browser in, once.
+//! Pairing codes: a link that signs one browser in, once, as the member it was made for.
 
 use std::time::Duration;
 
-use flowork_api_types::{SessionId, Timestamp, auth::Role};
+use flowork_api_types::{Timestamp, member::OWNER_SUBJECT};
 use flowork_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
-    ControlStore,
+    ControlStore, MemberError,
     secret::{SecretHash, SecretText, hash, random_hex},
-    sessions::{OpenedSession, REFRESH_PURPOSE, SessionPerson, insert_session, new_refresh_token},
-    store::{new_uuid, to_the_end},
+    sessions::SessionPerson,
 };
 
 /// How long a link works.
@@ -19,9 +18,6 @@ pub const PAIRING_CODE_TTL: Duration = Duration::from_mins(10);
 /// How long a code that can't be used any more is remembered, so that its holder learns why.
 const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
 const CODE_PURPOSE: &str = "flowork pairing code";
-/// Whoever holds the link is the owner: it is made on the node's own machine.
-const OWNER_SUBJECT: &str = "owner";
-const DEVICE_NAME_CHARS_MAX: usize = 200;
 
 /// A fresh code.
 #[derive(Clone, Debug)]
@@ -44,24 +40,44 @@ pub enum OpenSessionError {
     /// Its ten minutes are over.
     #[error("this link has expired; links work for 10 minutes")]
     ExpiredCode,
+    /// The device's key can't be enrolled.
+    #[error("the key of this device can't be enrolled")]
+    Key(#[source] MemberError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-enum Redeemed {
-    Yes { displaced: Vec<SessionId> },
-    Unknown,
-    Used,
-    Expired,
-}
+/// Whose codes are. Those from before members had codes are the owner's: nobody else could make one.
+pub(crate) const SUBJECTS: &str = "
+ALTER TABLE pairing_codes ADD COLUMN subject TEXT NOT NULL DEFAULT 'owner';
+";
 
 impl ControlStore {
-    /// Makes a code that works once, within [`PAIRING_CODE_TTL`].
+    /// Makes a code that signs the owner in once, within [`PAIRING_CODE_TTL`].
     ///
     /// # Errors
     /// The store failed.
     pub async fn create_pairing_code(&self, now: Timestamp) -> Result<PairingCode, StoreError> {
+        self.new_pairing_code(OWNER_SUBJECT.to_owned(), now).await
+    }
+
+    /// Makes a code that signs this member in once. `None` for who is none, or is kept out.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn create_pairing_code_for(
+        &self,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Option<PairingCode>, StoreError> {
+        if self.role_of(subject).is_none() {
+            return Ok(None);
+        }
+        self.new_pairing_code(subject.to_owned(), now).await.map(Some)
+    }
+
+    async fn new_pairing_code(&self, subject: String, now: Timestamp) -> Result<PairingCode, StoreError> {
         let code = SecretText::from_text(random_hex());
         let code_hash = hash(CODE_PURPOSE, code.expose());
         let expires_at = Timestamp(now.as_millis() + PAIRING_CODE_TTL.as_millis() as i64);
@@ -70,80 +86,53 @@ impl ControlStore {
                 connection
                     .execute("DELETE FROM pairing_codes WHERE expires_at_ms < ?1", [now.as_millis() - REMEMBERED_MS])?;
                 connection.execute(
-                    "INSERT INTO pairing_codes (code_hash, created_at_ms, expires_at_ms) VALUES (?1, ?2, ?3)",
-                    params![code_hash.as_bytes(), now.as_millis(), expires_at.as_millis()],
+                    "INSERT INTO pairing_codes (code_hash, subject, created_at_ms, expires_at_ms)
+                     VALUES (?1, ?2, ?3, ?4)",
+                    params![code_hash.as_bytes(), subject, now.as_millis(), expires_at.as_millis()],
                 )
             })
             .await?;
         Ok(PairingCode { code, expires_at })
     }
-
-    /// Uses a code up and opens the owner's session with it, in one transaction: of any number of calls with one code
-    /// at most one succeeds.
-    ///
-    /// # Errors
-    /// See [`OpenSessionError`].
-    pub async fn open_session(
-        &self,
-        code: &str,
-        device_name: Option<&str>,
-        now: Timestamp,
-    ) -> Result<OpenedSession, OpenSessionError> {
-        let code_hash = hash(CODE_PURPOSE, code);
-        let id = SessionId::from_uuid(new_uuid(now));
-        let refresh_token = new_refresh_token();
-        let refresh_hash = hash(REFRESH_PURPOSE, refresh_token.expose());
-        let device_name = device_name.map(|name| name.chars().take(DEVICE_NAME_CHARS_MAX).collect::<String>());
-        let store = self.clone();
-        to_the_end(async move {
-            // Live before it is stored: nobody has a token of it yet, and a later session that displaces this one must
-            // find it here to remove it.
-            store.memory.live_sessions_mut().insert(id);
-            let redeemed = store
-                .database
-                .write(move |connection| {
-                    let used = use_up(connection, &code_hash, now)?;
-                    let Redeemed::Yes { .. } = used else { return Ok(used) };
-                    let owner = SessionPerson { subject: OWNER_SUBJECT.to_owned(), role: Role::Owner };
-                    let displaced = insert_session(connection, id, &owner, device_name.as_deref(), &refresh_hash, now)?;
-                    Ok(Redeemed::Yes { displaced })
-                })
-                .await;
-            if !matches!(redeemed, Ok(Redeemed::Yes { .. })) {
-                store.memory.live_sessions_mut().remove(&id);
-            }
-            match redeemed? {
-                Redeemed::Yes { displaced } => {
-                    store.forget_sessions(&displaced);
-                    Ok(OpenedSession { id, subject: OWNER_SUBJECT.to_owned(), role: Role::Owner, refresh_token })
-                }
-                Redeemed::Unknown => Err(OpenSessionError::UnknownCode),
-                Redeemed::Used => Err(OpenSessionError::UsedCode),
-                Redeemed::Expired => Err(OpenSessionError::ExpiredCode),
-            }
-        })
-        .await
-    }
 }
 
-fn use_up(connection: &Connection, code_hash: &SecretHash, now: Timestamp) -> rusqlite::Result<Redeemed> {
+pub(crate) fn hash_of(code: &str) -> SecretHash {
+    hash(CODE_PURPOSE, code)
+}
+
+/// Whom a code signs in, if it still does. One of a member who is kept out or is none any more is as good as none.
+pub(crate) fn find(
+    connection: &Connection,
+    code: &SecretHash,
+    now: Timestamp,
+) -> rusqlite::Result<Result<SessionPerson, OpenSessionError>> {
     let row = connection
         .query_row(
-            "SELECT expires_at_ms, used_at_ms FROM pairing_codes WHERE code_hash = ?1",
-            [code_hash.as_bytes()],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)),
+            "SELECT p.expires_at_ms, p.used_at_ms IS NOT NULL, m.subject, m.role
+             FROM pairing_codes p JOIN members m ON m.subject = p.subject AND m.disabled_at_ms IS NULL
+             WHERE p.code_hash = ?1",
+            [code.as_bytes()],
+            |row| {
+                let person = SessionPerson { subject: row.get(2)?, role: crate::sessions::role(row, 3)? };
+                Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, person))
+            },
         )
         .optional()?;
-    match row {
-        None => Ok(Redeemed::Unknown),
-        Some((_, Some(_))) => Ok(Redeemed::Used),
-        Some((expires_at_ms, None)) if expires_at_ms <= now.as_millis() => Ok(Redeemed::Expired),
-        Some((_, None)) => {
-            connection.execute(
-                "UPDATE pairing_codes SET used_at_ms = ?2 WHERE code_hash = ?1",
-                params![code_hash.as_bytes(), now.as_millis()],
-            )?;
-            Ok(Redeemed::Yes { displaced: Vec::new() })
-        }
-    }
+    Ok(match row {
+        None => Err(OpenSessionError::UnknownCode),
+        Some((_, true, _)) => Err(OpenSessionError::UsedCode),
+        Some((expires_at_ms, false, _)) if expires_at_ms <= now.as_millis() => Err(OpenSessionError::ExpiredCode),
+        Some((_, false, person)) => Ok(person),
+    })
+}
+
+pub(crate) fn mark_used(connection: &Connection, code: &SecretHash, now: Timestamp) -> rusqlite::Result<usize> {
+    let update = "UPDATE pairing_codes SET used_at_ms = ?2 WHERE code_hash = ?1";
+    connection.execute(update, params![code.as_bytes(), now.as_millis()])
+}
+
+/// Makes the codes useless that nobody has used, of one member or of all.
+pub(crate) fn forget_unused(connection: &Connection, subject: Option<&str>) -> rusqlite::Result<usize> {
+    let delete = "DELETE FROM pairing_codes WHERE used_at_ms IS NULL AND (?1 IS NULL OR subject = ?1)";
+    connection.execute(delete, [subject])
 }

@@ -2,7 +2,10 @@
 
 use flowork_sqlite::Schema;
 
-pub(crate) static SCHEMA: Schema = Schema { name: "control", migrations: &[FIRST, POLICIES, SCHEDULES] };
+use crate::{members, pairing};
+
+pub(crate) static SCHEMA: Schema =
+    Schema { name: "control", migrations: &[FIRST, POLICIES, SCHEDULES, members::TABLES, pairing::SUBJECTS] };
 
 const FIRST: &str = "
 CREATE TABLE engines (
@@ -130,6 +133,60 @@ mod tests {
         let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
         let engines = old.read(move |connection| connection.query_row("SELECT count(*) FROM engines", [], count));
         assert_eq!(engines.await.unwrap(), 1);
+        old.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_file_from_before_members_has_its_owner_and_an_older_binary_still_opens_it() {
+        static BEFORE_MEMBERS: Schema = Schema { name: "control", migrations: &[FIRST, POLICIES, SCHEDULES] };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.db");
+        let old = Database::open(&path, &BEFORE_MEMBERS).unwrap();
+        let fill = "INSERT INTO sessions (id, subject, role, created_at_ms, last_used_at_ms)
+                    VALUES (zeroblob(16), 'owner', 'owner', 1, 1)";
+        old.write(move |connection| connection.execute(fill, [])).await.unwrap();
+        old.close().await;
+
+        let store = ControlStore::open(&path).await.unwrap();
+        assert_eq!(store.role_of("owner"), Some(flowork_api_types::auth::Role::Owner));
+        let session = flowork_api_types::SessionId::from_uuid(uuid::Uuid::nil());
+        assert!(store.session_is_live(session), "who was signed in stays so");
+        let engine = store.create_engine("local", EngineLocation::Local, 1, Timestamp(1)).await.unwrap();
+        store.close().await;
+
+        let old = Database::open(&path, &BEFORE_MEMBERS).unwrap();
+        let more = "INSERT INTO engines (id, slot, name, location, shards, created_at_ms)
+                    VALUES (zeroblob(16), 9, 'of the old one', 'external', 1, 1)";
+        old.write(move |connection| connection.execute(more, [])).await.unwrap();
+        old.close().await;
+        let store = ControlStore::open(&path).await.unwrap();
+        assert_eq!(store.engines().len(), 2);
+        assert_eq!(
+            store.engine_of_token(engine.token.expose(), Timestamp(1)).map(|proof| proof.id),
+            Some(engine.record.id)
+        );
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_link_from_before_links_of_members_signs_the_owner_in() {
+        static BEFORE: Schema = Schema { name: "control", migrations: &[FIRST, POLICIES, SCHEDULES, members::TABLES] };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.db");
+        let code_hash = pairing::hash_of("the code");
+        let fill = "INSERT INTO pairing_codes (code_hash, created_at_ms, expires_at_ms) VALUES (?1, 1, 10)";
+        let old = Database::open(&path, &BEFORE).unwrap();
+        old.write(move |connection| connection.execute(fill, [code_hash.as_bytes()])).await.unwrap();
+        old.close().await;
+
+        let store = ControlStore::open(&path).await.unwrap();
+        let session = store.open_session("the code", None, Timestamp(2)).await.unwrap();
+        assert_eq!(session.subject, "owner");
+        store.close().await;
+
+        let old = Database::open(&path, &BEFORE).unwrap();
+        let more = "INSERT INTO pairing_codes (code_hash, created_at_ms, expires_at_ms) VALUES (zeroblob(32), 1, 10)";
+        old.write(move |connection| connection.execute(more, [])).await.expect("an older binary still opens it");
         old.close().await;
     }
 

@@ -1,15 +1,19 @@
-//! Sessions: one pairing, one family of refresh tokens.
+//! Sessions: one sign-in, one family of refresh tokens. What opens them is in `sign_in`.
 //!
 //! A refresh token works once and gives the next one. A token that comes a second time was copied by somebody, and it
 //! can't be told by whom, so the whole family ends. Source: RFC 9700, section 4.14.2.
 
+mod list;
+
 use std::time::Duration;
 
-use flowork_api_types::{SessionId, Timestamp, auth::Role};
+use flowork_api_types::{SessionId, Timestamp, auth::Role, member::KeyAddress};
 use flowork_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
 use uuid::Uuid;
+
+pub use list::{AccessReset, SessionRecord};
 
 use crate::{
     ControlStore,
@@ -130,30 +134,18 @@ impl ControlStore {
         .await
     }
 
-    /// Ends every session and says how many there were.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn end_all_sessions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let store = self.clone();
-        to_the_end(async move {
-            let end_all = "UPDATE sessions SET ended_at_ms = ?1 WHERE ended_at_ms IS NULL";
-            let ended = store.database.write(move |connection| connection.execute(end_all, [now.as_millis()])).await?;
-            store.memory.live_sessions_mut().clear();
-            store.memory.session_ends.send_modify(|count| *count += 1);
-            Ok(ended)
-        })
-        .await
-    }
-
     /// Says whether the session is open. Does not touch the file.
     pub fn session_is_live(&self, id: SessionId) -> bool {
         self.memory.live_sessions().contains(&id)
     }
 
-    /// Changes whenever a session ends.
+    /// Changes whenever a session ends, and whenever members or what guests may do change.
     pub fn session_ends(&self) -> watch::Receiver<u64> {
         self.memory.session_ends.subscribe()
+    }
+
+    pub(crate) fn tell_access_changed(&self) {
+        self.memory.session_ends.send_modify(|count| *count += 1);
     }
 
     pub(crate) fn forget_sessions(&self, ids: &[SessionId]) {
@@ -187,13 +179,20 @@ pub(crate) fn new_refresh_token() -> SecretText {
     SecretText::from_text(format!("{REFRESH_PREFIX}{}", random_hex()))
 }
 
+/// A session to store.
+pub(crate) struct NewSession<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) person: &'a SessionPerson,
+    pub(crate) device_name: Option<&'a str>,
+    /// The key that opened it.
+    pub(crate) key: Option<KeyAddress>,
+    pub(crate) refresh_hash: &'a SecretHash,
+}
+
 /// Adds a session and says which ones had to make room for it.
 pub(crate) fn insert_session(
     connection: &Connection,
-    id: SessionId,
-    person: &SessionPerson,
-    device_name: Option<&str>,
-    refresh_hash: &SecretHash,
+    new: &NewSession<'_>,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<SessionId>> {
     let oldest_sensible_ms = now.as_millis() - REFRESH_IDLE_TTL.as_millis() as i64;
@@ -210,11 +209,18 @@ pub(crate) fn insert_session(
         .query_map(params![now.as_millis(), oldest_sensible_ms, SESSIONS_MAX as i64 - 1], |row| session_id(row, 0))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     connection.execute(
-        "INSERT INTO sessions (id, subject, role, device_name, created_at_ms, last_used_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
-        params![id.as_uuid().as_bytes(), person.subject, person.role.as_str(), device_name, now.as_millis()],
+        "INSERT INTO sessions (id, subject, role, device_name, key_address, created_at_ms, last_used_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+        params![
+            new.id.as_uuid().as_bytes(),
+            new.person.subject,
+            new.person.role.as_str(),
+            new.device_name,
+            new.key.map(|key| key.0),
+            now.as_millis()
+        ],
     )?;
-    insert_token(connection, id, refresh_hash, now)?;
+    insert_token(connection, new.id, new.refresh_hash, now)?;
     Ok(displaced)
 }
 
@@ -253,9 +259,12 @@ fn rotate(connection: &Connection, old: &SecretHash, next: &SecretHash, now: Tim
 fn find_token(connection: &Connection, token_hash: &SecretHash) -> rusqlite::Result<Option<TokenRow>> {
     connection
         .query_row(
-            "SELECT t.session_id, t.used_at_ms IS NOT NULL, s.subject, s.role, s.last_used_at_ms,
-                    s.ended_at_ms IS NOT NULL
-             FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.token_hash = ?1",
+            // The role is the member's of today; a session of nobody, or of somebody who is kept out, has ended.
+            "SELECT t.session_id, t.used_at_ms IS NOT NULL, s.subject, coalesce(m.role, s.role), s.last_used_at_ms,
+                    s.ended_at_ms IS NOT NULL OR m.subject IS NULL
+             FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+             LEFT JOIN members m ON m.subject = s.subject AND m.disabled_at_ms IS NULL
+             WHERE t.token_hash = ?1",
             [token_hash.as_bytes()],
             |row| {
                 Ok(TokenRow {
@@ -289,11 +298,11 @@ fn mark_ended(connection: &Connection, id: SessionId, now: Timestamp) -> rusqlit
     )
 }
 
-fn session_id(row: &Row<'_>, column: usize) -> rusqlite::Result<SessionId> {
+pub(crate) fn session_id(row: &Row<'_>, column: usize) -> rusqlite::Result<SessionId> {
     Ok(SessionId::from_uuid(Uuid::from_bytes(row.get(column)?)))
 }
 
-fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
+pub(crate) fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
     let text: String = row.get(column)?;
     Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| {
         let reason = format!("{text:?} is not a role").into();

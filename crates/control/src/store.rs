@@ -3,15 +3,18 @@
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use flowork_api_types::{EngineId, SessionId, Timestamp};
+use flowork_api_types::{EngineId, SessionId, Timestamp, member::GuestPolicy};
 use flowork_sqlite::{Database, StoreError};
 use uuid::Uuid;
 
 use crate::{
+    challenges::Challenges,
     engines::EngineRecord,
+    kind_grants::KindGrants,
+    members::KnownMembers,
     policies::Policies,
     schema::SCHEMA,
     secret::{SecretHash, random_bytes},
@@ -28,7 +31,19 @@ pub struct ControlStore {
 #[derive(Default)]
 pub(crate) struct Memory {
     live_sessions: RwLock<HashSet<SessionId>>,
+    pub(crate) challenges: Mutex<Challenges>,
     engines: RwLock<HashMap<EngineId, KnownEngine>>,
+    /// Held from a write to the change in memory, so that both happen in one order.
+    pub(crate) engine_changes: tokio::sync::Mutex<()>,
+    /// Grows whenever a token of an engine stops at once.
+    pub(crate) engine_token_ends: tokio::sync::watch::Sender<u64>,
+    pub(crate) members: RwLock<KnownMembers>,
+    /// Held from a write to the change in memory, so that both happen in one order.
+    pub(crate) member_changes: tokio::sync::Mutex<()>,
+    /// The version of the list of members.
+    pub(crate) member_versions: tokio::sync::watch::Sender<u64>,
+    pub(crate) kind_grants: RwLock<KindGrants>,
+    pub(crate) guests: RwLock<GuestPolicy>,
     pub(crate) policies: RwLock<Policies>,
     /// Held from a write to the change in memory, so that both happen in one order.
     pub(crate) policy_changes: tokio::sync::Mutex<()>,
@@ -36,11 +51,20 @@ pub(crate) struct Memory {
     pub(crate) session_ends: tokio::sync::watch::Sender<u64>,
 }
 
-/// An engine and what its token hashes to.
+/// An engine and its token.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownEngine {
     pub(crate) record: EngineRecord,
-    pub(crate) token_hash: Option<SecretHash>,
+    pub(crate) token: EngineToken,
+}
+
+/// What an engine's token hashes to, and the one before, until its grace is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EngineToken {
+    pub(crate) hash: Option<SecretHash>,
+    pub(crate) old: Option<(SecretHash, Timestamp)>,
+    pub(crate) changed_at: Timestamp,
+    pub(crate) generation: u32,
 }
 
 /// Why the store can't be opened.
@@ -62,6 +86,9 @@ impl ControlStore {
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let store = Self { database: Database::open(path, &SCHEMA)?, memory: Arc::default() };
         store.load_engines().await?;
+        store.load_members().await?;
+        store.load_kind_grants().await?;
+        store.load_guest_policy().await?;
         store.load_sessions().await?;
         store.load_policies().await?;
         Ok(store)

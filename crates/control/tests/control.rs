@@ -132,9 +132,9 @@ async fn sessions_and_engines_are_there_again_after_a_restart() {
     let store = open(directory.path()).await;
     assert!(store.session_is_live(live.id) && !store.session_is_live(ended.id));
     assert_eq!(store.engines(), std::slice::from_ref(&engine.record));
-    assert_eq!(store.engine_of_token(engine.token.expose()), Some(engine.record.id));
+    assert_eq!(store.engine_of_token(engine.token.expose(), NOW).map(|proof| proof.id), Some(engine.record.id));
     assert_eq!(store.setting("drain").await.unwrap().as_deref(), Some("on"));
-    assert_eq!(store.end_all_sessions(NOW).await.unwrap(), 1);
+    assert_eq!(store.reset_access(false, NOW).await.unwrap().ended_sessions, 1);
     assert!(!store.session_is_live(live.id));
 }
 
@@ -148,11 +148,49 @@ async fn an_engine_is_known_by_its_whole_token_only() {
     let (token, other) = (one.token.expose(), two.token.expose());
     let mixed = format!("{}{}", &token[..token.len() - 64], &other[other.len() - 64..]);
     for bad in ["", "fle_", "fle__", &token[1..], &token[..token.len() - 1], &mixed, &token.to_uppercase()] {
-        assert_eq!(store.engine_of_token(bad), None, "{bad}");
+        assert_eq!(store.engine_of_token(bad, NOW), None, "{bad}");
     }
-    let renewed = store.replace_engine_token(one.record.id).await.unwrap().expect("it exists");
-    assert_eq!(store.engine_of_token(token), None, "the old token is dead");
-    assert_eq!(store.engine_of_token(renewed.expose()), Some(one.record.id));
+}
+
+#[tokio::test]
+async fn a_replaced_token_works_until_its_grace_is_over_and_a_revoked_one_stops_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let engine = store.create_engine("one", EngineLocation::External, 1, NOW).await.unwrap();
+    let id = engine.record.id;
+    let grace = Duration::from_mins(1);
+    let second = store.rotate_engine_token(id, grace, NOW).await.unwrap().expect("it exists");
+    let proof = store.engine_of_token(engine.token.expose(), NOW).expect("the old one still works");
+    assert_eq!((proof.id, proof.until), (id, Some(after(grace))));
+    assert_eq!(store.engine_token_state(id, NOW).unwrap().old_until, Some(after(grace)));
+    let proof = store.engine_of_token(second.expose(), NOW).expect("the new one works");
+    assert_eq!((proof.until, store.engine_generation_holds(id, proof.generation)), (None, true));
+    store.close().await;
+
+    let store = open(directory.path()).await;
+    let last = Timestamp(after(grace).as_millis() - 1);
+    assert!(store.engine_of_token(engine.token.expose(), last).is_some(), "up to the end, also after a restart");
+    assert_eq!(store.engine_of_token(engine.token.expose(), after(grace)), None, "and not beyond");
+
+    let mut ends = store.engine_token_ends();
+    let third = store.rotate_engine_token(id, Duration::ZERO, NOW).await.unwrap().expect("it exists");
+    assert!(ends.has_changed().unwrap(), "whoever streams to the engine is told");
+    ends.mark_unchanged();
+    for old in [&engine.token, &second] {
+        assert_eq!(store.engine_of_token(old.expose(), NOW), None, "without a grace the old ones are dead");
+    }
+    assert!(!store.engine_generation_holds(id, proof.generation), "and so is what was exchanged for them");
+    let generation = store.engine_of_token(third.expose(), NOW).unwrap().generation;
+    assert!(store.revoke_engine_token(id, NOW).await.unwrap());
+    assert!(ends.has_changed().unwrap());
+    assert_eq!(store.engine_of_token(third.expose(), NOW), None);
+    assert!(!store.engine_generation_holds(id, generation));
+    let fourth = store.rotate_engine_token(id, grace, NOW).await.unwrap().expect("it still exists");
+    assert!(store.engine_of_token(fourth.expose(), NOW).is_some(), "a new token brings it back");
+    assert!(!store.engine_generation_holds(id, generation), "what was revoked stays so");
+    let nobody = flowork_api_types::EngineId::from_uuid(uuid::Uuid::nil());
+    assert!(store.rotate_engine_token(nobody, grace, NOW).await.unwrap().is_none());
+    assert!(!store.revoke_engine_token(nobody, NOW).await.unwrap());
 }
 
 #[tokio::test]

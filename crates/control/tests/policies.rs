@@ -5,7 +5,9 @@ use std::path::Path;
 
 use flowork_api_types::{
     Timestamp,
+    auth::Role,
     limit::{LIMITS_MAX, LimitRule, LimitTarget, Rate},
+    member::{GuestArea, GuestPolicy},
     queue::QueueName,
 };
 use flowork_control::{ControlStore, DrainRecord, PAUSED_QUEUES_MAX, PausedQueue, Policies, PolicyError};
@@ -127,4 +129,28 @@ async fn memory_and_file_agree_after_changes_that_came_at_once() {
     let in_memory = store.policies();
     store.close().await;
     assert_eq!(open(directory.path()).await.policies(), in_memory);
+}
+
+#[tokio::test]
+async fn what_was_decided_about_kinds_and_guests_outlives_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    assert_eq!((store.guest_policy(), store.kind_grant("noop")), (GuestPolicy::default(), None));
+    assert!(!store.guests_may_see(GuestArea::Jobs), "nothing is open that nobody opened");
+    store.set_kind_grant("noop", Some(vec![Role::Operator]), NOW).await.unwrap();
+    store.set_kind_grant("sleep", Some(Vec::new()), NOW).await.unwrap();
+    store.set_kind_grant("csv.read", Some(vec![Role::Member]), NOW).await.unwrap();
+    store.set_kind_grant("csv.read", None, NOW).await.unwrap();
+    let opened = GuestPolicy { enabled: true, open: vec![GuestArea::Jobs] };
+    store.set_guest_policy(opened.clone()).await.unwrap();
+    assert!(store.guests_may_see(GuestArea::Jobs) && !store.guests_may_see(GuestArea::Sessions));
+    store.close().await;
+
+    let store = open(directory.path()).await;
+    assert_eq!(store.kind_grant("noop"), Some(vec![Role::Operator]));
+    assert_eq!(store.kind_grant("sleep"), Some(Vec::new()), "nobody but the owner is a decision");
+    assert_eq!(store.kind_grant("csv.read"), None);
+    assert_eq!(store.guest_policy(), opened);
+    store.set_guest_policy(GuestPolicy { enabled: false, ..opened }).await.unwrap();
+    assert!(!store.guests_may_see(GuestArea::Jobs), "who is not let in sees nothing");
 }

@@ -1,0 +1,147 @@
+//! Which sessions there are, and ending many at once.
+
+use flowork_api_types::{SessionId, Timestamp, member::KeyAddress};
+use flowork_sqlite::StoreError;
+use rusqlite::{Connection, Row, params};
+
+use super::session_id;
+use crate::{ControlStore, pairing, store::to_the_end};
+
+/// A session that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Names it.
+    pub id: SessionId,
+    /// Whose it is.
+    pub subject: String,
+    /// What its browser or program is called.
+    pub device_name: Option<String>,
+    /// The key that opened it; a link that enrolled none opens it without.
+    pub key: Option<KeyAddress>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When its tokens were renewed last.
+    pub last_used_at: Timestamp,
+}
+
+/// What a reset took away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessReset {
+    /// Sessions that were open.
+    pub ended_sessions: usize,
+    /// Keys of devices that were enrolled.
+    pub removed_keys: usize,
+}
+
+impl ControlStore {
+    /// The sessions that are open, of one person or of all, the last used first. At most
+    /// [`SESSIONS_MAX`](crate::SESSIONS_MAX).
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn sessions(&self, subject: Option<&str>) -> Result<Vec<SessionRecord>, StoreError> {
+        let subject = subject.map(str::to_owned);
+        self.database
+            .read(move |connection| {
+                connection
+                    .prepare(
+                        "SELECT id, subject, device_name, key_address, created_at_ms, last_used_at_ms FROM sessions
+                         WHERE ended_at_ms IS NULL AND (?1 IS NULL OR subject = ?1)
+                         ORDER BY last_used_at_ms DESC, id DESC",
+                    )?
+                    .query_map([subject], record)?
+                    .collect()
+            })
+            .await
+    }
+
+    /// Ends an open session, if it is this person's where one is named. Says whether there was one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn end_session_of(
+        &self,
+        id: SessionId,
+        subject: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let subject = subject.map(str::to_owned);
+        let ended = self.end_some(move |connection| {
+            let update = "UPDATE sessions SET ended_at_ms = ?1
+                          WHERE ended_at_ms IS NULL AND id = ?2 AND (?3 IS NULL OR subject = ?3) RETURNING id";
+            connection
+                .prepare(update)?
+                .query_map(params![now.as_millis(), id.as_uuid().as_bytes(), subject], |row| session_id(row, 0))?
+                .collect()
+        });
+        Ok(ended.await? > 0)
+    }
+
+    /// Ends every session of a person and says how many there were. Links that were made for them and that nobody has
+    /// used open none any more.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn end_sessions_of(&self, subject: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let subject = subject.to_owned();
+        self.end_some(move |connection| {
+            pairing::forget_unused(connection, Some(&subject))?;
+            let update = "UPDATE sessions SET ended_at_ms = ?1 WHERE ended_at_ms IS NULL AND subject = ?2 RETURNING id";
+            connection
+                .prepare(update)?
+                .query_map(params![now.as_millis(), subject], |row| session_id(row, 0))?
+                .collect()
+        })
+        .await
+    }
+
+    /// Ends every session of everybody, makes every unused link useless, and, where that is wanted, takes away the keys
+    /// that browsers made. Keys of wallets stay.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn reset_access(&self, forget_devices: bool, now: Timestamp) -> Result<AccessReset, StoreError> {
+        if !forget_devices {
+            let ended_sessions = self.end_some(move |connection| end_all(connection, now)).await?;
+            return Ok(AccessReset { ended_sessions, removed_keys: 0 });
+        }
+        self.change_members(move |connection| {
+            let ended = end_all(connection, now)?;
+            let removed_keys = connection.execute("DELETE FROM member_keys WHERE kind = 'device'", [])?;
+            Ok(Ok((AccessReset { ended_sessions: ended.len(), removed_keys }, ended)))
+        })
+        .await
+    }
+
+    async fn end_some(
+        &self,
+        end: impl FnOnce(&Connection) -> rusqlite::Result<Vec<SessionId>> + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        let store = self.clone();
+        to_the_end(async move {
+            let ended = store.database.write(move |connection| end(connection)).await?;
+            store.forget_sessions(&ended);
+            Ok(ended.len())
+        })
+        .await
+    }
+}
+
+fn end_all(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<SessionId>> {
+    pairing::forget_unused(connection, None)?;
+    connection
+        .prepare("UPDATE sessions SET ended_at_ms = ?1 WHERE ended_at_ms IS NULL RETURNING id")?
+        .query_map([now.as_millis()], |row| session_id(row, 0))?
+        .collect()
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
+    Ok(SessionRecord {
+        id: session_id(row, 0)?,
+        subject: row.get(1)?,
+        device_name: row.get(2)?,
+        key: row.get::<_, Option<[u8; 20]>>(3)?.map(KeyAddress),
+        created_at: Timestamp(row.get(4)?),
+        last_used_at: Timestamp(row.get(5)?),
+    })
+}
