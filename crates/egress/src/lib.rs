@@ -23,6 +23,7 @@ pub use policy::{AllowedHost, EgressPolicy, ParseAllowedHostError};
 pub use redirect::Redirect;
 pub use request::{Limits, Request};
 pub use reqwest::{Method, StatusCode, header};
+pub use resolve::LookUp;
 pub use response::Response;
 pub use send::Egress;
 pub use url::Url;

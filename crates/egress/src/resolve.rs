@@ -2,8 +2,9 @@
 //! and to nothing else, so a name that changes its address between check and connect gains nothing.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::Arc,
 };
 
@@ -24,16 +25,34 @@ pub(crate) struct RefusedAddress {
 #[error("{0}")]
 pub(crate) struct UnresolvedName(pub(crate) io::Error);
 
-/// Looks names up by the system and filters what comes back.
+/// Who turns a name into addresses. What comes of it is not believed: each address is checked.
+pub trait LookUp: fmt::Debug + Send + Sync {
+    /// The addresses of `name`.
+    fn look_up<'a>(&'a self, name: &'a str) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
+}
+
+/// The system's resolver.
+#[derive(Debug)]
+pub(crate) struct SystemLookUp;
+
+impl LookUp for SystemLookUp {
+    fn look_up<'a>(&'a self, name: &'a str) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>> {
+        Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) })
+    }
+}
+
+/// Looks names up and filters what comes back.
 #[derive(Clone)]
 pub(crate) struct Resolver {
+    pub(crate) names: Arc<dyn LookUp>,
     /// `None`: a host the owner named, whose addresses are not looked at.
     pub(crate) policy: Option<Arc<EgressPolicy>>,
 }
 
 impl Resolver {
     pub(crate) async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, LookUpError> {
-        let found: Vec<_> = tokio::net::lookup_host((name, 0)).await.map_err(UnresolvedName)?.collect();
+        let found = self.names.look_up(name).await.map_err(UnresolvedName)?;
+        let found: Vec<_> = found.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
         let Some(policy) = &self.policy else {
             return Ok(found);
         };

@@ -15,7 +15,7 @@ use crate::{
     policy::{EgressPolicy, Route},
     redirect,
     request::{Request, check_headers},
-    resolve::{LookUpError, RefusedAddress, Resolver, UnresolvedName},
+    resolve::{LookUp, LookUpError, RefusedAddress, Resolver, SystemLookUp, UnresolvedName},
     response::Response,
 };
 
@@ -30,6 +30,7 @@ const POOL_IDLE_PER_HOST_MAX: usize = 4;
 #[derive(Clone)]
 pub struct Egress {
     policy: Arc<EgressPolicy>,
+    names: Arc<dyn LookUp>,
     /// Made on first use: loading root certificates takes milliseconds that a start does not have.
     clients: Arc<Clients>,
 }
@@ -43,7 +44,12 @@ struct Clients {
 impl Egress {
     /// A way out under `policy`.
     pub fn new(policy: EgressPolicy) -> Self {
-        Self { policy: Arc::new(policy), clients: Arc::default() }
+        Self::with_names(policy, Arc::new(SystemLookUp))
+    }
+
+    /// A way out under `policy` that asks somebody else than the system for the addresses of names.
+    pub fn with_names(policy: EgressPolicy, names: Arc<dyn LookUp>) -> Self {
+        Self { policy: Arc::new(policy), names, clients: Arc::default() }
     }
 
     /// What may be reached.
@@ -146,7 +152,7 @@ impl Egress {
     }
 
     fn resolver(&self, route: Route) -> Resolver {
-        Resolver { policy: (route == Route::Guarded).then(|| Arc::clone(&self.policy)) }
+        Resolver { names: Arc::clone(&self.names), policy: (route == Route::Guarded).then(|| Arc::clone(&self.policy)) }
     }
 }
 

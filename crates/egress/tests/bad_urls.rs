@@ -1,6 +1,7 @@
 //! URLs that must never lead to a connection.
 
 use flowork_egress::{Egress, EgressError, EgressPolicy, Method, Request};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Loopback, private and special addresses in every spelling a URL parser accepts.
 const BAD_HOSTS: &[&str] = &[
@@ -131,6 +132,75 @@ const BAD_HOSTS: &[&str] = &[
     "[5f00::1]",
     "[4000::1]",
     "[2001:10::1]",
+    // the same again, as scanners write them
+    "0x7f.0x0.0x0.0x1",
+    "0177.0x0.0.1",
+    "127.0.0.0",
+    "127.127.127.127",
+    "127.65534",
+    "0x7f.65534",
+    "2130706434",
+    "0300.0250.0.1",
+    "0xc0.0xa8.0x01.0x01",
+    "192.168.257",
+    "0xac.0x10.0x00.0x01",
+    "172.1048577",
+    "10.0x0.0.01",
+    "0x0a000001",
+    "100.0x40.0.1",
+    "0x64400001",
+    "169.0xfe.0xa9.0xfe",
+    "0xa9.0xfe.43518",
+    "0251.254.169.254",
+    "224.1",
+    "0xe0000001",
+    "[::ffff:0a00:0001]",
+    "[::ffff:c0a8:0101]",
+    "[::ffff:0:0]",
+    "[0:0:0:0:0:ffff:a9fe:a9fe]",
+    "[64:ff9b::c0a8:101]",
+    "[64:ff9b::ac10:1]",
+    "[2002:ac10:1::1]",
+    "[2002:0a00:0001::]",
+    "[2001:0:a9fe:a9fe::1]",
+    "[fe80::5efe:7f00:1]",
+    "[fe90::1]",
+    "[feb0:1::1]",
+    "[fcff:ffff::1]",
+    "[fdff:ffff:ffff::1]",
+    "[ff00::1]",
+    "[ff0e::1]",
+    "[2001:2::1]",
+    "[2001:100::1]",
+    "[e000::1]",
+    "[fe00::1]",
+    "[200::1]",
+];
+
+/// Spellings of this machine, which has something listening: a connection would be noticed.
+const LOOPBACK: &[&str] = &[
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "017700000001",
+    "0177.0.0.1",
+    "１２７.０.０.１",
+    "127。0。0。1",
+    "%31%32%37.0.0.1",
+    "localhost",
+    "localhost.",
+    "foo.localhost",
+    "%6c%6f%63%61%6c%68%6f%73%74",
+    "0.0.0.0",
+    "0",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:0:0:1]",
 ];
 
 async fn refusal(url: &str) -> EgressError {
@@ -143,7 +213,13 @@ async fn refusal(url: &str) -> EgressError {
 
 #[tokio::test]
 async fn special_addresses_are_refused_however_they_are_spelled() {
-    assert!(BAD_HOSTS.len() >= 100, "the table shrank to {}", BAD_HOSTS.len());
+    assert!(
+        BAD_HOSTS.len() >= 160,
+        "with two URLs each they are more than 300, but they shrank to {}",
+        BAD_HOSTS.len()
+    );
+    let different: std::collections::BTreeSet<_> = BAD_HOSTS.iter().collect();
+    assert_eq!(different.len(), BAD_HOSTS.len(), "each is one more case");
     for host in BAD_HOSTS {
         for url in [format!("http://{host}/"), format!("https://{host}:8443/x?y=z")] {
             let error = refusal(&url).await;
@@ -210,5 +286,23 @@ async fn headers_that_frame_the_request_are_refused() {
         request.headers.insert(name, "x".parse().unwrap());
         let error = Egress::new(EgressPolicy::default()).send(request).await.unwrap_err();
         assert!(matches!(error, EgressError::HeaderNotAllowed { .. }), "{name}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_spelling_of_this_machine_reaches_what_listens_on_it() {
+    let canary = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = canary.local_addr().unwrap().port();
+    // Where the machine has IPv6; the port may be another's there, and then the spellings are only refused.
+    let canary_v6 = TcpListener::bind(("::1", port)).await.ok();
+    for host in LOOPBACK {
+        let error = refusal(&format!("http://{host}:{port}/")).await;
+        assert!(matches!(error, EgressError::Refused { .. }), "{host}: {error:?}");
+    }
+    // A connection would wait in the backlog. The one made here is the first there is.
+    for listener in [Some(canary), canary_v6].into_iter().flatten() {
+        let own = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (_, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer, own.local_addr().unwrap(), "somebody else came first");
     }
 }
