@@ -1,0 +1,182 @@
+//! All sync sessions of a node: opening them, and ending the tasks that own them.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use flowork_api_types::{SyncSessionId, session::SessionEvent};
+use flowork_engine::{Clock, Events};
+use flowork_sqlite::StoreError;
+use tokio::{
+    sync::{Mutex as AsyncMutex, mpsc},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    directory::Directory,
+    operations::Refused,
+    pace::Pace,
+    shard::{Message, Shard, ShardParts},
+    snapshot::Snapshot,
+    store::SessionStore,
+    time::SessionTime,
+};
+
+/// Tasks that own sessions. All of them share the one writer of the file, so more would not write faster.
+const SHARDS: usize = 4;
+/// Changes that may wait for one shard; past it the answer is "busy".
+const WAITING_MAX: usize = 4_096;
+
+/// How sync sessions are kept.
+#[derive(Clone, Debug)]
+pub struct SyncOptions {
+    /// The file.
+    pub path: PathBuf,
+    /// Where time comes from.
+    pub clock: Clock,
+    /// How long sessions stay that have ended, or that nobody has started.
+    pub retention: Duration,
+    /// How often one session may be switched.
+    pub switches: Pace,
+}
+
+impl SyncOptions {
+    /// The file at `path`, with what holds if nothing else is set.
+    pub fn new(path: &Path, clock: Clock) -> Self {
+        let (retention, switches) = (Duration::from_hours(1), Pace { per_second: 10 });
+        Self { path: path.to_owned(), clock, retention, switches }
+    }
+}
+
+/// Why the sessions can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file can't be opened or is not ours.
+    #[error("can't open the sync sessions")]
+    File(#[from] flowork_sqlite::OpenError),
+    /// The task that reads it crashed.
+    #[error("reading the sync sessions crashed")]
+    Crashed(#[from] tokio::task::JoinError),
+}
+
+/// The sync sessions of a node. Cheap to clone.
+#[derive(Clone)]
+pub struct Sessions {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    directory: Arc<Directory>,
+    time: SessionTime,
+    shards: Vec<mpsc::Sender<Message>>,
+    stopping: CancellationToken,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    store: AsyncMutex<Option<Arc<SessionStore>>>,
+}
+
+impl Sessions {
+    /// Opens or makes the file, and goes on with every session that is in it: what ran out meanwhile is applied at the
+    /// instant it was due.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(options: SyncOptions, events: Events) -> Result<Self, OpenError> {
+        let path = options.path.clone();
+        let (store, sessions) = tokio::task::spawn_blocking(move || SessionStore::open(&path)).await??;
+        let floor_ms = sessions.iter().map(crate::machine::Session::updated_at_ms).max().unwrap_or(0);
+        let time = SessionTime::start(options.clock.clone(), floor_ms);
+        let directory = Arc::new(Directory::default());
+        let stopping = CancellationToken::new();
+        let parts = ShardParts {
+            directory: Arc::clone(&directory),
+            journal: store.journal(),
+            time: time.clone(),
+            retention_ms: i64::try_from(options.retention.as_millis()).unwrap_or(i64::MAX / 2),
+            switches: options.switches,
+            events,
+            stopping: stopping.clone(),
+        };
+        let mut shards: Vec<_> = (0..SHARDS).map(|_| Shard::new(parts.clone())).collect();
+        for session in sessions {
+            let at_ms = session.updated_at_ms();
+            shards[shard_of(session.id())].adopt(Arc::new(Snapshot::new(session, at_ms)));
+        }
+        let (mut senders, mut tasks) = (Vec::new(), Vec::new());
+        for shard in shards {
+            let (sender, receiver) = mpsc::channel(WAITING_MAX);
+            senders.push(sender);
+            tasks.push(tokio::spawn(shard.run(receiver)));
+        }
+        let inner = Inner {
+            directory,
+            time,
+            shards: senders,
+            stopping,
+            tasks: Mutex::new(tasks),
+            store: AsyncMutex::new(Some(Arc::new(store))),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The time that all sessions go by, in milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.inner.time.now_ms()
+    }
+
+    /// Makes the timers look at the clock again, after a test has moved it.
+    pub async fn poke(&self) {
+        for shard in &self.inner.shards {
+            // A shard that has ended has no timers.
+            let _ = shard.send(Message::Look).await;
+        }
+    }
+
+    /// Finishes what waits, and closes the file.
+    pub async fn shutdown(self) {
+        self.inner.stopping.cancel();
+        let tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if task.await.is_err() {
+                tracing::error!("a shard of sync sessions had crashed");
+            }
+        }
+        let store = self.inner.store.lock().await.take().and_then(Arc::into_inner);
+        if let Some(store) = store {
+            // Joining the writer blocks; the runtime must not.
+            let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        &self.inner.directory
+    }
+
+    pub(crate) fn send(&self, id: SyncSessionId, message: Message) -> Result<(), Refused> {
+        self.inner.shards[shard_of(id)].try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Busy,
+            mpsc::error::TrySendError::Closed(_) => Refused::Closed,
+        })
+    }
+
+    pub(crate) async fn store_events(
+        &self,
+        session_id: SyncSessionId,
+        owner: Option<String>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<SessionEvent>, StoreError> {
+        let store = self.inner.store.lock().await.clone().ok_or(StoreError::Closed)?;
+        store.events(session_id, owner, after, limit).await
+    }
+}
+
+/// Ids are picked by clients, so their bits are not taken as they are.
+fn shard_of(id: SyncSessionId) -> usize {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    (hasher.finish() % SHARDS as u64) as usize
+}

@@ -1,0 +1,226 @@
+//! A task that owns some of the sessions: it decides one change after the other, stores them, and tells everybody.
+//!
+//! Whatever waits is decided together and stored in one write; nothing is answered or shown before it is stored, and if
+//! that fails nothing has happened. The one timer of a shard is an ordered set of instants, one for each session that
+//! has one: the next expiry, or the removal.
+
+mod batch;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use flowork_api_types::{SyncSessionId, session::SessionStatus};
+use flowork_engine::{Events, jobs::Caller};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    directory::{Directory, Room, Slot},
+    machine::{Command, Session},
+    operations::{ChangeError, Changed, CreateError},
+    pace::{Pace, Used},
+    snapshot::Snapshot,
+    store::JournalSender,
+    time::SessionTime,
+};
+use batch::Batch;
+
+/// The longest sleep towards an instant. Timers stand still while a machine sleeps and know nothing of clocks that are
+/// set, so this is how late either is noticed.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+/// Messages that are decided together.
+const MESSAGES_MAX: usize = 512;
+/// Timers that are looked at together, so that a start after a long time does not hold up everybody.
+const TIMERS_MAX: usize = 256;
+/// After a failed write, what is due waits at least this long: on a full disk it would only fail again.
+const FAILED_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a shard is asked.
+pub(crate) enum Message {
+    Create {
+        session: Box<Session>,
+        room: Room,
+        reply: oneshot::Sender<Result<Arc<Snapshot>, CreateError>>,
+    },
+    Change {
+        session_id: SyncSessionId,
+        caller: Caller,
+        expected: Option<u64>,
+        command: Command,
+        at_ms: i64,
+        reply: oneshot::Sender<Result<Changed, ChangeError>>,
+    },
+    Delete {
+        session_id: SyncSessionId,
+        caller: Caller,
+        expected: Option<u64>,
+        at_ms: i64,
+        reply: oneshot::Sender<Result<(), ChangeError>>,
+    },
+    /// Look at the clock.
+    Look,
+}
+
+/// What all shards share.
+#[derive(Clone)]
+pub(crate) struct ShardParts {
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) journal: JournalSender,
+    pub(crate) time: SessionTime,
+    pub(crate) retention_ms: i64,
+    pub(crate) switches: Pace,
+    pub(crate) events: Events,
+    pub(crate) stopping: CancellationToken,
+}
+
+/// The task's state.
+pub(crate) struct Shard {
+    parts: ShardParts,
+    sessions: HashMap<SyncSessionId, Entry>,
+    /// When to look at which session, one entry for each that has such an instant.
+    timers: BTreeSet<(i64, SyncSessionId)>,
+    /// Timers wait until then, because the last write failed.
+    paused_until: Option<Instant>,
+}
+
+/// A session that is stored.
+struct Entry {
+    snapshot: Arc<Snapshot>,
+    slot: Arc<Slot>,
+    timer_ms: Option<i64>,
+    switches: Used,
+    /// Given back with the entry.
+    _room: Room,
+}
+
+enum Wake {
+    Message(Message),
+    Due,
+    Stop,
+}
+
+impl Shard {
+    pub(crate) fn new(parts: ShardParts) -> Self {
+        Self { parts, sessions: HashMap::new(), timers: BTreeSet::new(), paused_until: None }
+    }
+
+    /// Takes over a session that was stored before the node started.
+    pub(crate) fn adopt(&mut self, snapshot: Arc<Snapshot>) {
+        let room = self.parts.directory.room_regardless(snapshot.session().participant_count());
+        self.insert(snapshot, room);
+    }
+
+    pub(crate) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        loop {
+            let first = match self.wait(&mut messages).await {
+                Wake::Message(message) => Some(message),
+                Wake::Due => None,
+                Wake::Stop => break,
+            };
+            self.turn(first, &mut messages).await;
+        }
+        // What was taken is answered; nothing more is.
+        messages.close();
+        while let Some(message) = messages.recv().await {
+            self.turn(Some(message), &mut messages).await;
+        }
+    }
+
+    async fn wait(&self, messages: &mut mpsc::Receiver<Message>) -> Wake {
+        let due = async {
+            let Some((at_ms, _)) = self.timers.first() else { return std::future::pending().await };
+            let left_ms = at_ms.saturating_sub(self.parts.time.now_ms()).max(0);
+            let sleep = Duration::from_millis(left_ms.unsigned_abs()).min(SLEEP_MAX);
+            let wake_at = Instant::now() + sleep;
+            tokio::time::sleep_until(self.paused_until.map_or(wake_at, |until| until.max(wake_at))).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.parts.stopping.cancelled() => Wake::Stop,
+            message = messages.recv() => message.map_or(Wake::Stop, Wake::Message),
+            () = due => Wake::Due,
+        }
+    }
+
+    /// Decides what waits and what is due, stores it, and tells.
+    async fn turn(&mut self, first: Option<Message>, messages: &mut mpsc::Receiver<Message>) {
+        let mut batch = Batch::default();
+        let mut next = first;
+        for _ in 0..MESSAGES_MAX {
+            let Some(message) = next.take().or_else(|| messages.try_recv().ok()) else { break };
+            batch.take(self, message);
+        }
+        if self.paused_until.is_none_or(|until| until <= Instant::now()) {
+            let now_ms = self.parts.time.now_ms();
+            let due: Vec<_> = self.timers.range(..=(now_ms, MAX_ID)).take(TIMERS_MAX).map(|(_, id)| *id).collect();
+            for id in due {
+                batch.look(self, id, now_ms);
+            }
+        }
+        let (writes, decided) = batch.into_parts();
+        let outcome = if writes.is_empty() { Ok(()) } else { self.parts.journal.save(writes).await };
+        match outcome {
+            Ok(()) => {
+                self.paused_until = None;
+                decided.settle(self);
+            }
+            Err(error) => {
+                tracing::error!(error = ?error, "changes of sync sessions could not be stored; none of them happened");
+                self.paused_until = Some(Instant::now() + FAILED_PAUSE);
+                decided.fail(&error);
+            }
+        }
+    }
+
+    fn insert(&mut self, snapshot: Arc<Snapshot>, room: Room) {
+        let id = snapshot.session().id();
+        let timer_ms = self.timer_of(snapshot.session());
+        self.timers.extend(timer_ms.map(|at_ms| (at_ms, id)));
+        let slot = self.parts.directory.insert(Arc::clone(&snapshot));
+        self.sessions.insert(id, Entry { snapshot, slot, timer_ms, switches: Used::default(), _room: room });
+    }
+
+    fn replace(&mut self, snapshot: Arc<Snapshot>) {
+        let id = snapshot.session().id();
+        let timer_ms = self.timer_of(snapshot.session());
+        let Some(entry) = self.sessions.get_mut(&id) else { return };
+        if entry.timer_ms != timer_ms {
+            if let Some(at_ms) = entry.timer_ms {
+                self.timers.remove(&(at_ms, id));
+            }
+            self.timers.extend(timer_ms.map(|at_ms| (at_ms, id)));
+            entry.timer_ms = timer_ms;
+        }
+        entry.snapshot = Arc::clone(&snapshot);
+        entry.slot.publish(snapshot);
+    }
+
+    fn remove(&mut self, id: SyncSessionId) {
+        if let Some(entry) = self.sessions.remove(&id)
+            && let Some(at_ms) = entry.timer_ms
+        {
+            self.timers.remove(&(at_ms, id));
+        }
+        self.parts.directory.remove(id);
+    }
+
+    /// When a session has to be looked at.
+    fn timer_of(&self, session: &Session) -> Option<i64> {
+        session.next_expiry_ms().or_else(|| self.removal_ms(session))
+    }
+
+    /// When a session is removed by itself.
+    fn removal_ms(&self, session: &Session) -> Option<i64> {
+        let untouched_ms = (session.status() == SessionStatus::Pending).then(|| session.updated_at_ms());
+        session.ended_at_ms().or(untouched_ms).map(|since_ms| since_ms.saturating_add(self.parts.retention_ms))
+    }
+}
+
+/// Sorts after all others of an instant.
+const MAX_ID: SyncSessionId = SyncSessionId::from_uuid(uuid::Uuid::max());

@@ -1,0 +1,273 @@
+//! Changes that are decided and not stored yet.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use flowork_api_types::{SyncSessionId, event::Event, session::SessionEventKind};
+use flowork_engine::jobs::Caller;
+use flowork_sqlite::StoreError;
+use tokio::sync::oneshot;
+
+use super::{Message, Shard};
+use crate::{
+    directory::Room,
+    machine::{Change, Command, Session},
+    operations::{ChangeError, Changed, CreateError},
+    snapshot::Snapshot,
+    store::{NewEvent, SessionWrite, Writes},
+};
+
+/// What a turn has decided so far.
+#[derive(Default)]
+pub(super) struct Batch {
+    staged: HashMap<SyncSessionId, Staged>,
+    events: Vec<NewEvent>,
+    replies: Vec<Reply>,
+}
+
+/// A session as it will be once the batch is stored.
+enum Staged {
+    Kept {
+        snapshot: Arc<Snapshot>,
+        /// Positions of participants that changed.
+        touched: BTreeSet<usize>,
+        /// Of a session that is new.
+        room: Option<Room>,
+    },
+    Removed,
+}
+
+/// An answer that waits for the batch to be stored.
+enum Reply {
+    Create(oneshot::Sender<Result<Arc<Snapshot>, CreateError>>, Result<Arc<Snapshot>, CreateError>),
+    Change(oneshot::Sender<Result<Changed, ChangeError>>, Result<Changed, ChangeError>),
+    Delete(oneshot::Sender<Result<(), ChangeError>>, Result<(), ChangeError>),
+}
+
+/// What is to happen once the batch is stored.
+pub(super) struct Decided {
+    staged: HashMap<SyncSessionId, Staged>,
+    replies: Vec<Reply>,
+    /// Owners of sessions that lists show otherwise now.
+    told: BTreeSet<Arc<str>>,
+}
+
+impl Batch {
+    pub(super) fn take(&mut self, shard: &mut Shard, message: Message) {
+        match message {
+            Message::Create { session, room, reply } => {
+                let outcome = self.create(shard, *session, room);
+                self.replies.push(Reply::Create(reply, outcome));
+            }
+            Message::Change { session_id, caller, expected, command, at_ms, reply } => {
+                let outcome = self.change(shard, session_id, &caller, expected, command, at_ms);
+                self.replies.push(Reply::Change(reply, outcome));
+            }
+            Message::Delete { session_id, caller, expected, at_ms, reply } => {
+                let outcome = match self.delete(shard, session_id, &caller, expected, at_ms) {
+                    // What is not there need not be deleted.
+                    Err(ChangeError::NotFound { .. }) => Ok(()),
+                    outcome => outcome,
+                };
+                self.replies.push(Reply::Delete(reply, outcome));
+            }
+            Message::Look => {}
+        }
+    }
+
+    /// Does what is due with a session: time that ran out, or its removal.
+    pub(super) fn look(&mut self, shard: &Shard, id: SyncSessionId, now_ms: i64) {
+        let Some(snapshot) = self.current(shard, id) else { return };
+        if shard.removal_ms(snapshot.session()).is_some_and(|at_ms| at_ms <= now_ms) {
+            self.stage_removal(&snapshot, None, now_ms);
+            return;
+        }
+        let mut session = snapshot.session().clone();
+        let changes = session.catch_up(now_ms);
+        if !changes.is_empty() {
+            self.stage(session, changes, None, now_ms);
+        }
+    }
+
+    /// What to write, and what is to happen after that.
+    pub(super) fn into_parts(self) -> (Writes, Decided) {
+        let mut writes = Writes::default();
+        for (id, staged) in &self.staged {
+            match staged {
+                Staged::Kept { snapshot, touched, .. } => writes
+                    .sessions
+                    .push(SessionWrite { snapshot: Arc::clone(snapshot), touched: touched.iter().copied().collect() }),
+                Staged::Removed => writes.removed.push(*id),
+            }
+        }
+        // A switch moves nothing in a list; whoever watches the clock listens to the session itself.
+        let listed = |event: &&NewEvent| event.change.event != SessionEventKind::CycleSwitched;
+        let told = self.events.iter().filter(listed).map(|event| Arc::clone(&event.owner)).collect();
+        writes.events = self.events;
+        (writes, Decided { staged: self.staged, replies: self.replies, told })
+    }
+
+    fn create(&mut self, shard: &Shard, session: Session, room: Room) -> Result<Arc<Snapshot>, CreateError> {
+        let session_id = session.id();
+        if self.current(shard, session_id).is_some() {
+            return Err(CreateError::Exists { session_id });
+        }
+        let replaces = matches!(self.staged.get(&session_id), Some(Staged::Removed));
+        if replaces {
+            // Its removal is in this very batch. One of the two has to wait, and a caller can ask again.
+            return Err(CreateError::Exists { session_id });
+        }
+        let change = session.created();
+        let actor = Arc::clone(session.owner());
+        let at_ms = change.at_ms;
+        let snapshot = self.stage(session, vec![change], Some(&actor), at_ms);
+        if let Some(Staged::Kept { room: own, .. }) = self.staged.get_mut(&session_id) {
+            *own = Some(room);
+        }
+        Ok(snapshot)
+    }
+
+    fn change(
+        &mut self,
+        shard: &mut Shard,
+        session_id: SyncSessionId,
+        caller: &Caller,
+        expected: Option<u64>,
+        command: Command,
+        at_ms: i64,
+    ) -> Result<Changed, ChangeError> {
+        let snapshot = self.find(shard, session_id, caller)?;
+        if let (Command::Switch { .. }, Some(entry)) = (command, shard.sessions.get_mut(&session_id)) {
+            let pace = shard.parts.switches;
+            let too_fast = |retry_after| ChangeError::TooFast { per_second: pace.per_second, retry_after };
+            entry.switches.take(pace, at_ms).map_err(too_fast)?;
+        }
+        let mut session = snapshot.session().clone();
+        // What was due is a change of its own, and moves the version.
+        let due = session.catch_up(at_ms);
+        let actual = session.version();
+        if !due.is_empty() {
+            self.stage(session.clone(), due, None, at_ms);
+        }
+        if let Some(expected) = expected.filter(|expected| *expected != actual) {
+            return Err(ChangeError::Conflict { expected, actual });
+        }
+        let applied = session.apply(command, at_ms);
+        if let Some(refusal) = applied.refused {
+            return Err(refusal.into());
+        }
+        let expired = applied.changes.last().and_then(|change| change.expired);
+        let snapshot = self.stage(session, applied.changes, Some(&caller.subject), at_ms);
+        Ok(Changed { snapshot, expired })
+    }
+
+    fn delete(
+        &mut self,
+        shard: &Shard,
+        session_id: SyncSessionId,
+        caller: &Caller,
+        expected: Option<u64>,
+        at_ms: i64,
+    ) -> Result<(), ChangeError> {
+        let snapshot = self.find(shard, session_id, caller)?;
+        let mut session = snapshot.session().clone();
+        let due = session.catch_up(at_ms);
+        let actual = session.version();
+        let snapshot = if due.is_empty() { snapshot } else { self.stage(session, due, None, at_ms) };
+        if let Some(expected) = expected.filter(|expected| *expected != actual) {
+            return Err(ChangeError::Conflict { expected, actual });
+        }
+        self.stage_removal(&snapshot, Some(Arc::clone(&caller.subject)), at_ms);
+        Ok(())
+    }
+
+    fn find(&self, shard: &Shard, session_id: SyncSessionId, caller: &Caller) -> Result<Arc<Snapshot>, ChangeError> {
+        self.current(shard, session_id)
+            .filter(|snapshot| caller.sees_all || *snapshot.session().owner() == caller.subject)
+            .ok_or(ChangeError::NotFound { session_id })
+    }
+
+    /// A session with what this batch has decided about it.
+    fn current(&self, shard: &Shard, id: SyncSessionId) -> Option<Arc<Snapshot>> {
+        match self.staged.get(&id) {
+            Some(Staged::Kept { snapshot, .. }) => Some(Arc::clone(snapshot)),
+            Some(Staged::Removed) => None,
+            None => shard.sessions.get(&id).map(|entry| Arc::clone(&entry.snapshot)),
+        }
+    }
+
+    fn stage(&mut self, session: Session, changes: Vec<Change>, actor: Option<&Arc<str>>, at_ms: i64) -> Arc<Snapshot> {
+        let (id, owner) = (session.id(), Arc::clone(session.owner()));
+        let snapshot = Arc::new(Snapshot::new(session, at_ms));
+        let fresh = || Staged::Kept { snapshot: Arc::clone(&snapshot), touched: BTreeSet::new(), room: None };
+        let staged = self.staged.entry(id).or_insert_with(fresh);
+        if let Staged::Kept { snapshot: newest, touched, .. } = staged {
+            *newest = Arc::clone(&snapshot);
+            touched.extend(changes.iter().flat_map(|change| change.touched.iter().copied()));
+        }
+        self.events.extend(changes.into_iter().map(|change| NewEvent {
+            session_id: id,
+            owner: Arc::clone(&owner),
+            actor: actor.cloned(),
+            change,
+        }));
+        snapshot
+    }
+
+    fn stage_removal(&mut self, snapshot: &Snapshot, actor: Option<Arc<str>>, at_ms: i64) {
+        let session = snapshot.session();
+        let (session_id, owner) = (session.id(), Arc::clone(session.owner()));
+        self.events.push(NewEvent { session_id, owner, actor, change: session.deleted(at_ms) });
+        // Also of one that this batch has made: its room goes with it.
+        self.staged.insert(session_id, Staged::Removed);
+    }
+}
+
+impl Decided {
+    /// It is stored: memory follows, then everybody is told.
+    pub(super) fn settle(self, shard: &mut Shard) {
+        for (id, staged) in self.staged {
+            match staged {
+                Staged::Kept { snapshot, room: Some(room), .. } => shard.insert(snapshot, room),
+                Staged::Kept { snapshot, room: None, .. } => shard.replace(snapshot),
+                Staged::Removed => shard.remove(id),
+            }
+        }
+        if !self.told.is_empty() {
+            let told = self.told.into_iter().map(|owner| (Some(owner), Event::SessionsChanged));
+            shard.parts.events.publish_all(told);
+        }
+        for reply in self.replies {
+            reply.send();
+        }
+    }
+
+    /// It could not be stored, so nothing of it happened.
+    pub(super) fn fail(self, error: &StoreError) {
+        for reply in self.replies {
+            reply.fail(error.clone());
+        }
+    }
+}
+
+impl Reply {
+    fn send(self) {
+        // Whoever asked may have gone; the change stands all the same.
+        match self {
+            Self::Create(reply, outcome) => drop(reply.send(outcome)),
+            Self::Change(reply, outcome) => drop(reply.send(outcome)),
+            Self::Delete(reply, outcome) => drop(reply.send(outcome)),
+        }
+    }
+
+    /// Refusals too were decided on what was not stored.
+    fn fail(self, error: StoreError) {
+        match self {
+            Self::Create(reply, _) => drop(reply.send(Err(error.into()))),
+            Self::Change(reply, _) => drop(reply.send(Err(error.into()))),
+            Self::Delete(reply, _) => drop(reply.send(Err(error.into()))),
+        }
+    }
+}

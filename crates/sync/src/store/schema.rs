@@ -1,0 +1,65 @@
+//! The tables, as migrations.
+
+use flowork_sqlite::Schema;
+
+pub(crate) static SCHEMA: Schema = Schema { name: "sync sessions", migrations: &[FIRST] };
+
+const FIRST: &str = "
+CREATE TABLE session (
+    session_id BLOB PRIMARY KEY CHECK (length(session_id) = 16),
+    owner TEXT NOT NULL,
+    sync_mode TEXT NOT NULL
+        CHECK (sync_mode IN ('per_participant', 'per_cycle', 'per_group', 'global', 'count_up')),
+    status TEXT NOT NULL
+        CHECK (status IN ('pending', 'running', 'paused', 'completed', 'cancelled', 'expired')),
+    version INTEGER NOT NULL CHECK (version > 0),
+    active INTEGER CHECK (active >= 0),
+    total_time_ms INTEGER NOT NULL,
+    time_per_cycle_ms INTEGER,
+    increment_ms INTEGER,
+    max_time_ms INTEGER,
+    action_on_timeout TEXT NOT NULL CHECK (action_on_timeout IN ('none', 'auto_advance', 'end_session')),
+    metadata TEXT,
+    used_ms INTEGER NOT NULL CHECK (used_ms >= 0),
+    cycle_ms INTEGER NOT NULL CHECK (cycle_ms >= 0),
+    since_ms INTEGER,
+    started_at_ms INTEGER,
+    ended_at_ms INTEGER,
+    created_at_ms INTEGER NOT NULL,
+    updated_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE participant (
+    session_id BLOB NOT NULL CHECK (length(session_id) = 16),
+    position INTEGER NOT NULL CHECK (position >= 0),
+    participant_id BLOB NOT NULL CHECK (length(participant_id) = 16),
+    participant_index INTEGER NOT NULL,
+    group_id BLOB CHECK (length(group_id) = 16),
+    balance_ms INTEGER NOT NULL CHECK (balance_ms >= 0),
+    used_ms INTEGER NOT NULL CHECK (used_ms >= 0),
+    cycle_count INTEGER NOT NULL CHECK (cycle_count >= 0),
+    overran INTEGER NOT NULL CHECK (overran IN (0, 1)),
+    PRIMARY KEY (session_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id BLOB NOT NULL CHECK (length(session_id) = 16),
+    owner TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    event TEXT NOT NULL CHECK (event IN ('session_created', 'started', 'cycle_switched', 'paused', 'resumed',
+        'participant_expired', 'completed', 'cancelled', 'deleted')),
+    actor TEXT,
+    participant_id BLOB CHECK (length(participant_id) = 16),
+    status TEXT NOT NULL,
+    cycles INTEGER NOT NULL,
+    balances TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE INDEX event_of_session ON event (session_id, sequence);
+
+-- A row that is written only so that there is something to sync.
+CREATE TABLE synced (id INTEGER PRIMARY KEY CHECK (id = 1), times INTEGER NOT NULL) STRICT;
+INSERT INTO synced (id, times) VALUES (1, 0);
+";

@@ -1,0 +1,121 @@
+//! What subscribers hear, and what the audit keeps.
+
+use flowork_api_types::{
+    event::Event,
+    session::{ListSessionEventsQuery, SessionState},
+};
+use flowork_engine::Events;
+use flowork_sync::{Published, machine::Command};
+use serde_json::{Value, json};
+
+use super::world::{
+    BEGIN, World, events, names, numbered, owner, participant, request, session_id, started, state, switch,
+};
+
+#[tokio::test]
+async fn the_audit_has_every_change_with_who_did_it_and_what_was_left() {
+    let world = World::new();
+    let sessions = world.open().await;
+    let id = started(&sessions, request(&json!({"increment_ms": 1_000}))).await;
+    world.clock.advance(std::time::Duration::from_secs(4));
+    switch(&sessions, id).await.unwrap();
+    for command in [Command::Pause, Command::Resume, Command::Complete] {
+        sessions.change(&owner(), id, None, command).await.unwrap();
+    }
+    let audit = events(&sessions, id).await;
+    assert_eq!(names(&audit), ["session_created", "started", "cycle_switched", "paused", "resumed", "completed"]);
+    let switched = &audit[2];
+    assert_eq!((switched.version, switched.at.as_millis()), (3, BEGIN + 4_000));
+    assert_eq!((switched.participant_id, switched.cycles), (Some(participant(1)), 1));
+    let left: Vec<_> = switched.balances.iter().map(|one| (one.total_time_ms, one.time_used_ms)).collect();
+    assert_eq!(left, [(7_000, 4_000), (10_000, 0)]);
+    assert!(audit.iter().all(|event| event.actor.as_deref() == Some("owner")));
+    assert!(audit.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_event_that_was_altered_is_not_shown_as_what_happened() {
+    let world = World::new();
+    let sessions = world.open().await;
+    let id = started(&sessions, request(&json!({}))).await;
+    sessions.shutdown().await;
+    let file = rusqlite::Connection::open(world.path()).unwrap();
+    file.execute("UPDATE event SET actor = 'somebody' WHERE event = 'started'", []).unwrap();
+    drop(file);
+    let sessions = world.open().await;
+    let error = sessions.events(&owner(), id, ListSessionEventsQuery::default()).await.unwrap_err();
+    assert!(matches!(error, flowork_sync::EventsError::Store(_)), "{error}");
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn whoever_is_slow_gets_the_newest_state_and_nothing_piles_up() {
+    let world = World::new();
+    let sessions = world.open().await;
+    let id = started(&sessions, request(&json!({}))).await;
+    let (mut slow, mut other) = (sessions.subscribe(&owner(), id).unwrap(), sessions.subscribe(&owner(), id).unwrap());
+    assert!(matches!(slow.current(), Published::Live(_)));
+    other.current();
+    for _ in 0..100 {
+        switch(&sessions, id).await.unwrap();
+    }
+    let (Published::Live(one), Published::Live(two)) = (slow.changed().await, other.changed().await) else {
+        panic!("deleted")
+    };
+    assert_eq!(one.session().version(), 102, "the newest, not the next");
+    assert_eq!(one.update_message().as_ptr(), two.update_message().as_ptr(), "encoded once for all");
+    let nothing = tokio::time::timeout(std::time::Duration::ZERO, slow.changed()).await;
+    assert!(nothing.is_err(), "and no backlog behind it");
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn messages_have_the_envelope_of_the_interface() {
+    let world = World::new();
+    let sessions = world.open().await;
+    let id = started(&sessions, request(&json!({"metadata": {"title": "a \"game\""}}))).await;
+    let snapshot = sessions.get(&owner(), id).unwrap();
+    let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+    let update = read(snapshot.update_message());
+    assert_eq!(update["type"], "STATE_UPDATE");
+    assert_eq!((&update["sessionId"], &update["timestamp"]), (&json!(id), &json!(BEGIN)));
+    let sent: SessionState = serde_json::from_value(update["state"].clone()).unwrap();
+    assert_eq!(sent, state(&sessions, id));
+    let sync = read(&snapshot.sync_message(BEGIN + 5));
+    assert_eq!((&sync["type"], &sync["timestamp"]), (&json!("STATE_SYNC"), &json!(BEGIN + 5)));
+    let computed = read(&snapshot.computed_json(BEGIN + 2_500));
+    let expected = json!({"now_ms": BEGIN + 2_500, "active_remaining_ms": 7_500, "active_elapsed_ms": 2_500});
+    assert_eq!((&computed["computed"], &computed["version"]), (&expected, &json!(2)));
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_node_tells_of_sessions_that_come_and_go_and_not_of_each_switch() {
+    let world = World::new();
+    let node = Events::default();
+    let mut feed = node.subscribe(None);
+    let sessions = world.open_with(node.clone()).await;
+    let id = started(&sessions, request(&json!({}))).await;
+    for _ in 0..3 {
+        switch(&sessions, id).await.unwrap();
+    }
+    sessions.create(&owner(), numbered(1, &json!({}))).await.unwrap();
+    sessions.delete(&owner(), session_id(1), None).await.unwrap();
+    node.publish(None, Event::KindsChanged);
+    let mut told = 0;
+    loop {
+        match feed.next().await.unwrap() {
+            (Some(owner), envelope) if envelope.event == Event::SessionsChanged => {
+                assert_eq!(&*owner, "owner");
+                told += 1;
+            }
+            (_, envelope) => {
+                assert_eq!(envelope.event, Event::KindsChanged);
+                break;
+            }
+        }
+    }
+    assert_eq!(told, 4, "made, started, made, deleted");
+    sessions.shutdown().await;
+}

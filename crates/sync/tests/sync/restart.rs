@@ -1,0 +1,112 @@
+//! What a restart finds.
+
+use std::time::Duration;
+
+use flowork_api_types::session::{SessionState, SessionStatus};
+use flowork_engine::Clock;
+use flowork_sync::machine::Command;
+use serde_json::{Value, json};
+
+use super::world::{
+    BEGIN, World, events, group, names, numbered, owner, participant, request, session_id, started, state, switch,
+    until,
+};
+
+fn every_mode() -> Vec<Value> {
+    let player = |number: u32, of: u32| json!({"participant_id": participant(number), "participant_index": number, "total_time_ms": 60_000, "group_id": group(of)});
+    let modes = ["per_participant", "per_cycle", "per_group", "global", "count_up"];
+    let with = |mode: &str| {
+        json!({
+            "sync_mode": mode, "participants": [player(0, 0), player(1, 1), player(2, 0)], "total_time_ms": 60_000,
+            "time_per_cycle_ms": 30_000, "increment_ms": 700, "max_time_ms": 90_000, "metadata": {"mode": mode},
+            "action_on_timeout": "auto_advance",
+        })
+    };
+    modes.into_iter().map(with).collect()
+}
+
+#[tokio::test]
+async fn every_session_comes_back_as_it_was() {
+    let world = World::new();
+    let sessions = world.open().await;
+    let mut before: Vec<SessionState> = Vec::new();
+    for (number, more) in (0_u32..).zip(every_mode()) {
+        let id = started(&sessions, numbered(number, &more)).await;
+        world.clock.advance(Duration::from_millis(1_500));
+        switch(&sessions, id).await.unwrap();
+        world.clock.advance(Duration::from_millis(800));
+        switch(&sessions, id).await.unwrap();
+        if number % 2 == 1 {
+            sessions.change(&owner(), id, None, Command::Pause).await.unwrap();
+        }
+        before.push(state(&sessions, id));
+    }
+    sessions.create(&owner(), numbered(9, &json!({}))).await.unwrap();
+    before.push(state(&sessions, session_id(9)));
+    sessions.shutdown().await;
+    let sessions = world.open().await;
+    let after: Vec<_> = before.iter().map(|one| state(&sessions, one.session_id)).collect();
+    assert_eq!(after, before);
+    // The groups' balance is one balance still.
+    world.clock.advance(Duration::from_secs(1));
+    switch(&sessions, session_id(2)).await.unwrap();
+    let shared: Vec<_> = state(&sessions, session_id(2)).participants.iter().map(|one| one.total_time_ms).collect();
+    assert_eq!(shared[0], shared[2]);
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn time_that_ran_out_while_the_node_was_down_ran_out_at_its_instant() {
+    let world = World::new();
+    let sessions = world.open().await;
+    let marked = started(&sessions, request(&json!({}))).await;
+    let ended = started(&sessions, numbered(1, &json!({"action_on_timeout": "end_session"}))).await;
+    let advanced = started(&sessions, numbered(2, &json!({"action_on_timeout": "auto_advance"}))).await;
+    sessions.shutdown().await;
+    // The steady clock of another process begins anywhere.
+    let world = World { clock: Clock::manual(BEGIN + 14_000), ..world };
+    let sessions = world.open().await;
+    let marked = until(&sessions, marked, |state| state.participants[0].has_expired).await;
+    assert_eq!(marked.updated_at.as_millis(), BEGIN + 10_000);
+    let ended = until(&sessions, ended, |state| state.status == SessionStatus::Expired).await;
+    assert_eq!(ended.session_completed_at.unwrap().as_millis(), BEGIN + 10_000);
+    let advanced = until(&sessions, advanced, |state| state.version == 4).await;
+    assert_eq!(advanced.active_participant_id, Some(participant(1)));
+    assert_eq!(advanced.cycle_started_at.unwrap().as_millis(), BEGIN + 10_000, "no drift");
+    let audit = events(&sessions, advanced.session_id).await;
+    assert_eq!(names(&audit), ["session_created", "started", "participant_expired", "cycle_switched"]);
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_was_set_back_meanwhile_gives_nobody_time() {
+    let world = World::new();
+    let sessions = world.open().await;
+    let id = started(&sessions, request(&json!({}))).await;
+    world.clock.advance(Duration::from_secs(3));
+    switch(&sessions, id).await.unwrap();
+    sessions.shutdown().await;
+    let world = World { clock: Clock::manual(BEGIN - 3_600_000), ..world };
+    let sessions = world.open().await;
+    assert_eq!(sessions.now_ms(), BEGIN + 3_000, "time goes on from the last change");
+    world.clock.advance(Duration::from_secs(1));
+    switch(&sessions, id).await.unwrap();
+    let used: Vec<_> = state(&sessions, id).participants.iter().map(|one| one.time_used_ms).collect();
+    assert_eq!(used, [3_000, 1_000]);
+    sessions.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_is_synced_within_a_second_also_when_no_other_follows() {
+    let world = World::with_clock(Clock::System);
+    let sessions = world.open().await;
+    sessions.create(&owner(), request(&json!({}))).await.unwrap();
+    let reader = rusqlite::Connection::open(world.path()).unwrap();
+    let times = || reader.query_row("SELECT times FROM synced", [], |row| row.get::<_, i64>(0)).unwrap();
+    super::world::eventually("a sync of its own follows", async || times() > 0).await;
+    let synced = times();
+    sessions.change(&owner(), session_id(0), None, Command::Start).await.unwrap();
+    super::world::eventually("and another for the next change", async || times() > synced).await;
+    drop(reader);
+    sessions.shutdown().await;
+}
