@@ -19,6 +19,7 @@ use flowork_api_types::{
     error::FieldError,
     event::Event,
     kind::{Kind, KindList},
+    member::AllowList,
     node::Notice,
 };
 pub(crate) use host::Host;
@@ -31,7 +32,7 @@ use crate::{
     Clock, Events, KindRegistry, Retention,
     autoscale::{AutoscaleOptions, Autoscaler},
     jobs::directives::Directives,
-    pool::{Pool, ShardSource},
+    pool::{Members, Pool, ShardSource},
     store::Shard,
 };
 
@@ -192,6 +193,15 @@ impl Engines {
         });
     }
 
+    /// Whose jobs are run: the local workers hear of it at once, engines elsewhere with their next heartbeat.
+    pub fn set_members(&self, list: AllowList) {
+        self.members().set(list);
+    }
+
+    pub(crate) fn members(&self) -> &Members {
+        self.inner.pool.workers().members()
+    }
+
     /// The kinds that run in this process.
     pub fn kinds(&self) -> &KindRegistry {
         &self.inner.kinds
@@ -209,12 +219,24 @@ impl Engines {
             for descriptor in host.descriptors() {
                 match items.iter_mut().find(|kind| kind.descriptor.name == descriptor.name) {
                     Some(kind) => kind.engine_ids.push(host.id()),
-                    None => items.push(Kind { descriptor, engine_ids: vec![host.id()] }),
+                    None => items.push(Kind {
+                        roles: descriptor.default_roles().to_vec(),
+                        descriptor,
+                        engine_ids: vec![host.id()],
+                        roles_decided: false,
+                        allowed_actions: Vec::new(),
+                    }),
                 }
             }
         }
         items.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
         KindList { items, broken_modules: self.inner.kinds.broken_modules() }
+    }
+
+    /// Whether jobs of this kind reach what is on the machine of some engine that runs it; `None` for a kind that no
+    /// engine runs.
+    pub fn kind_reaches_machine(&self, kind: &str) -> Option<bool> {
+        self.hosts().iter().filter_map(|host| host.reaches_machine(kind)).reduce(|one, other| one || other)
     }
 
     /// Opens the shards of an engine that was just made.

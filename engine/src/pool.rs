@@ -8,6 +8,7 @@
 //! a third of their length. One stops attempts whose lease may be over ([`attempts`]).
 
 mod attempts;
+mod members;
 mod run;
 mod shards;
 mod source;
@@ -29,6 +30,7 @@ pub(crate) use self::shards::ShardSource;
 use self::stop::{Stop, StopReason};
 pub use self::{
     attempts::Attempts,
+    members::Members,
     source::{Assigned, AttemptEnd, JobSource, Payload, Renewal, Slot},
 };
 use crate::{
@@ -62,6 +64,7 @@ struct Shared<S> {
     kinds: KindRegistry,
     budget: Arc<Budget>,
     attempts: Attempts,
+    members: Members,
     /// Somebody reported something.
     reported: Arc<Notify>,
     closed: CancellationToken,
@@ -78,6 +81,7 @@ impl<S: JobSource> Pool<S> {
                 kinds,
                 budget: Arc::new(Budget::new(u64::from(workers))),
                 attempts: Attempts::default(),
+                members: Members::default(),
                 reported: Arc::new(Notify::new()),
                 closed: CancellationToken::new(),
                 stopping: CancellationToken::new(),
@@ -145,6 +149,11 @@ impl<S: JobSource> Workers<S> {
     /// The attempts, from their start until their ends are settled.
     pub fn attempts(&self) -> &Attempts {
         &self.shared.attempts
+    }
+
+    /// Whose jobs are run.
+    pub fn members(&self) -> &Members {
+        &self.shared.members
     }
 
     /// How many jobs may run at once.

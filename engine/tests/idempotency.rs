@@ -117,6 +117,7 @@ async fn a_replay_is_found_when_nothing_runs_its_kind_any_more() {
         capacity: 1,
         busy: 0,
         kinds: Vec::new(),
+        members_version: None,
     };
     engines.heartbeat(home.spec.id, report).unwrap();
     assert_eq!(ask(&engines, &owner(), "k", body.clone()).await.unwrap().job.summary.id, id);

@@ -85,6 +85,7 @@ impl JobSource for Script {
                 let job = Assigned {
                     lease,
                     kind: kind.to_owned(),
+                    created_by: "owner".to_owned(),
                     payload: Payload::Value(json!(lease.epoch)),
                     attempt: 1,
                     timeout: Duration::from_hours(1),

@@ -112,7 +112,7 @@ impl Home {
 /// The kinds an external engine says it runs.
 fn say_hello(engines: &Engines, id: EngineId) {
     let kinds = ["noop", "x", "y"].map(descriptor).to_vec();
-    let report = HeartbeatRequest { version: "1".to_owned(), capacity: 4, busy: 0, kinds };
+    let report = HeartbeatRequest { version: "1".to_owned(), capacity: 4, busy: 0, kinds, members_version: None };
     assert!(!engines.heartbeat(id, report).unwrap().drain);
 }
 
@@ -123,6 +123,7 @@ pub(crate) fn descriptor(name: &str) -> KindDescriptor {
         description: "for a test".to_owned(),
         payload_schema: json!({}),
         timeout_ms: 60_000,
+        reaches_machine: false,
     }
 }
 

@@ -6,17 +6,21 @@ use std::{
 };
 
 use flowork_api_types::{Timestamp, node::Notice};
+use flowork_audit::Audit;
 use flowork_control::ControlStore;
 use flowork_engine::{Clock, Engines};
 use flowork_schedules::Schedules;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use flowork_sync::Sessions;
+use flowork_tokens::TokenKeys;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::tokens::TokenKeys,
-    edge::allow_list::AllowList,
+    auth::tickets::Tickets,
+    edge::{access::Access, admission::Admission, allow_list::AllowLists, audit::AuditedRoutes},
     options::Limits,
     router::{Permissions, RouteEntry},
+    sockets::Sockets,
 };
 
 /// The parts of the node that the gateway serves.
@@ -26,9 +30,13 @@ pub struct GatewayState {
     pub engines: Engines,
     /// What is enqueued when.
     pub schedules: Schedules,
-    /// Sign-in sessions, pairing codes, engine tokens.
+    /// Who is active and how much time is left, for many clients at once.
+    pub sync: Sessions,
+    /// Members, sign-in sessions, pairing codes, engine tokens.
     pub control: ControlStore,
-    /// Signs and checks access tokens.
+    /// Who did what.
+    pub audit: Audit,
+    /// Signs and checks tokens.
     pub tokens: TokenKeys,
     /// For what is stored; access tokens go by the wall clock.
     pub clock: Clock,
@@ -58,16 +66,30 @@ pub(crate) const BODY_UNIT_BYTES: usize = 1 << 10;
 pub(crate) struct App {
     pub(crate) state: GatewayState,
     /// `http://127.0.0.1:7717`
-    pub(crate) base_url: String,
+    pub(crate) base_url: Arc<str>,
     pub(crate) limits: Limits,
-    pub(crate) allowed: AllowList,
+    pub(crate) allowed: AllowLists,
+    pub(crate) admission: Admission,
+    /// Chains whose accounts may sign in; never empty.
+    pub(crate) chain_ids: Vec<u64>,
+    /// What opens streams in browsers.
+    pub(crate) tickets: Tickets,
+    /// WebSockets of sync sessions.
+    pub(crate) sockets: Sockets,
+    /// Asked about every request of the tunnel's listener.
+    pub(crate) access: Option<Access>,
     pub(crate) permissions: Permissions,
     pub(crate) routes: Vec<RouteEntry>,
+    pub(crate) audited: AuditedRoutes,
+    /// Calls that run to their end, whoever waits for them.
+    pub(crate) audited_calls: TaskTracker,
     /// The OpenAPI document as JSON, made when it is first asked for.
     pub(crate) document: OnceLock<String>,
     pub(crate) body_budget: Arc<Semaphore>,
     /// Held while a policy is stored and put in force, so that both happen in one order.
     pub(crate) policy_changes: tokio::sync::Mutex<()>,
+    /// Told when there is a new key, for the timer of the keys.
+    pub(crate) keys_changed: Notify,
     /// Fires when the gateway stops: long polls answer, event streams say goodbye.
     pub(crate) stopping: CancellationToken,
 }

@@ -4,8 +4,10 @@
 //! the envelope and logs the source once.
 
 mod engine;
+mod member;
 mod policy;
 mod schedule;
+mod session;
 mod sign_in;
 
 use std::{sync::Arc, time::Duration};

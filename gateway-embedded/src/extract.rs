@@ -2,6 +2,7 @@
 
 mod body;
 mod fields;
+mod optional_body;
 
 use std::str::FromStr;
 
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use body::JsonBody;
 pub(crate) use fields::from_value;
+pub(crate) use optional_body::OptionalJsonBody;
 
 use crate::error::ApiError;
 

@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rust_embed::RustEmbed;
 
 /// Scripts and styles from here only; inline styles, because the GUI's primitives place their pop-ups with them.
-const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-                      img-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
-                      form-action 'none'; object-src 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                      img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'";
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
 const INDEX: &str = "index.html";
 /// Vite puts the hash of the content into the names below this folder.

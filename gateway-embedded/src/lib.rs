@@ -12,23 +12,23 @@ mod edge;
 mod error;
 mod extract;
 mod gui;
-mod idle;
 mod listener;
 mod openapi;
 mod options;
 mod policies;
 mod router;
 mod routes;
+mod sockets;
 mod sse;
 
 pub use app::{GatewayState, NodeFacts};
-pub use auth::{
-    permission::{Permission, Standing},
-    tokens::{InvalidKeyError, TokenKeys},
-};
-pub use listener::{BindError, BoundGateway, GatewayHandle, Shutdown, bind};
+pub use auth::permission::{GuestOpenings, Permission, Standing};
+pub use edge::audit::AuditRule;
+pub use flowork_admission::Rate;
+pub use flowork_tokens::{InvalidKeyError, TokenKeys};
+pub use listener::{AccessError, BindError, BoundGateway, GatewayHandle, Shutdown, bind};
 pub use openapi::openapi;
-pub use options::{GatewayOptions, Limits};
+pub use options::{AccessOptions, GatewayOptions, Limits, Rates, TunnelOptions};
 pub use policies::enforce;
 pub use router::{RouteEntry, route_table};
 pub use routes::auth::links::pairing_url;

@@ -3,6 +3,16 @@
 //! An own loop on hyper, because `axum::serve` has no header timeout and waits for ever on event streams. Each
 //! connection is a tracked task that ends by itself, by a timeout, or by one of two signals: `stopping` (answer what is
 //! in flight, say goodbye on event streams, take nothing new) and, at the deadline, `cutting` (close the socket).
+//!
+//! There are two listeners: one for this machine, and one, if the owner wants it, for a tunnel. Each has its own loop
+//! (`accept`) and its own room for connections (`room`), so that strangers can't starve the local window.
+
+mod accept;
+mod exchange;
+mod refusal;
+mod room;
+mod seat;
+mod socket;
 
 use std::{
     io,
@@ -11,28 +21,27 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    app::{App, AppState, BODY_UNIT_BYTES, GatewayState},
-    edge::allow_list::AllowList,
-    idle::{Activity, Watched},
-    options::{GatewayOptions, Limits},
-    router::{self, Permissions},
+use self::{
+    accept::{Shared, accept},
+    room::Room,
 };
-
-/// How long to wait when the system gives no connection, as when the process has no file descriptor left.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+use crate::{
+    app::{App, BODY_UNIT_BYTES, GatewayState},
+    auth::{member_list, rotation, tickets::Tickets},
+    edge::{
+        access::{Access, AccessSetUpError},
+        admission::Admission,
+        allow_list::{AllowList, AllowLists},
+        audit::AuditedRoutes,
+        client::Ingress,
+    },
+    options::GatewayOptions,
+    router::{self, Permissions},
+    sockets::Sockets,
+};
 
 /// Why the gateway can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -61,19 +70,54 @@ pub enum BindError {
         /// What the system said.
         source: io::Error,
     },
+    /// The owner did not say that other machines may reach the node.
+    #[error("{address} is reachable from other machines, and nobody asked for that")]
+    BeyondLoopback {
+        /// Where it should have listened.
+        address: SocketAddr,
+    },
+    /// The settings of Cloudflare Access are wrong.
+    #[error(transparent)]
+    Access(#[from] AccessError),
 }
 
-/// A gateway that has its port and does not answer yet.
+/// Cloudflare Access can't be asked about requests.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct AccessError(AccessSetUpError);
+
+impl BindError {
+    /// The address that can't be had, where it is about one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::AddressInUse { address, .. }
+            | Self::Forbidden { address, .. }
+            | Self::Other { address, .. }
+            | Self::BeyondLoopback { address } => Some(*address),
+            Self::Access(_) => None,
+        }
+    }
+}
+
+/// A gateway that has its ports and does not answer yet.
 pub struct BoundGateway {
-    listener: TcpListener,
-    local_addr: SocketAddr,
+    local: Bound,
+    tunnel: Option<Bound>,
+    access: Option<Access>,
     options: GatewayOptions,
+}
+
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
 }
 
 /// A gateway that serves. Dropping it cuts every connection.
 pub struct GatewayHandle {
     local_addr: SocketAddr,
+    tunnel_addr: Option<SocketAddr>,
     tasks: TaskTracker,
+    audited_calls: TaskTracker,
     stopping: CancellationToken,
     cutting: CancellationToken,
 }
@@ -85,54 +129,101 @@ pub struct Shutdown {
     pub cut: usize,
 }
 
-/// Takes the port.
+/// Takes the ports.
 ///
 /// # Errors
 /// See [`BindError`].
 pub async fn bind(options: GatewayOptions) -> Result<BoundGateway, BindError> {
-    let address = options.listen;
+    let local = listen(options.listen, options.beyond_loopback).await?;
+    let (mut tunnel, mut access) = (None, None);
+    if let Some(wanted) = &options.tunnel {
+        access = wanted.access.as_ref().map(Access::new).transpose().map_err(AccessError)?;
+        tunnel = Some(listen(wanted.listen, options.beyond_loopback).await?);
+    }
+    Ok(BoundGateway { local, tunnel, access, options })
+}
+
+async fn listen(address: SocketAddr, beyond_loopback: bool) -> Result<Bound, BindError> {
+    if !address.ip().is_loopback() && !beyond_loopback {
+        return Err(BindError::BeyondLoopback { address });
+    }
     let listening = async {
         let listener = TcpListener::bind(address).await?;
-        let local_addr = listener.local_addr()?;
-        Ok((listener, local_addr))
+        let address = listener.local_addr()?;
+        Ok(Bound { listener, address })
     };
-    match listening.await {
-        Ok((listener, local_addr)) => Ok(BoundGateway { listener, local_addr, options }),
-        Err(source) => Err(bind_error(address, source)),
-    }
+    listening.await.map_err(|source| bind_error(address, source))
 }
 
 impl BoundGateway {
     /// Where it listens, with the port the system picked.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.local.address
+    }
+
+    /// Where it listens for a tunnel, if it does.
+    pub fn tunnel_addr(&self) -> Option<SocketAddr> {
+        self.tunnel.as_ref().map(|bound| bound.address)
     }
 
     /// Its address for a browser on this machine.
     pub fn base_url(&self) -> String {
-        base_url(self.local_addr)
+        base_url(self.local.address)
     }
 
     /// Starts to answer. Connections that came since [`bind`] have waited and are answered now.
     pub fn serve(self, state: GatewayState) -> GatewayHandle {
-        let Self { listener, local_addr, options } = self;
+        let Self { local, tunnel, access, options } = self;
+        let limits = options.limits;
         let table = router::all();
+        let audited_calls = TaskTracker::new();
         let (stopping, cutting, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let public_hosts = options.tunnel.map(|tunnel| tunnel.public_hosts).unwrap_or_default();
         let app = Arc::new(App {
             state,
-            base_url: base_url(local_addr),
-            allowed: AllowList::new(local_addr, &options.extra_hosts, &options.extra_origins),
+            base_url: base_url(local.address).into(),
+            allowed: AllowLists {
+                local: AllowList::local(local.address, &options.extra_hosts, &options.extra_origins),
+                tunnel: AllowList::tunnel(&public_hosts, &options.extra_origins),
+            },
+            admission: Admission::new(&options.rates, &limits),
+            chain_ids: options.chain_ids,
+            tickets: Tickets::default(),
+            sockets: Sockets::new(&limits, tasks.clone(), stopping.clone()),
+            access,
             permissions: Permissions::new(&table.entries),
+            audited: AuditedRoutes::new(&table.entries),
+            audited_calls: audited_calls.clone(),
             routes: table.entries,
             document: OnceLock::new(),
             policy_changes: tokio::sync::Mutex::default(),
-            body_budget: Arc::new(Semaphore::new(options.limits.body_bytes_in_flight_max / BODY_UNIT_BYTES)),
-            limits: options.limits,
+            keys_changed: tokio::sync::Notify::new(),
+            body_budget: Arc::new(Semaphore::new(limits.body_bytes_in_flight_max / BODY_UNIT_BYTES)),
+            limits: limits.clone(),
             stopping: stopping.clone(),
         });
         let router = router::build(table.router.into(), &app);
-        tasks.spawn(accept(listener, router, app, tasks.clone(), cutting.clone()));
-        GatewayHandle { local_addr, tasks, stopping, cutting }
+        app.state.engines.set_members(app.state.control.allow_list());
+        tasks.spawn(member_list::follow(Arc::clone(&app)));
+        tasks.spawn(rotation::run(Arc::clone(&app)));
+        let (local_addr, tunnel_addr) = (local.address, tunnel.as_ref().map(|bound| bound.address));
+        let listeners = [
+            (Some(local), Ingress::Local, limits.connections_max),
+            (tunnel, Ingress::Tunnel, limits.tunnel_connections_max),
+        ];
+        for (bound, ingress, connections_max) in listeners {
+            let Some(Bound { listener, .. }) = bound else { continue };
+            let shared = Shared {
+                router: router.clone(),
+                app: Arc::clone(&app),
+                tasks: tasks.clone(),
+                cutting: cutting.clone(),
+                ingress,
+                room: Room::new(connections_max, limits.connections_per_address_max),
+            };
+            tasks.spawn(accept(listener, shared));
+        }
+        GatewayHandle { local_addr, tunnel_addr, tasks, audited_calls, stopping, cutting }
     }
 }
 
@@ -140,6 +231,11 @@ impl GatewayHandle {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Where it listens for a tunnel, if it does.
+    pub fn tunnel_addr(&self) -> Option<SocketAddr> {
+        self.tunnel_addr
     }
 
     /// Its address for a browser on this machine.
@@ -152,12 +248,17 @@ impl GatewayHandle {
     pub async fn shutdown(self, deadline: Duration) -> Shutdown {
         self.stopping.cancel();
         self.tasks.close();
-        if tokio::time::timeout(deadline, self.tasks.wait()).await.is_ok() {
-            return Shutdown { cut: 0 };
+        let mut cut = 0;
+        if tokio::time::timeout(deadline, self.tasks.wait()).await.is_err() {
+            cut = self.tasks.len();
+            self.cutting.cancel();
+            self.tasks.wait().await;
         }
-        let cut = self.tasks.len();
-        self.cutting.cancel();
-        self.tasks.wait().await;
+        // What they did must be in the audit log before it closes.
+        self.audited_calls.close();
+        if tokio::time::timeout(deadline, self.audited_calls.wait()).await.is_err() {
+            tracing::error!(calls = self.audited_calls.len(), "calls did not end; the audit log closes without them");
+        }
         Shutdown { cut }
     }
 }
@@ -167,92 +268,6 @@ impl Drop for GatewayHandle {
         self.stopping.cancel();
         self.cutting.cancel();
     }
-}
-
-async fn accept(listener: TcpListener, router: Router, app: AppState, tasks: TaskTracker, cutting: CancellationToken) {
-    let free = Arc::new(Semaphore::new(app.limits.connections_max));
-    let mut told = false;
-    loop {
-        if free.available_permits() == 0 && !told {
-            tracing::warn!(connections_max = app.limits.connections_max, "no more connections; new ones have to wait");
-            told = true;
-        }
-        let accepted = tokio::select! {
-            biased;
-            () = app.stopping.cancelled() => return,
-            accepted = next_connection(&listener, &free) => accepted,
-        };
-        match accepted {
-            Ok((stream, permit)) => {
-                told &= free.available_permits() == 0;
-                tasks.spawn(serve_connection(stream, permit, router.clone(), app.clone(), cutting.clone()));
-            }
-            // The client was gone before we looked.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%error, "can't accept a connection");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-            }
-        }
-    }
-}
-
-async fn next_connection(
-    listener: &TcpListener,
-    free: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = free.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
-}
-
-async fn serve_connection(
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-    router: Router,
-    app: AppState,
-    cutting: CancellationToken,
-) {
-    // Answers are small; waiting to fill a packet would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "can't set TCP_NODELAY");
-    }
-    let activity = Activity::start();
-    let io = TokioIo::new(Watched::new(stream, activity.clone()));
-    let connection = http(&app.limits).serve_connection(io, TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended early");
-                }
-                return;
-            }
-            () = app.stopping.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = activity.idle_for(app.limits.idle_timeout) => {
-                tracing::debug!("nothing moved on a connection; it is cut");
-                return;
-            }
-            () = cutting.cancelled() => return,
-        }
-    }
-}
-
-fn http(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.head_bytes_max)
-        .max_headers(limits.headers_max)
-        .keep_alive(true)
-        .half_close(false);
-    builder
 }
 
 fn base_url(local: SocketAddr) -> String {

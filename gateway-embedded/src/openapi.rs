@@ -40,9 +40,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         (name = "kinds", description = "What can be run."),
         (name = "queues", description = "Holding work back, and letting it go on."),
         (name = "schedules", description = "Enqueuing by the clock."),
+        (name = "sessions", description = "Who is active and how much time is left, for many clients at once."),
+        (name = "members", description = "Who may do what."),
         (name = "engines", description = "Who runs it."),
         (name = "engine", description = "What engines say to the node."),
         (name = "auth", description = "Signing in."),
+        (name = "audit", description = "Who did what to the node."),
         (name = "node", description = "The node itself.")
     )
 )]
@@ -86,16 +89,33 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
     .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
 }
 
+/// Writes down how a call ends that the audit log can't take.
+pub(crate) fn describe_audit(document: &mut utoipa::openapi::OpenApi, path: &str) {
+    let Some(item) = document.paths.paths.get_mut(path) else { return };
+    for (_, operation) in operations(item) {
+        let description = "`AUDIT_UNAVAILABLE`: it may have been done, and could not be written to the audit log";
+        let response = operation.responses.responses.entry("503".to_owned()).or_insert_with(|| {
+            let envelope = Content::new(Some(Ref::from_schema_name("ErrorEnvelope")));
+            let mut response = Response::new("");
+            response.content.insert("application/json".to_owned(), envelope.into());
+            response.into()
+        });
+        if let RefOr::T(response) = response
+            && !response.description.contains("AUDIT_UNAVAILABLE")
+        {
+            let others = std::mem::take(&mut response.description);
+            let parts = [others.as_str(), description];
+            response.description = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+        }
+    }
+}
+
 /// Writes down what the permission means for callers, and gives every error the one envelope.
 pub(crate) fn describe_permission(operation: &mut Operation, permission: Permission) {
     let schemes: &[&str] = match permission {
         Permission::Public => &[],
-        Permission::SignedIn
-        | Permission::Read
-        | Permission::JobsWrite
-        | Permission::Operate
-        | Permission::OwnerOnly => &[BEARER],
-        Permission::EngineCall => &[ENGINE_TOKEN],
+        Permission::EngineCall => &[ENGINE_TOKEN, BEARER],
+        _ => &[BEARER],
     };
     let none: [&str; 0] = [];
     operation.security = Some(schemes.iter().map(|scheme| SecurityRequirement::new(*scheme, none)).collect());
@@ -107,7 +127,22 @@ pub(crate) fn describe_permission(operation: &mut Operation, permission: Permiss
         missing("401", "`UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED`".to_owned());
         missing("403", format!("`FORBIDDEN`: asks for the permission `{}`", permission.as_str()));
     }
+    missing("403", "`ORIGIN_NOT_ALLOWED`: a web page of elsewhere asks".to_owned());
+    let takes_input =
+        operation.request_body.is_some() || operation.parameters.as_ref().is_some_and(|all| !all.is_empty());
+    if takes_input {
+        missing("400", "`VALIDATION_ERROR`: `details` names the field".to_owned());
+    }
+    if operation.request_body.is_some() {
+        missing("408", "`BODY_TIMEOUT`: the body did not come in time".to_owned());
+        missing("413", "`BODY_TOO_LARGE`; `details` has the bound".to_owned());
+        missing("415", "`UNSUPPORTED_MEDIA_TYPE`: the body is not declared as JSON".to_owned());
+    }
+    missing("414", "`URI_TOO_LONG`".to_owned());
+    missing("421", "`HOST_NOT_ALLOWED`: the request is for a host that this node is not".to_owned());
+    missing("429", "`RATE_LIMITED`: asked too often; `Retry-After` says when to ask again".to_owned());
     missing("500", "`INTERNAL`; the node's log has the reason under the request id".to_owned());
+    missing("503", "`OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After`".to_owned());
     for (status, response) in responses.iter_mut() {
         if let RefOr::T(response) = response
             && status.as_str() >= "400"

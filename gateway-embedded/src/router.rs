@@ -19,10 +19,21 @@ use utoipa_axum::{
 use crate::{
     app::{App, AppState},
     auth::{credentials, permission::Permission},
-    edge::{allow_list, scope},
+    edge::{
+        access, admission, allow_list,
+        audit::{self, AuditRule},
+        bounds, client, scope,
+    },
     error::ApiError,
     gui, openapi, routes,
 };
+
+/// Why calls that change something are not written to the audit log.
+const PREPARES: &str = "nothing is done with it yet; the sign-in that uses it is audited";
+const OPENS_STREAM: &str = "it opens one stream that only reads, and browsers ask for one each time";
+const PREVIEW: &str = "it changes nothing, and only has too much to say for a query";
+const JOBS: &str = "jobs are too many, and each keeps who made it, its attempts and how it ended";
+const ENGINES: &str = "engines call all the time, and jobs keep who ran them";
 
 /// One method of one path, and what it asks of its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +44,8 @@ pub struct RouteEntry {
     pub path: String,
     /// What it asks.
     pub permission: Permission,
+    /// Whether its calls are written to the audit log; calls that only read need not say.
+    pub audit: Option<AuditRule>,
 }
 
 /// Every route of the gateway but the GUI's files.
@@ -54,14 +67,22 @@ pub(crate) fn all() -> RouteTable {
     table.add(Permission::Public, routes!(routes::health::ready));
     table.add(Permission::Public, routes!(routes::openapi::openapi_document));
     table.add(Permission::Public, routes!(routes::auth::keys::key_set));
-    table.add(Permission::Public, routes!(routes::auth::pair::pair));
-    table.add(Permission::Public, routes!(routes::auth::refresh::refresh));
+    table.add(Permission::Public, routes!(routes::auth::challenge::challenge)).not_audited(PREPARES);
+    table.add(Permission::Public, routes!(routes::auth::verify::verify)).audited("session.sign_in");
+    table.add(Permission::Public, routes!(routes::auth::pair::pair)).audited("session.pair");
+    table.add(Permission::Public, routes!(routes::auth::guest::guest)).audited("session.guest");
+    table.add(Permission::Public, routes!(routes::auth::refresh::refresh)).audited("session.refresh");
+    table.add(Permission::Public, routes!(routes::time::server_time));
 
     // For every person.
     table.add(Permission::SignedIn, routes!(routes::auth::me::me));
-    table.add(Permission::SignedIn, routes!(routes::auth::logout::logout));
-    table.add(Permission::Read, routes!(routes::status::status));
-    table.add(Permission::Read, routes!(routes::kinds::list_kinds));
+    table.add(Permission::SignedIn, routes!(routes::auth::logout::logout)).audited("session.sign_out");
+    table.add(Permission::SignedIn, routes!(routes::auth::ticket::ticket)).not_audited(OPENS_STREAM);
+    table.add(Permission::SignedIn, routes!(routes::auth::sessions::list_sessions));
+    table.add(Permission::SignedIn, routes!(routes::auth::sessions::end_session)).audited("session.end");
+    table.add(Permission::SignedIn, routes!(routes::auth::sessions::sign_out_everywhere)).audited("session.end_all");
+    table.add(Permission::Status, routes!(routes::status::status));
+    table.add(Permission::Status, routes!(routes::kinds::list_kinds));
     table.add(Permission::Read, routes!(routes::engines::list_engines));
     table.add(Permission::Read, routes!(routes::autoscaler::get_autoscaler));
     table.add(Permission::Read, routes!(routes::drain::get_drain));
@@ -76,51 +97,121 @@ pub(crate) fn all() -> RouteTable {
     table.add(Permission::Read, routes!(routes::jobs::batch::get_batch));
     table.add(Permission::Read, routes!(routes::schedules::list::list_schedules));
     table.add(Permission::Read, routes!(routes::schedules::get::get_schedule));
-    table.add(Permission::Read, routes!(routes::schedules::preview::preview_schedule));
+    table.add(Permission::Read, routes!(routes::schedules::preview::preview_schedule)).not_audited(PREVIEW);
+    table.add(Permission::SessionsRead, routes!(routes::sessions::list::list_sync_sessions));
+    table.add(Permission::SessionsRead, routes!(routes::sessions::get::get_session));
+    table.add(Permission::SessionsRead, routes!(routes::sessions::events::list_session_events));
+    table.add(Permission::SessionsRead, routes!(routes::ws::socket));
 
     // For those who run jobs.
-    table.add(Permission::JobsWrite, routes!(routes::jobs::enqueue::enqueue_job));
-    table.add(Permission::JobsWrite, routes!(routes::jobs::batch::enqueue_batch));
-    table.add(Permission::JobsWrite, routes!(routes::jobs::cancel::cancel_job));
-    table.add(Permission::JobsWrite, routes!(routes::jobs::requeue::requeue_job));
-    table.add(Permission::JobsWrite, routes!(routes::jobs::requeue::requeue_jobs));
-    table.add(Permission::JobsWrite, routes!(routes::schedules::create::create_schedule));
-    table.add(Permission::JobsWrite, routes!(routes::schedules::update::update_schedule));
-    table.add(Permission::JobsWrite, routes!(routes::schedules::delete::delete_schedule));
-    table.add(Permission::JobsWrite, routes!(routes::schedules::run::run_schedule));
+    table.add(Permission::JobsWrite, routes!(routes::jobs::enqueue::enqueue_job)).not_audited(JOBS);
+    table.add(Permission::JobsWrite, routes!(routes::jobs::batch::enqueue_batch)).not_audited(JOBS);
+    table.add(Permission::JobsWrite, routes!(routes::jobs::cancel::cancel_job)).not_audited(JOBS);
+    table.add(Permission::JobsWrite, routes!(routes::jobs::requeue::requeue_job)).not_audited(JOBS);
+    table.add(Permission::JobsWrite, routes!(routes::jobs::requeue::requeue_jobs)).audited("jobs.requeue");
+    table.add(Permission::JobsWrite, routes!(routes::schedules::create::create_schedule)).audited("schedule.create");
+    table.add(Permission::JobsWrite, routes!(routes::schedules::update::update_schedule)).audited("schedule.update");
+    table.add(Permission::JobsWrite, routes!(routes::schedules::delete::delete_schedule)).audited("schedule.delete");
+    table.add(Permission::JobsWrite, routes!(routes::schedules::run::run_schedule)).audited("schedule.run");
+
+    // For those who take part in sync sessions.
+    for route in [
+        routes!(routes::sessions::create::create_session),
+        routes!(routes::sessions::delete::delete_session),
+        routes!(routes::sessions::start::start_session),
+        routes!(routes::sessions::switch::switch_session),
+        routes!(routes::sessions::pause::pause_session),
+        routes!(routes::sessions::pause::resume_session),
+        routes!(routes::sessions::complete::complete_session),
+        routes!(routes::sessions::complete::cancel_session),
+    ] {
+        table.add(Permission::SessionsWrite, route).not_audited("sync sessions keep events of their own");
+    }
 
     // For those who decide about the work of all.
-    table.add(Permission::Operate, routes!(routes::drain::set_drain));
-    table.add(Permission::Operate, routes!(routes::queues::pause::pause_queue));
-    table.add(Permission::Operate, routes!(routes::queues::resume::resume_queue));
-    table.add(Permission::Operate, routes!(routes::limits::set_limit));
-    table.add(Permission::Operate, routes!(routes::limits::remove_limit));
+    table.add(Permission::OpsDrain, routes!(routes::drain::set_drain)).audited("node.drain");
+    table.add(Permission::Operate, routes!(routes::queues::pause::pause_queue)).audited("queue.pause");
+    table.add(Permission::Operate, routes!(routes::queues::resume::resume_queue)).audited("queue.resume");
+    table.add(Permission::Operate, routes!(routes::limits::set_limit)).audited("limit.set");
+    table.add(Permission::Operate, routes!(routes::limits::remove_limit)).audited("limit.remove");
 
     // For engines.
-    table.add(Permission::EngineCall, routes!(routes::engine::claim::claim));
-    table.add(Permission::EngineCall, routes!(routes::engine::renew::renew));
-    table.add(Permission::EngineCall, routes!(routes::engine::finish::finish));
-    table.add(Permission::EngineCall, routes!(routes::engine::release::release));
+    table.add(Permission::EngineCall, routes!(routes::engine::token::exchange)).not_audited(ENGINES);
+    table.add(Permission::EngineCall, routes!(routes::engine::claim::claim)).not_audited(ENGINES);
+    table.add(Permission::EngineCall, routes!(routes::engine::renew::renew)).not_audited(ENGINES);
+    table.add(Permission::EngineCall, routes!(routes::engine::finish::finish)).not_audited(ENGINES);
+    table.add(Permission::EngineCall, routes!(routes::engine::release::release)).not_audited(ENGINES);
     table.add(Permission::EngineCall, routes!(routes::engine::directives::directives));
-    table.add(Permission::EngineCall, routes!(routes::engine::heartbeat::heartbeat));
+    table.add(Permission::EngineCall, routes!(routes::engine::heartbeat::heartbeat)).not_audited(ENGINES);
 
     // For the owner.
-    table.add(Permission::OwnerOnly, routes!(routes::auth::links::create_link));
-    table.add(Permission::OwnerOnly, routes!(routes::engines::create_engine));
+    table.add(Permission::OwnerOnly, routes!(routes::auth::links::create_link)).audited("session.link");
+    table.add(Permission::OwnerOnly, routes!(routes::auth::reset::reset)).audited("session.reset");
+    table.add(Permission::OwnerOnly, routes!(routes::admin_tokens::create_admin_token)).audited("token.create");
+
+    // For the owner, and for admin tokens made for it.
+    table.add(Permission::EnginesWrite, routes!(routes::engines::create_engine)).audited("engine.create");
+    table.add(Permission::EnginesWrite, routes!(routes::engines::token::rotate_token)).audited("engine.token.rotate");
+    table.add(Permission::EnginesWrite, routes!(routes::engines::token::revoke_token)).audited("engine.token.revoke");
+    table.add(Permission::MembersWrite, routes!(routes::members::list::list_members));
+    table.add(Permission::MembersWrite, routes!(routes::members::get::get_member));
+    table.add(Permission::MembersWrite, routes!(routes::members::create::create_member)).audited("member.create");
+    table.add(Permission::MembersWrite, routes!(routes::members::update::update_member)).audited("member.update");
+    table.add(Permission::MembersWrite, routes!(routes::members::update::delete_member)).audited("member.delete");
+    table.add(Permission::MembersWrite, routes!(routes::members::keys::add_key)).audited("member.key.add");
+    table.add(Permission::MembersWrite, routes!(routes::members::keys::remove_key)).audited("member.key.remove");
+    table.add(Permission::AuditRead, routes!(routes::audit::list_audit));
+    table.add(Permission::AuditRead, routes!(routes::audit::export_audit)).audited("audit.export");
+    table.add(Permission::AuditRead, routes!(routes::audit::verify_audit));
+    table.add(Permission::KeysRotate, routes!(routes::keys::list_keys));
+    table.add(Permission::KeysRotate, routes!(routes::keys::rotate_keys)).audited("key.rotate");
+    table.add(Permission::PoliciesWrite, routes!(routes::guests::get_guests));
+    table.add(Permission::PoliciesWrite, routes!(routes::guests::set_guests)).audited("policy.guests");
+    table.add(Permission::PoliciesWrite, routes!(routes::kinds::set_kind_roles)).audited("policy.kind");
 
     table
 }
 
 impl RouteTable {
-    fn add(&mut self, permission: Permission, (schemas, mut paths, methods): UtoipaMethodRouter<AppState>) {
+    fn add(
+        &mut self,
+        permission: Permission,
+        (schemas, mut paths, methods): UtoipaMethodRouter<AppState>,
+    ) -> Added<'_> {
+        let first = self.entries.len();
         for (path, item) in &mut paths.paths {
             for (method, operation) in openapi::operations(item) {
                 openapi::describe_permission(operation, permission);
-                self.entries.push(RouteEntry { method, path: path.clone(), permission });
+                self.entries.push(RouteEntry { method, path: path.clone(), permission, audit: None });
             }
         }
         let router = std::mem::take(&mut self.router);
         self.router = router.routes((schemas, paths, methods));
+        Added { table: self, first }
+    }
+}
+
+/// A route that was just added.
+struct Added<'a> {
+    table: &'a mut RouteTable,
+    first: usize,
+}
+
+impl Added<'_> {
+    /// Its calls are written to the audit log, as this action.
+    fn audited(self, action: &'static str) {
+        let document = self.table.router.get_openapi_mut();
+        for entry in &mut self.table.entries[self.first..] {
+            entry.audit = Some(AuditRule::Action(action));
+            openapi::describe_audit(document, &entry.path);
+        }
+    }
+
+    /// Its calls change something and are not written to the audit log, for this reason.
+    fn not_audited(self, reason: &'static str) {
+        for entry in &mut self.table.entries[self.first..] {
+            entry.audit = Some(AuditRule::Exempt(reason));
+        }
     }
 }
 
@@ -164,8 +255,15 @@ pub(crate) fn build(router: Router<AppState>, app: &Arc<App>) -> Router {
     router
         .fallback(not_a_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(app.clone(), admission::admit_caller))
         .layer(from_fn_with_state(app.clone(), credentials::authorize))
         .layer(from_fn_with_state(app.clone(), allow_list::check))
+        .layer(from_fn_with_state(app.clone(), access::check))
+        .layer(CatchPanicLayer::custom(scope::answer_panic))
+        .layer(from_fn_with_state(app.clone(), audit::record))
+        .layer(from_fn_with_state(app.clone(), admission::admit_address))
+        .layer(from_fn_with_state(app.clone(), bounds::check))
+        .layer(from_fn(client::identify))
         .layer(CatchPanicLayer::custom(scope::answer_panic))
         .layer(from_fn(scope::enter))
         .with_state(app.clone())

@@ -1,5 +1,6 @@
-//! Event streams. Each ends by itself when the node stops, when its caller's token expires, and when they sign out; the
-//! last event is then `bye` with the reason, so that a client knows a goodbye from a broken connection.
+//! Event streams. Each ends by itself when the node stops, when its caller's token expires, when they sign out or are kept
+//! out, and when their role changes; the last event is then `bye` with the reason, so that a client knows a goodbye from a
+//! broken connection.
 
 pub(crate) mod engine_feed;
 pub(crate) mod job_feed;
@@ -11,10 +12,7 @@ use axum::response::{
     IntoResponse, Response, Sse,
     sse::{self, KeepAlive},
 };
-use flowork_api_types::{
-    SessionId,
-    event::{Event, EventEnvelope},
-};
+use flowork_api_types::event::{Event, EventEnvelope};
 use flowork_control::ControlStore;
 use futures_util::stream;
 use http::{HeaderName, header};
@@ -48,9 +46,9 @@ pub(crate) fn answer<F: Feed>(app: &App, feed: F) -> Response {
 pub(crate) struct StreamEnd {
     stopping: CancellationToken,
     token_ends: Instant,
-    session_id: Option<SessionId>,
+    person: Person,
     control: ControlStore,
-    session_ends: watch::Receiver<u64>,
+    access_changes: watch::Receiver<u64>,
 }
 
 impl StreamEnd {
@@ -58,25 +56,28 @@ impl StreamEnd {
         Self {
             stopping: app.stopping.clone(),
             token_ends: Instant::now() + person.time_left().min(STREAM_AGE_MAX),
-            session_id: person.session_id,
+            person: person.clone(),
             control: app.state.control.clone(),
-            session_ends: app.state.control.session_ends(),
+            access_changes: app.state.control.session_ends(),
         }
     }
 
     /// Resolves with the reason once the stream has to end. Dropping the future loses nothing.
     pub(crate) async fn due(&mut self) -> &'static str {
         loop {
-            // Marked as seen before the look, so that an end in between is seen by the next turn.
-            self.session_ends.mark_unchanged();
-            if self.session_id.is_some_and(|id| !self.control.session_is_live(id)) {
+            // Marked as seen before the look, so that a change in between is seen by the next turn.
+            self.access_changes.mark_unchanged();
+            if self.person.session_id.is_some_and(|id| !self.control.session_is_live(id)) {
                 return "signed_out";
+            }
+            if !self.person.is_let_in(&self.control) {
+                return "access_changed";
             }
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return "stopping",
                 () = tokio::time::sleep_until(self.token_ends) => return "token_expired",
-                changed = self.session_ends.changed() => {
+                changed = self.access_changes.changed() => {
                     if changed.is_err() {
                         return "stopping";
                     }
@@ -108,6 +109,7 @@ const fn type_of(event: &Event) -> &'static str {
         Event::QueuesChanged => "queues.changed",
         Event::Autoscaled(_) => "autoscaled",
         Event::SchedulesChanged => "schedules.changed",
+        Event::SessionsChanged => "sessions.changed",
         Event::Resync => "resync",
     }
 }

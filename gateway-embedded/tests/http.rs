@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod http {
+    mod access;
+    mod audit;
     mod document;
     mod edge;
     mod engine_calls;
@@ -11,9 +13,17 @@ mod http {
     mod gui;
     mod jobs;
     mod limits;
+    mod members;
     mod permissions;
     mod policies;
+    mod rates;
     mod schedules;
+    mod session_sockets;
+    mod sessions;
     mod sign_in;
+    mod sockets;
     mod streams;
+    mod tokens;
+    mod tunnel;
+    mod wallet;
 }

@@ -9,6 +9,7 @@ use crate::{
     job::{JobError, LogLevel, Progress},
     kind::KindDescriptor,
     limit::LimitTarget,
+    member::AllowList,
 };
 
 /// The most jobs one claim may ask for.
@@ -108,6 +109,21 @@ pub struct Engine {
     pub last_seen_at: Option<Timestamp>,
     /// The version it runs.
     pub version: Option<String>,
+    /// How its token stands; `None` for the local engine, which needs none.
+    pub token: Option<EngineTokenState>,
+    /// What the caller may do with it: `rotate_token`, `revoke_token`.
+    pub allowed_actions: Vec<String>,
+}
+
+/// How an engine's token stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EngineTokenState {
+    /// Whether it has one that works.
+    pub usable: bool,
+    /// When that one was made, or the last one was revoked.
+    pub changed_at: Timestamp,
+    /// Until when the one before works as well.
+    pub old_ends_at: Option<Timestamp>,
 }
 
 /// Answer of `GET /v1/engines`.
@@ -165,6 +181,9 @@ pub struct ClaimedJob {
     pub id: JobId,
     /// What it runs.
     pub kind: String,
+    /// Who enqueued it.
+    #[serde(default)]
+    pub created_by: String,
     /// What it runs on.
     #[schema(value_type = Object)]
     pub payload: Value,
@@ -358,6 +377,9 @@ pub struct HeartbeatRequest {
     pub busy: u32,
     /// Kinds it runs.
     pub kinds: Vec<KindDescriptor>,
+    /// The version of the list of members it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_version: Option<u64>,
 }
 
 /// Answer of `POST /v1/engine/heartbeat`: what the gateway wants of the engine.
@@ -368,6 +390,9 @@ pub struct HeartbeatAnswer {
     /// Run this many jobs at once; what the engine was started with, without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_workers: Option<u32>,
+    /// The members whose jobs it is to run, if it has another list. It ends jobs of others with `OWNER_NOT_MEMBER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<AllowList>,
 }
 
 /// One event of `GET /v1/engine/directives`: what the gateway wants of the engine, as soon as it does.

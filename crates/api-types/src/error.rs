@@ -20,7 +20,7 @@ pub struct ErrorBody {
     /// For a person.
     pub message: String,
     /// More for programs; its shape depends on `code`. A failed validation lists [`FieldError`]s.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub details: Option<Value>,
     /// What to do next.
     pub hint: Option<String>,

@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+    openapi::{ObjectBuilder, RefOr, Schema, schema::SchemaFormat, schema::Type},
 };
 use uuid::Uuid;
 
@@ -111,6 +111,95 @@ id!(
 id!(
     /// A schedule: when to enqueue which job.
     ScheduleId, "sch", "sch_01930c5ea2f07a3c8000000000000000"
+);
+
+/// Ids that clients make: any UUID, written with hyphens as everybody writes them.
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Takes a UUID as it is.
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID inside.
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0.hyphenated(), f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseUuidError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Some(text)
+                    .filter(|text| text.len() == 36)
+                    .and_then(|text| Uuid::try_parse(text).ok())
+                    .map(Self)
+                    .ok_or_else(|| ParseUuidError { text: text.chars().take(80).collect() })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .format(Some(SchemaFormat::Custom("uuid".to_owned())))
+                    .examples([serde_json::json!("0f9b2c1e-5d53-4a6e-9d0c-3b1f6a7e8d90")])
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    };
+}
+
+/// Text that is not a UUID with hyphens.
+#[derive(Debug, thiserror::Error)]
+#[error("{text:?} is not a UUID such as 0f9b2c1e-5d53-4a6e-9d0c-3b1f6a7e8d90")]
+pub struct ParseUuidError {
+    text: String,
+}
+
+uuid_id!(
+    /// A sync session; whoever makes it picks the id.
+    SyncSessionId
+);
+uuid_id!(
+    /// Somebody who takes part in a sync session.
+    ParticipantId
+);
+uuid_id!(
+    /// Participants of a sync session who share one balance.
+    GroupId
 );
 
 /// Which shard file of this node holds a job: 10 bits of engine, 6 bits of shard.

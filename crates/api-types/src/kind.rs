@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::EngineId;
+use crate::{EngineId, auth::Role};
 
 /// A type of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -20,6 +20,26 @@ pub struct KindDescriptor {
     pub payload_schema: Value,
     /// The longest an attempt may take where the job does not say.
     pub timeout_ms: u64,
+    /// Whether it reaches what is on the machine: its programs, its files. Then only the owner and operators may enqueue
+    /// it, unless the owner decides otherwise. An engine that does not say is taken to mean yes.
+    #[serde(default = "unless_it_says")]
+    pub reaches_machine: bool,
+}
+
+const fn unless_it_says() -> bool {
+    true
+}
+
+impl KindDescriptor {
+    /// Who may enqueue jobs of it where the owner has not decided, strongest first.
+    pub fn default_roles(&self) -> &'static [Role] {
+        default_roles(self.reaches_machine)
+    }
+}
+
+/// Who may enqueue jobs of a kind where the owner has not decided, strongest first.
+pub const fn default_roles(reaches_machine: bool) -> &'static [Role] {
+    if reaches_machine { &[Role::Owner, Role::Operator] } else { &[Role::Owner, Role::Operator, Role::Member] }
 }
 
 /// A kind and who runs it.
@@ -30,6 +50,12 @@ pub struct Kind {
     pub descriptor: KindDescriptor,
     /// Engines that run it now.
     pub engine_ids: Vec<EngineId>,
+    /// Who may enqueue jobs of it, strongest first.
+    pub roles: Vec<Role>,
+    /// Whether the owner decided so; else it is what the kind asks for.
+    pub roles_decided: bool,
+    /// What the caller may do with it: `enqueue`, `set_roles`.
+    pub allowed_actions: Vec<String>,
 }
 
 /// A module that is there but can't be used.

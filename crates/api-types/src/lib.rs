@@ -3,6 +3,8 @@
 //! Everything a client sends or receives is defined here once, and the OpenAPI document is made from it. It holds no
 //! behavior beyond parsing and printing. Start with [`job`]; ids are all in [`ids`].
 
+pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod autoscale;
 pub mod drain;
@@ -13,10 +15,12 @@ pub mod ids;
 pub mod job;
 pub mod kind;
 pub mod limit;
+pub mod member;
 pub mod node;
 pub mod queue;
 pub mod schedule;
+pub mod session;
 pub mod time;
 
-pub use ids::{BatchId, EngineId, JobId, ScheduleId, SessionId, ShardNumber};
+pub use ids::{BatchId, EngineId, GroupId, JobId, ParticipantId, ScheduleId, SessionId, ShardNumber, SyncSessionId};
 pub use time::Timestamp;

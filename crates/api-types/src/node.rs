@@ -47,7 +47,7 @@ pub struct Status {
     pub started_at: Timestamp,
     /// Its data directory.
     pub data_dir: String,
-    /// Where secrets are kept: `keychain` or `file`.
+    /// Who keeps the key to the secrets: `keychain`, `systemd`, `passphrase` or `file`.
     pub vault: String,
     /// It finishes what runs and takes nothing new.
     pub draining: bool,

@@ -63,6 +63,11 @@ impl Client {
         read(self.send(self.request(Method::PUT, path)?.json(body)).await?).await
     }
 
+    /// A call that has nothing to say and is answered with nothing.
+    pub(crate) async fn post_empty(&self, path: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::POST, path)?).await.map(|_| ())
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.send(self.request(Method::DELETE, path)?).await.map(|_| ())
     }
@@ -92,6 +97,18 @@ impl Client {
     pub(crate) async fn events(&self, path: &str) -> Result<Response, Failure> {
         let request = self.request(Method::GET, path)?.header("Accept", "text/event-stream");
         self.send(request.timeout(Duration::from_hours(24))).await
+    }
+
+    /// An answer of any length, piece by piece.
+    pub(crate) async fn download(&self, path: &str, query: &impl Serialize) -> Result<Response, Failure> {
+        let request = self.request(Method::GET, path)?.query(query);
+        self.send(request.timeout(Duration::from_hours(24))).await
+    }
+
+    /// Where a WebSocket is, and a token to open it with.
+    pub(crate) fn socket(&self, path: &str) -> Result<(String, String), Failure> {
+        let token = self.signer.sign(Role::Owner, TOKEN_TTL).map_err(|error| access_failure(&error))?;
+        Ok((format!("{}{path}", self.url.replacen("http", "ws", 1)), token))
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {

@@ -32,7 +32,7 @@ Exit codes:
   6    the job that was waited for failed, was cancelled or expired
   7    draining or overloaded: try again later
   8    the port or the data directory is taken by another process
-  9    a shard is damaged, or its repair could not keep every row
+  9    a shard or the audit log is damaged, or a repair could not keep every row
   130  interrupted; `serve`: stopped at once by a second signal";
 
 /// An error on its way to the person or program that called.

@@ -9,6 +9,7 @@ mod commands;
 mod duration;
 mod exit;
 mod output;
+mod secret_input;
 mod signals;
 mod version;
 

@@ -105,6 +105,7 @@ impl CommandRun {
                 .to_owned(),
             payload_schema: schema::schema(&options),
             timeout_ms: TIMEOUT_MS_MAX + 30_000,
+            reaches_machine: true,
         };
         Self { descriptor, guard: Guard::new(&options), options }
     }

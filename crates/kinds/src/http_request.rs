@@ -72,6 +72,7 @@ impl HttpRequest {
                 .to_owned(),
             payload_schema: schema(),
             timeout_ms: TIMEOUT_MS_MAX + 30_000,
+            reaches_machine: false,
         };
         Self { descriptor, egress }
     }

@@ -10,6 +10,8 @@
 
 mod command_run;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http_request;
 mod json_text;
 mod llm;

@@ -3,6 +3,7 @@
 mod answer;
 mod anthropic;
 mod exchange;
+pub(crate) mod fuzzing;
 mod openai;
 mod schema;
 
@@ -54,6 +55,7 @@ impl LlmChat {
                 .to_owned(),
             payload_schema: schema::schema(&providers),
             timeout_ms: TIMEOUT_MS,
+            reaches_machine: false,
         };
         Self { descriptor, providers, policy: policy.clone() }
     }

@@ -62,6 +62,7 @@ impl LlmEmbed {
                     .to_owned(),
             payload_schema: schema(&providers),
             timeout_ms: TIMEOUT_MS,
+            reaches_machine: false,
         };
         Self { descriptor, providers, policy: policy.clone() }
     }

@@ -9,6 +9,7 @@
 
 mod check;
 mod environment;
+pub(crate) mod fuzzing;
 mod host;
 mod lines;
 mod manifest;

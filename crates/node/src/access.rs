@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use flowork_api_types::auth::Role;
-use flowork_gateway::TokenKeys;
+use flowork_tokens::{InvalidKeyError, TokenKeys, USER_TOKEN_TTL_MAX};
 use flowork_vault::{ITEM_USER_KEY, Vault, VaultError};
 
 use crate::Config;
 
 /// The longest life of a token that no session stands behind, since it cannot be revoked.
-pub const SCRIPT_TOKEN_TTL_MAX: Duration = Duration::from_hours(24);
+pub const SCRIPT_TOKEN_TTL_MAX: Duration = USER_TOKEN_TTL_MAX;
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum AccessError {
     NoKey(std::path::PathBuf),
     /// The key is none.
     #[error("the node's key in the vault is damaged")]
-    Key(#[source] flowork_gateway::InvalidKeyError),
+    Key(#[source] InvalidKeyError),
     /// Tokens end at whole seconds, so it would be over before it is used.
     #[error("a token lives at least 1 second")]
     TooShort,
@@ -44,7 +44,8 @@ impl AccessError {
             Self::NoKey(_) => Some("start it once with `flowork serve`, or name the right --data-dir".to_owned()),
             Self::TooLong => Some("make a new one when it ends; tokens of scripts cannot be revoked".to_owned()),
             Self::TooShort => Some("15m is a good life for a script's token".to_owned()),
-            Self::Vault(_) | Self::Key(_) => None,
+            Self::Vault(error) => error.hint(),
+            Self::Key(_) => None,
         }
     }
 }
@@ -61,7 +62,7 @@ impl TokenSigner {
         let vault = Vault::open(config.vault_options()).map_err(AccessError::Open)?;
         let key = vault.get(ITEM_USER_KEY).map_err(AccessError::Vault)?;
         let key = key.ok_or_else(|| AccessError::NoKey(config.data_dir.clone()))?;
-        TokenKeys::from_pkcs8(key.expose()).map(Self).map_err(AccessError::Key)
+        TokenKeys::from_document(key.expose()).map(Self).map_err(AccessError::Key)
     }
 
     /// A bearer token without a session.

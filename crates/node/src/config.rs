@@ -5,6 +5,7 @@
 
 mod duration;
 mod file;
+mod gateway;
 mod layers;
 mod providers;
 pub mod settings;
@@ -20,8 +21,9 @@ use std::{
 
 use flowork_api_types::node::Notice;
 use flowork_engine::{AutoscaleOptions, Retention};
+use flowork_gateway::GatewayOptions;
 pub use flowork_kinds::Api;
-use flowork_vault::{VaultChoice, VaultOptions};
+use flowork_vault::VaultOptions;
 
 pub use duration::parse_duration;
 use layers::Values;
@@ -118,12 +120,22 @@ pub enum ConfigError {
         found: String,
     },
     /// Serving others needs more than an address.
-    #[error("{place}: {address} is reachable from other machines, and this node serves its own machine only")]
+    #[error("{place}: {address} is reachable from other machines, and gateway.beyond_loopback is not set")]
     NotLoopback {
         /// Where.
         place: Place,
         /// The address.
         address: SocketAddr,
+    },
+    /// A setting that does nothing without another one.
+    #[error("{place}: {key} needs {needs}, which is not set")]
+    Incomplete {
+        /// Where.
+        place: Place,
+        /// The setting.
+        key: &'static str,
+        /// The other one.
+        needs: &'static str,
     },
     /// The default provider is none of those configured.
     #[error("{place}: there is no provider {name:?}")]
@@ -155,9 +167,14 @@ impl ConfigError {
             Self::UnknownKey { nearest: Some(nearest), .. } => format!("did you mean {nearest:?}?"),
             Self::UnknownKey { nearest: None, .. } => "`flowork config show` lists all settings".to_owned(),
             Self::NotInFile { .. } => "use --data-dir or FLOWORK_DATA_DIR".to_owned(),
-            Self::NotLoopback { .. } => "listen on 127.0.0.1 or [::1]".to_owned(),
+            Self::NotLoopback { .. } => {
+                "listen on 127.0.0.1 or [::1], and let others in by a tunnel; gateway.beyond_loopback = true takes the \
+                 address as it is, without encryption"
+                    .to_owned()
+            }
             Self::UnknownProvider { known, .. } => format!("configured are: {}", known.join(", ")),
             Self::ProviderWithoutUrl { name, .. } => format!("add base_url = \"https://…\" under [providers.{name}]"),
+            Self::Incomplete { needs, .. } => format!("set {needs}, too; `flowork config show` tells what it is"),
             Self::NoDataDir => "name one with --data-dir or FLOWORK_DATA_DIR".to_owned(),
             Self::Read { .. } | Self::Syntax { .. } | Self::WrongValue { .. } => return None,
         })
@@ -182,14 +199,20 @@ pub struct ShownSetting {
 pub struct Config {
     /// Absolute.
     pub data_dir: PathBuf,
-    /// Loopback.
-    pub listen: SocketAddr,
+    /// Where the gateway listens, whom it believes, and how much it takes.
+    pub gateway: GatewayOptions,
     /// Jobs the local engine runs at once; where their number follows the load, how many at the start.
     pub workers: u32,
     /// How their number follows the load; it does not where `workers` is set.
     pub autoscale: Option<AutoscaleOptions>,
     /// How long ended jobs are kept.
     pub retention: Retention,
+    /// How long entries of the audit log are kept.
+    pub audit_retention: Duration,
+    /// How long sync sessions are kept that have ended, or that nobody has started.
+    pub sync_retention: Duration,
+    /// How often one sync session may be switched.
+    pub sync_switches: flowork_sync::Pace,
     /// Database files of a new engine.
     pub shards: u16,
     /// Jobs that may wait in one engine.
@@ -198,16 +221,10 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// What to log.
     pub log: String,
-    /// Which back end a new vault gets.
-    pub vault: VaultChoice,
-    /// Where the key of an encrypted vault is.
-    pub vault_key_dir: Option<PathBuf>,
+    /// Where this node's secrets are looked for.
+    pub vault: VaultOptions,
     /// Private hosts that jobs may reach.
     pub egress_allow_hosts: Vec<String>,
-    /// Further `Host` headers to answer.
-    pub allowed_hosts: Vec<String>,
-    /// Further web origins to answer.
-    pub allowed_origins: Vec<String>,
     /// The provider for jobs that name none.
     pub default_provider: String,
     /// Programs that jobs may run.
@@ -248,12 +265,15 @@ impl Config {
             }
             values.override_by(flags, environment)?;
         }
-        values.into_config(data_dir, unknown_variables(environment))
+        let mut config = values.into_config(data_dir, unknown_variables(environment))?;
+        // The name is systemd's, so it is no setting of ours.
+        config.vault.credentials_dir = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Ok(config)
     }
 
     /// Where this node's secrets are looked for.
     pub fn vault_options(&self) -> VaultOptions {
-        VaultOptions { data_dir: self.data_dir.clone(), choice: self.vault, key_dir: self.vault_key_dir.clone() }
+        self.vault.clone()
     }
 }
 

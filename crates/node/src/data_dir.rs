@@ -95,6 +95,21 @@ impl DataDir {
         self.0.join("control.db")
     }
 
+    /// The audit log.
+    pub fn audit_db(&self) -> PathBuf {
+        Self::audit_db_in(&self.0)
+    }
+
+    /// The audit log of a directory that nobody prepared.
+    pub(crate) fn audit_db_in(data_dir: &Path) -> PathBuf {
+        data_dir.join("audit.db")
+    }
+
+    /// Sync sessions.
+    pub fn sync_db(&self) -> PathBuf {
+        self.0.join("sync.db")
+    }
+
     /// Job stores, one directory an engine.
     pub fn shards(&self) -> PathBuf {
         self.0.join("shards")

@@ -6,7 +6,9 @@
 //! Not here: rules about jobs (the engine), routes (the gateway), anything a person types.
 
 pub mod access;
+pub mod audit;
 pub mod config;
+pub mod owner_key;
 
 mod data_dir;
 mod instance_lock;
@@ -15,6 +17,8 @@ mod logs;
 mod node;
 mod open_files;
 mod port;
+mod reset;
+mod signing_keys;
 mod start_error;
 
 pub use config::{Config, ConfigError, Flags};
@@ -24,6 +28,7 @@ pub use kinds::EngineKinds;
 pub use logs::{LogError, log_to_stderr};
 pub use node::{Node, NodeHandle, ShutdownOutcome};
 pub use port::PortHolder;
+pub use reset::{Reset, ResetError, reset_access};
 pub use start_error::StartError;
 
 /// The GUI's own API document, made from the routes.

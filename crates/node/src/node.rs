@@ -16,20 +16,27 @@ use flowork_api_types::{
     engine::{Engine, EngineLocation},
     node::Notice,
 };
+use flowork_audit::{Actor, Audit, Entry};
 use flowork_control::{ControlStore, Policies, StoreError};
-use flowork_engine::{Clock, EngineSpec, Engines, EnginesOptions, KindRegistry, Retention, ShardScrub};
-use flowork_gateway::{BindError, BoundGateway, GatewayHandle, GatewayOptions, GatewayState, NodeFacts, TokenKeys};
+use flowork_engine::{
+    Clock, EngineSpec, Engines, EnginesOptions, KindRegistry, Retention, ShardScrub, clock::wall_now,
+};
+use flowork_gateway::{BindError, BoundGateway, GatewayHandle, GatewayState, NodeFacts};
 use flowork_schedules::Schedules;
-use flowork_vault::{BackEnd, ITEM_USER_KEY, Vault, keys};
+use flowork_sync::{Sessions, SyncOptions};
+use flowork_tokens::TokenKeys;
+use flowork_vault::{BackEnd, Vault};
 use tokio::time::timeout;
 
 use crate::{
+    audit::{self, AuditKeys},
     config::{Config, Place},
     data_dir::DataDir,
     instance_lock::InstanceLock,
     kinds::{self, Modules},
     logs::{self, LogGuard},
-    open_files, port,
+    open_files, owner_key, port,
+    signing_keys::VaultKeys,
     start_error::StartError,
 };
 
@@ -48,8 +55,10 @@ pub struct NodeHandle {
     back_end: BackEnd,
     notices: Arc<RwLock<Vec<Notice>>>,
     control: ControlStore,
+    audit: Audit,
     engines: Engines,
     schedules: Schedules,
+    sync: Sessions,
     clock: Clock,
     gateway: GatewayHandle,
     modules: Option<Modules>,
@@ -100,7 +109,7 @@ impl Node {
 
         let (modules, found) = modules.await.map_err(StartError::Panicked)?;
         let mut notices = config.notices.clone();
-        notices.extend(secrets.notice);
+        notices.extend(secrets.notices);
         notices.extend(kinds::kind_notices(&config, &secrets.provider_keys));
         notices.extend(data_dir.open_to_others().map(|directory| open_to_others(&directory)));
         notices.extend(found);
@@ -117,22 +126,45 @@ impl Node {
             notices: Arc::clone(&notices),
         };
         let url = gateway.base_url();
+        let tunnel = gateway.tunnel_addr().map(|address| address.to_string());
         if let Err(error) = lock.set_url(&url) {
             close(engines, control).await;
             return Err(error.into());
         }
+        if let Err(error) = owner_key::enroll(&control, secrets.audit.owner.address(), started_at).await {
+            close(engines, control).await;
+            return Err(StartError::Enroll(error));
+        }
+        let audit = match audit::start(&config, &data_dir, &clock, secrets.audit, &notices).await {
+            Ok(audit) => audit,
+            Err(error) => {
+                close(engines, control).await;
+                return Err(StartError::Audit(error));
+            }
+        };
+        let sync = match open_sync(&config, &data_dir, &clock, &engines).await {
+            Ok(sync) => sync,
+            Err(error) => {
+                close(engines, control).await;
+                audit.close().await;
+                return Err(error);
+            }
+        };
+        audit::catch_up(&audit, &control, secrets.back_end).await;
         // Only now: what was missed is made up for at once, and modules must be there for that.
         let schedules = Schedules::start(control.clone(), engines.clone(), clock.clone());
         let gateway = gateway.serve(GatewayState {
             engines: engines.clone(),
             schedules: schedules.clone(),
+            sync: sync.clone(),
             control: control.clone(),
+            audit: audit.clone(),
             tokens: secrets.tokens,
             clock: clock.clone(),
             node,
         });
         let took_ms = clock.now().as_millis() - started_at.as_millis();
-        tracing::info!(url, took_ms, data_dir = %data_dir.path().display(), "the node serves");
+        tracing::info!(url, tunnel, took_ms, data_dir = %data_dir.path().display(), "the node serves");
         let back_end = secrets.back_end;
         Ok(NodeHandle {
             data_dir,
@@ -140,8 +172,10 @@ impl Node {
             back_end,
             notices,
             control,
+            audit,
             engines,
             schedules,
+            sync,
             clock,
             gateway,
             modules,
@@ -190,6 +224,7 @@ impl NodeHandle {
     /// The control store failed.
     pub async fn link(&self) -> Result<String, StoreError> {
         let pairing = self.control.create_pairing_code(self.clock.now()).await?;
+        audit::record(&self.audit, Entry::new(Actor::machine(), "session.link")).await;
         Ok(flowork_gateway::pairing_url(&self.url, pairing.code.expose()))
     }
 
@@ -210,10 +245,13 @@ impl NodeHandle {
             tracing::info!(cut, "connections were still busy and were cut");
         }
         self.schedules.shutdown().await;
+        self.sync.shutdown().await;
         if let Some(modules) = self.modules {
             modules.stop().await;
         }
         close(self.engines, self.control).await;
+        audit::record(&self.audit, Entry::new(Actor::node(), "node.stop")).await;
+        self.audit.close().await;
         tracing::info!("the node has stopped");
     }
 
@@ -246,14 +284,11 @@ fn is_quiet(config: &Config) -> bool {
 }
 
 async fn bind(config: &Config) -> Result<BoundGateway, StartError> {
-    let mut options = GatewayOptions::new(config.listen);
-    options.extra_hosts.clone_from(&config.allowed_hosts);
-    options.extra_origins.clone_from(&config.allowed_origins);
-    let error = match flowork_gateway::bind(options).await {
+    let error = match flowork_gateway::bind(config.gateway.clone()).await {
         Ok(bound) => return Ok(bound),
         Err(error) => error,
     };
-    let address = config.listen;
+    let address = error.address().unwrap_or(config.gateway.listen);
     if !matches!(error, BindError::AddressInUse { .. }) {
         return Err(StartError::Listen { address, source: error });
     }
@@ -264,26 +299,43 @@ async fn bind(config: &Config) -> Result<BoundGateway, StartError> {
 /// What a start takes from the vault.
 struct Secrets {
     tokens: TokenKeys,
+    audit: AuditKeys,
     provider_keys: kinds::ProviderKeys,
     back_end: BackEnd,
-    notice: Option<Notice>,
+    notices: Vec<Notice>,
 }
 
 async fn open_secrets(config: &Config) -> Result<Secrets, StartError> {
     let config = config.clone();
     let open = move || {
         let vault = Vault::open_or_create(config.vault_options()).map_err(StartError::Vault)?;
-        let key = vault.get_or_make(ITEM_USER_KEY, keys::generate_user_key).map_err(StartError::Secret)?;
-        let tokens = TokenKeys::from_pkcs8(key.expose()).map_err(StartError::Key)?;
+        let vault = Arc::new(vault);
+        let tokens = TokenKeys::open(VaultKeys(Arc::clone(&vault)), wall_now()).map_err(StartError::Key)?;
+        let audit = AuditKeys::get_or_make(&vault).map_err(StartError::AuditKeys)?;
         let provider_keys = kinds::read_provider_keys(&vault, &config).map_err(StartError::Secret)?;
-        let notice = vault.notice().map(|notice| Notice {
+        let notices = vault.notices().into_iter().map(|notice| Notice {
             code: notice.code.to_owned(),
             message: notice.message,
             hint: Some(notice.hint),
         });
-        Ok(Secrets { tokens, provider_keys, back_end: vault.back_end(), notice })
+        Ok(Secrets { tokens, audit, provider_keys, back_end: vault.back_end(), notices: notices.collect() })
     };
     tokio::task::spawn_blocking(open).await.map_err(StartError::Panicked)?
+}
+
+async fn open_sync(
+    config: &Config,
+    data_dir: &DataDir,
+    clock: &Clock,
+    engines: &Engines,
+) -> Result<Sessions, StartError> {
+    let options = SyncOptions {
+        path: data_dir.sync_db(),
+        clock: clock.clone(),
+        retention: config.sync_retention,
+        switches: config.sync_switches,
+    };
+    Sessions::open(options, engines.events().clone()).await.map_err(StartError::Sync)
 }
 
 async fn open_stores(
@@ -319,6 +371,7 @@ async fn open_stores(
         Ok(engines) => {
             let retention = &config.retention;
             engines.set_retention(Retention { default: retention.default, by_kind: retention.by_kind.clone() });
+            engines.set_members(control.allow_list());
             flowork_gateway::enforce(&Policies::default(), &control.policies(), &engines);
             Ok((control, engines))
         }

@@ -1,11 +1,11 @@
 //! The bound on open files.
 //!
 //! Systems start programs with room for 256 (macOS) or 1,024 files (Linux), for the sake of ones that use `select`. The
-//! gateway alone takes up to 1,024 connections, and without room a database cannot open its files.
+//! gateway alone takes up to 1,024 connections and 10,000 WebSockets, and without room a database cannot open its files.
 
-/// Room for all connections of the gateway, the databases, and the pipes of modules.
+/// Room for all connections and sockets of the gateway, the databases, and the pipes of modules.
 #[cfg(unix)]
-const OPEN_FILES: u64 = 8_192;
+const OPEN_FILES: u64 = 16_384;
 
 /// Raises the bound of this process as far as it is needed and allowed.
 #[cfg(unix)]

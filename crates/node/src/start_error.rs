@@ -39,9 +39,18 @@ pub enum StartError {
     /// The vault does not give or take a secret.
     #[error("a secret cannot be read from the vault")]
     Secret(#[source] flowork_vault::VaultError),
-    /// The signing key is none.
-    #[error("the node's key in the vault is damaged")]
-    Key(#[source] flowork_gateway::InvalidKeyError),
+    /// The keys that sign tokens can't be had.
+    #[error("the node's signing keys cannot be had")]
+    Key(#[source] flowork_tokens::OpenKeysError),
+    /// The audit log has no key.
+    #[error("the audit log cannot be used")]
+    AuditKeys(#[source] crate::audit::AuditError),
+    /// The audit log cannot be opened.
+    #[error("the audit log cannot be opened")]
+    Audit(#[source] flowork_audit::OpenError),
+    /// The owner's key cannot be enrolled.
+    #[error("the owner's key cannot be enrolled")]
+    Enroll(#[source] flowork_control::StoreError),
     /// The control store cannot be opened.
     #[error("the control store cannot be opened")]
     Control(#[source] flowork_control::OpenError),
@@ -51,6 +60,9 @@ pub enum StartError {
     /// The job stores cannot be opened.
     #[error("the job stores cannot be opened")]
     Engines(#[source] flowork_engine::OpenError),
+    /// The sync sessions cannot be opened.
+    #[error("the sync sessions cannot be opened")]
+    Sync(#[source] flowork_sync::OpenError),
     /// A host in the configuration is none.
     #[error("egress.allow_hosts cannot be read: {0}")]
     Egress(String),
@@ -72,6 +84,7 @@ impl StartError {
             Self::DataDir(error) => Some(error.hint()),
             Self::Lock(error) => error.hint(),
             Self::Vault(error) => error.hint(),
+            Self::Secret(error) => error.hint(),
             Self::PortTaken { holder, address } => {
                 let stop = match (&holder.process, holder.is_flowork) {
                     (_, true) => "open that one with its own `flowork link`".to_owned(),

@@ -9,6 +9,8 @@
 mod channel;
 mod csv_profile;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod image_thumbnails;
 mod install;
 mod site_check;

@@ -39,6 +39,11 @@ struct Hop {
     url: String,
 }
 
+/// Reads `body` as the page at `url`; returns how many links it holds.
+pub fn fuzz_page(body: &[u8], content_type: Option<&str>, url: &Url) -> usize {
+    page::parse(&page::decode(body, content_type), url).1.len()
+}
+
 /// Checks the site.
 pub(crate) fn run(inputs: Inputs, allow_hosts: &[String], channel: &Channel) -> Result<Value, Failure> {
     let policy = EgressPolicy::parse(allow_hosts)

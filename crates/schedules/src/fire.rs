@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use flowork_api_types::{
     JobId, ScheduleId, Timestamp,
+    auth::Role,
+    member::owner_is_allowed,
     schedule::{Overlap, ScheduleError, SkipReason, SkippedRuns},
 };
 use flowork_control::{RunEnd, ScheduleRecord, StoreError};
@@ -111,6 +113,13 @@ async fn try_visit(inner: &Inner, id: ScheduleId, blocked: u32) -> Result<Visite
 /// Enqueues the run that is owed, and writes down what came of it.
 async fn end(inner: &Inner, record: &mut ScheduleRecord, due: Timestamp) -> Result<Ended, StoreError> {
     let caller = Caller { subject: record.owner.as_str().into(), sees_all: false, may_act: true };
+    if !may_enqueue(inner, &record.owner) {
+        let message = "who made this schedule may enqueue no jobs now".to_owned();
+        let told = ScheduleError { code: "OWNER_NOT_MEMBER".to_owned(), message, due_at: due, retrying: false };
+        let skipped = one_skipped(SkipReason::Refused, due);
+        inner.control.end_run(record.id, due, RunEnd::Skipped(skipped, Some(told))).await?;
+        return Ok(Ended::Over);
+    }
     if record.text.overlap == Overlap::Skip && is_open(inner, &caller, record.state.last_job_id).await? {
         let skipped = one_skipped(SkipReason::Overlap, due);
         inner.control.end_run(record.id, due, RunEnd::Skipped(skipped, None)).await?;
@@ -145,6 +154,13 @@ async fn end(inner: &Inner, record: &mut ScheduleRecord, due: Timestamp) -> Resu
     let skipped = one_skipped(SkipReason::Refused, due);
     inner.control.end_run(record.id, due, RunEnd::Skipped(skipped, Some(told))).await?;
     Ok(Ended::Over)
+}
+
+/// Members come and go, and so do their rights; all other owners are of tokens that the node's owner signed.
+fn may_enqueue(inner: &Inner, owner: &str) -> bool {
+    owner_is_allowed(owner, |subject| {
+        matches!(inner.control.role_of(subject), Some(Role::Owner | Role::Operator | Role::Member))
+    })
 }
 
 async fn fired(inner: &Inner, record: &mut ScheduleRecord, due: Timestamp, job_id: JobId) -> Result<Ended, StoreError> {

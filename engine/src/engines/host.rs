@@ -197,6 +197,14 @@ impl Host {
         }
     }
 
+    /// Whether the kind reaches what is on this engine's machine; `None` if this engine does not run it.
+    pub(crate) fn reaches_machine(&self, kind: &str) -> Option<bool> {
+        match &self.kinds {
+            Kinds::Local(kinds) => kinds.get(kind).map(|kind| kind.kind.descriptor().reaches_machine),
+            Kinds::External(heard) => lock(heard).kinds.get(kind).map(|(descriptor, _)| descriptor.reaches_machine),
+        }
+    }
+
     /// Checks a payload; `None` if this engine does not run the kind.
     pub(crate) fn check(&self, kind: &str, payload: &Value) -> Option<Result<(), Vec<FieldError>>> {
         match &self.kinds {
@@ -284,6 +292,8 @@ impl Host {
             leased,
             last_seen_at,
             version,
+            token: None,
+            allowed_actions: Vec::new(),
         }
     }
 

@@ -174,9 +174,11 @@ impl Engines {
         if request.kinds.len() > KINDS_MAX {
             return Err(invalid("/kinds", format!("more than {KINDS_MAX} kinds")));
         }
+        let members = self.members().unless(request.members_version);
         host.heard(request, self.now()).map_err(|reason| invalid("/kinds", reason))?;
         self.events().publish(None, flowork_api_types::event::Event::EnginesChanged);
-        Ok(HeartbeatAnswer { drain: self.is_draining(), desired_workers: self.wanted().desired_workers(engine_id) })
+        let desired_workers = self.wanted().desired_workers(engine_id);
+        Ok(HeartbeatAnswer { drain: self.is_draining(), desired_workers, members })
     }
 }
 
@@ -290,6 +292,7 @@ fn to_wire(job: Claimed) -> ClaimedJob {
     ClaimedJob {
         id: job.id,
         kind: job.kind,
+        created_by: job.owner,
         payload: serde_json::from_slice(&job.payload).expect("a checked payload is the JSON that was stored"),
         attempt: job.attempt,
         epoch: job.epoch,

@@ -17,6 +17,7 @@ impl Default for Noop {
             description: "Takes any JSON and gives it back. For benchmarks and drills.".to_owned(),
             payload_schema: json!({"$schema": "https://json-schema.org/draft/2020-12/schema"}),
             timeout_ms: 10_000,
+            reaches_machine: false,
         })
     }
 }

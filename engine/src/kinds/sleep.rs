@@ -40,6 +40,7 @@ impl Default for Sleep {
                 }
             }),
             timeout_ms: 86_400_000,
+            reaches_machine: false,
         })
     }
 }

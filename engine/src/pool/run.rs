@@ -14,6 +14,15 @@ const ABORT_GRACE: Duration = Duration::from_secs(1);
 /// Runs the attempt and has its end stored.
 pub(super) async fn run<S: JobSource>(workers: Workers<S>, job: Assigned, slot: Slot, reporter: Reporter, stop: Stop) {
     let lease = job.lease;
+    if let Some(failure) = workers.members().refuse(&job.created_by) {
+        tracing::info!(job = %lease.id, owner = job.created_by, "the job is not run: its owner is no member");
+        workers.attempts().ended(lease);
+        let end = AttemptEnd { lease, outcome: Err(failure), stop };
+        workers.source().finish(&workers, end, slot).await;
+        workers.attempts().remove(lease);
+        workers.slots_freed();
+        return;
+    }
     match workers.kinds().get(&job.kind) {
         Some(kind) => run_kind(&workers, job, slot, &kind, reporter, stop).await,
         // The kind went away after the claim; the job waits until some engine runs it again.

@@ -212,10 +212,11 @@ impl JobSource for ShardSource {
 fn start_all(workers: &Workers<ShardSource>, grant: Grant) {
     // The claim was made a moment ago, in its commit; renewals count from before they are sent.
     let lease_until = Instant::now() + LEASE;
-    for Claimed { id, kind, payload, attempt, epoch, timeout_ms, .. } in grant {
+    for Claimed { id, kind, owner, payload, attempt, epoch, timeout_ms, .. } in grant {
         let job = Assigned {
             lease: Lease { id, epoch },
             kind,
+            created_by: owner,
             payload: Payload::Text(payload),
             attempt,
             timeout: Duration::from_millis(timeout_ms),

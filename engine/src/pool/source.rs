@@ -46,6 +46,8 @@ pub struct Assigned {
     pub lease: Lease,
     /// What it runs.
     pub kind: String,
+    /// Who enqueued it.
+    pub created_by: String,
     /// What it runs on.
     pub payload: Payload,
     /// Counts from 1.

@@ -42,13 +42,14 @@ pub(super) fn claim(
     // Read, then written: `RETURNING` would build a table for its one row.
     let ready = connection
         .prepare_cached(
-            "SELECT tail, attempt, epoch, timeout_ms, trace_id, payload_check, payload FROM job \
+            "SELECT tail, attempt, epoch, timeout_ms, trace_id, payload_check, payload, owner FROM job \
              WHERE key = ?1 AND state = 'queued'",
         )?
         .query_row([key], |row| {
             let job = Claimed {
                 id: JobId::from_key_and_tail(key, row.get(0)?),
                 kind: kind.to_owned(),
+                owner: row.get(7)?,
                 payload: Vec::new(),
                 attempt: row.get::<_, u16>(1)?.saturating_add(1),
                 epoch: row.get::<_, u32>(2)?.saturating_add(1),

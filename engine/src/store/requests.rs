@@ -245,6 +245,8 @@ pub(crate) struct FinishRow {
 pub(crate) struct Claimed {
     pub(crate) id: JobId,
     pub(crate) kind: String,
+    /// Who enqueued it.
+    pub(crate) owner: String,
     /// JSON text.
     pub(crate) payload: Vec<u8>,
     pub(crate) attempt: u16,

@@ -2,78 +2,40 @@
 //!
 //! [`authorize`] wraps every route: it looks the route's permission up in the table of `router.rs`, finds out who calls,
 //! and lets pass or not. A route without an entry in the table is refused to everybody.
-
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+//!
+//! There are three carriers: `Authorization: Bearer` for access tokens of people, admin tokens and short tokens of
+//! engines, `X-Engine-Token` for an engine's own token, and `?ticket=` on the streams that browsers open, who can't send
+//! headers there. A request has one of them, once.
 
 use axum::{
-    extract::{FromRequestParts, MatchedPath, Request, State},
+    extract::{MatchedPath, Query, Request, State},
     middleware::Next,
     response::Response,
 };
-use flowork_api_types::{EngineId, SessionId, auth::Role};
-use flowork_engine::jobs::Caller;
-use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
+use flowork_api_types::{Timestamp, audit::ActorKind, auth::Role};
+use flowork_control::EngineProof;
+use flowork_engine::clock::wall_now;
+use flowork_tokens::{EngineClaims, TokenError, Verified};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
+pub(crate) use super::person::{CallingEngine, EnginePass, Person};
 use super::{
     permission::{Permission, Standing},
-    tokens::TokenError,
+    tickets::{self, TICKET_PARAMETER},
 };
 use crate::{
     app::{App, AppState},
+    edge::audit::AuditNote,
     error::ApiError,
 };
 
 /// Where an engine puts its token.
 pub(crate) const ENGINE_TOKEN: HeaderName = HeaderName::from_static("x-engine-token");
 
-/// A signed-in person.
-#[derive(Clone, Debug)]
-pub(crate) struct Person {
-    pub(crate) subject: Arc<str>,
-    pub(crate) role: Role,
-    pub(crate) session_id: Option<SessionId>,
-    /// Seconds since the epoch at which the token ends.
-    expires_at_s: u64,
-}
-
-impl Person {
-    /// What this person sees and may do about jobs.
-    pub(crate) fn caller(&self) -> Caller {
-        Caller {
-            subject: Arc::clone(&self.subject),
-            sees_all: matches!(self.role, Role::Owner | Role::Operator | Role::Viewer),
-            may_act: matches!(self.role, Role::Owner | Role::Operator | Role::Member),
-        }
-    }
-
-    /// How this person stands, as far as permissions care.
-    pub(crate) fn standing(&self) -> Standing {
-        Standing::Person(self.role)
-    }
-
-    /// Whether an event about a job of `owner` is for this person.
-    pub(crate) fn sees(&self, owner: Option<&str>) -> bool {
-        self.caller().sees_all || owner.is_none_or(|owner| owner == &*self.subject)
-    }
-
-    /// How long the token still works.
-    pub(crate) fn time_left(&self) -> Duration {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Duration::from_secs(self.expires_at_s).saturating_sub(now)
-    }
-}
-
-/// The engine that calls.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CallingEngine(pub(crate) EngineId);
-
 enum Identity {
     Nobody,
     Person(Person),
-    Engine(CallingEngine),
+    Engine(EnginePass),
 }
 
 impl Identity {
@@ -82,6 +44,18 @@ impl Identity {
             Self::Nobody => Standing::Nobody,
             Self::Person(person) => person.standing(),
             Self::Engine(_) => Standing::Engine,
+        }
+    }
+
+    /// Says who it is to the audit log.
+    fn tell(&self, note: &AuditNote) {
+        match self {
+            Self::Nobody => {}
+            Self::Person(person) if person.scopes.is_some() => note.actor(ActorKind::Admin, &*person.subject),
+            // Everybody can be a guest.
+            Self::Person(person) if person.role == Role::Guest => {}
+            Self::Person(person) => note.actor(ActorKind::Person, &*person.subject),
+            Self::Engine(pass) => note.actor(ActorKind::Engine, pass.proof.id.to_string()),
         }
     }
 }
@@ -103,53 +77,102 @@ pub(crate) async fn authorize(
         return Ok(next.run(request).await);
     };
     if permission != Permission::Public {
-        let identity = identify(&app, request.headers())?;
+        let identity = identify(&app, matched.as_str(), &request)?;
+        if let Some(note) = AuditNote::of(&request) {
+            identity.tell(&note);
+        }
         if !permission.allows(identity.standing()) {
             return Err(refusal(permission, &identity));
         }
+        let extensions = request.extensions_mut();
         match identity {
             Identity::Nobody => {}
-            Identity::Person(person) => _ = request.extensions_mut().insert(person),
-            Identity::Engine(engine) => _ = request.extensions_mut().insert(engine),
+            Identity::Person(person) => _ = extensions.insert(person),
+            Identity::Engine(pass) => {
+                extensions.insert(CallingEngine(pass.proof.id));
+                extensions.insert(pass);
+            }
         }
     }
     Ok(next.run(request).await)
 }
 
-/// Finds out who calls. Credentials are taken from headers only, never from the URL.
-fn identify(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
+/// Finds out who calls.
+fn identify(app: &App, route: &str, request: &Request) -> Result<Identity, ApiError> {
+    let headers = request.headers();
     let bearer = only(headers, &header::AUTHORIZATION)?;
     let engine_token = only(headers, &ENGINE_TOKEN)?;
-    match (bearer, engine_token) {
-        (None, None) => Ok(Identity::Nobody),
-        (Some(bearer), None) => person(app, bearer).map(Identity::Person),
-        (None, Some(token)) => match app.state.control.engine_of_token(token) {
-            Some(id) => Ok(Identity::Engine(CallingEngine(id))),
-            None => Err(ApiError::unauthorized("ENGINE_TOKEN_INVALID", "this engine token is not known here")
-                .hint("make the engine on this node and use the token it shows once")),
+    let ticket = ticket(route, request)?;
+    match (bearer, engine_token, ticket) {
+        (None, None, None) => Ok(Identity::Nobody),
+        (Some(bearer), None, None) => of_bearer(app, bearer),
+        (None, None, Some(ticket)) => of_ticket(app, &ticket, request.uri().path()).map(Identity::Person),
+        (None, Some(token), None) => match app.state.control.engine_of_token(token, app.state.clock.now()) {
+            Some(proof) => Ok(Identity::Engine(EnginePass { proof, with_token: true })),
+            None => Err(ApiError::unauthorized("ENGINE_TOKEN_INVALID", "this engine token is not known here").hint(
+                "it was revoked, replaced, or made on another node; `flowork engine token rotate` makes a new one",
+            )),
         },
-        (Some(_), Some(_)) => Err(ambiguous("send either Authorization or X-Engine-Token, not both")),
+        _ => Err(ambiguous("credentials came in more than one place")),
     }
 }
 
-fn person(app: &App, authorization: &str) -> Result<Person, ApiError> {
+/// The ticket in the query, where tickets are looked at: on streams. Everywhere else it is a parameter like any other.
+fn ticket(route: &str, request: &Request) -> Result<Option<String>, ApiError> {
+    if request.method() != Method::GET || !tickets::is_stream_route(route) {
+        return Ok(None);
+    }
+    // A query that can't be read has no ticket; its route says what is wrong with it.
+    let Ok(Query(query)) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()) else { return Ok(None) };
+    let mut values = query.into_iter().filter(|(name, _)| name == TICKET_PARAMETER);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some((_, ticket)), None) => Ok(Some(ticket)),
+        (Some(_), Some(_)) => Err(ambiguous("the parameter ticket came more than once")),
+    }
+}
+
+/// Whoever had the ticket made, if the records still let them in.
+fn of_ticket(app: &App, ticket: &str, path: &str) -> Result<Person, ApiError> {
+    let person = app.tickets.redeem(ticket, path, app.state.clock.now());
+    person.filter(|person| person.is_let_in(&app.state.control) && !person.time_left().is_zero()).ok_or_else(|| {
+        ApiError::unauthorized("TICKET_INVALID", "this ticket was used, has expired, or is for another path")
+            .hint("POST /v1/auth/ticket makes one; it works once, within 30 seconds")
+    })
+}
+
+fn of_bearer(app: &App, authorization: &str) -> Result<Identity, ApiError> {
     let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(ApiError::unauthorized(
             "TOKEN_INVALID",
             "the Authorization header is not of the form Bearer <token>",
-        ));
+        )
+        .hint("send `Authorization: Bearer <token>`; an engine's token goes into X-Engine-Token"));
     }
-    let claims = app.state.tokens.verify(token.trim()).map_err(|error| match error {
+    let control = &app.state.control;
+    match app.state.tokens.verify(token.trim(), wall_now()).map_err(invalid_token)? {
+        Verified::User(claims) => Person::of_user(control, claims).map(Identity::Person),
+        Verified::Admin(claims) => Person::of_admin(control, claims).map(Identity::Person),
+        Verified::Engine(EngineClaims { engine_id, generation, expires_at_s }) => {
+            let until = Some(Timestamp(expires_at_s as i64 * 1_000));
+            let pass = EnginePass { proof: EngineProof { id: engine_id, until, generation }, with_token: false };
+            if pass.holds(control) {
+                return Ok(Identity::Engine(pass));
+            }
+            Err(ApiError::unauthorized("ENGINE_TOKEN_INVALID", "the engine's token behind this one was revoked")
+                .hint("`flowork engine token rotate` on the node makes a new one"))
+        }
+    }
+}
+
+fn invalid_token(error: TokenError) -> ApiError {
+    match error {
         TokenError::Expired => ApiError::unauthorized("TOKEN_EXPIRED", error.to_string())
             .hint("refresh it with POST /v1/auth/refresh, or make one with `flowork token create`"),
         TokenError::Invalid => ApiError::unauthorized("TOKEN_INVALID", error.to_string())
-            .hint("tokens are valid only on the node that made them"),
-    })?;
-    if claims.sid.is_some_and(|id| !app.state.control.session_is_live(id)) {
-        return Err(ApiError::unauthorized("SESSION_ENDED", "this session has ended").hint("sign in again"));
+            .hint("tokens are valid only on the node that made them, and until its keys are ended"),
     }
-    Ok(Person { subject: claims.sub.into(), role: claims.role, session_id: claims.sid, expires_at_s: claims.exp })
 }
 
 /// The header's value if it is there exactly once: two values mean that somebody along the way may read the other one.
@@ -159,43 +182,43 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
         (None, _) => Ok(None),
         (Some(value), None) => match value.to_str() {
             Ok(text) => Ok(Some(text)),
-            Err(_) => Err(ApiError::unauthorized("TOKEN_INVALID", format!("the header {name} is not text"))),
+            Err(_) => Err(ApiError::unauthorized("TOKEN_INVALID", format!("the header {name} is not text"))
+                .hint("tokens are plain ASCII; copy it again")),
         },
         (Some(_), Some(_)) => Err(ambiguous(&format!("the header {name} came more than once"))),
     }
 }
 
 fn ambiguous(message: &str) -> ApiError {
-    ApiError::unauthorized("CREDENTIALS_AMBIGUOUS", message)
+    ApiError::unauthorized("CREDENTIALS_AMBIGUOUS", message).hint("send one token, in one place, once")
 }
 
 fn refusal(permission: Permission, identity: &Identity) -> ApiError {
-    let message = match (permission, identity) {
+    let (message, hint) = match (permission, identity) {
         (Permission::EngineCall, Identity::Nobody) => {
             return ApiError::unauthorized("UNAUTHENTICATED", "this call needs an engine's token")
                 .hint("send the header X-Engine-Token");
         }
         (_, Identity::Nobody) => return ApiError::unauthenticated(),
-        (Permission::EngineCall, _) => "this call is for engines".to_owned(),
-        (_, Identity::Engine(_)) => "this call is for people; engines have /v1/engine".to_owned(),
-        (_, Identity::Person(person)) => format!("the role {} may not do this", person.role.as_str()),
+        (Permission::EngineCall, _) => {
+            ("this call is for engines".to_owned(), "send an engine's token in X-Engine-Token")
+        }
+        (_, Identity::Engine(_)) => {
+            ("this call is for people; engines have /v1/engine".to_owned(), "sign in, or use `flowork token create`")
+        }
+        (_, Identity::Person(person)) if person.scopes.is_some() => match permission.scope() {
+            Some(scope) => (
+                format!("this admin token is not for {}", scope.as_str()),
+                "the owner makes one that is with `flowork token create --scope`",
+            ),
+            None => ("admin tokens are not for this call".to_owned(), "sign in, or use `flowork token create`"),
+        },
+        (_, Identity::Person(person)) => (
+            format!("the role {} may not do this", person.role.as_str()),
+            "ask the owner of this node for another role",
+        ),
     };
     ApiError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+        .hint(hint)
         .details(serde_json::json!({"permission": permission.as_str()}))
-}
-
-impl<S: Sync> FromRequestParts<S> for Person {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::unauthenticated)
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for CallingEngine {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().copied().ok_or_else(ApiError::unauthenticated)
-    }
 }

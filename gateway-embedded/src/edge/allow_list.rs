@@ -1,10 +1,10 @@
-//! Which `Host` and `Origin` values are ours.
+//! Which `Host` and `Origin` values are ours, on each listener.
 //!
 //! A foreign `Host` means that some name was pointed at this machine (DNS rebinding); a foreign `Origin` means that a
 //! page from elsewhere calls. Both are refused before anything else happens. Nothing is reflected: an allowed origin is
-//! answered from this list.
+//! answered from this list. A WebSocket's opening request passes here like any other.
 
-use std::{collections::HashSet, net::SocketAddr};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -13,25 +13,46 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use super::client::{Ingress, SiteOrigin};
 use crate::{app::AppState, error::ApiError};
 
 /// How long a browser may remember the answer to a preflight, in seconds.
 const PREFLIGHT_MAX_AGE_S: &str = "600";
 const CORS_REQUEST_HEADERS: &str =
     "authorization, content-type, idempotency-key, last-event-id, traceparent, x-request-id";
-const CORS_RESPONSE_HEADERS: &str = "idempotency-replayed, location, retry-after, x-request-id";
+const CORS_RESPONSE_HEADERS: &str =
+    "idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id";
 
-/// The values that are ours.
+/// The lists of both listeners.
 #[derive(Debug)]
+pub(crate) struct AllowLists {
+    pub(crate) local: AllowList,
+    pub(crate) tunnel: AllowList,
+}
+
+/// The values that are ours on one listener.
+#[derive(Debug, Default)]
 pub(crate) struct AllowList {
     hosts: HashSet<String>,
     origins: HashSet<String>,
     /// Origins of this listener itself, whose pages need no CORS headers.
     own_origins: HashSet<String>,
+    /// Which setting adds a host, for the hint.
+    setting: &'static str,
+}
+
+impl AllowLists {
+    pub(crate) fn of(&self, ingress: Ingress) -> &AllowList {
+        match ingress {
+            Ingress::Local => &self.local,
+            Ingress::Tunnel => &self.tunnel,
+        }
+    }
 }
 
 impl AllowList {
-    pub(crate) fn new(local: SocketAddr, extra_hosts: &[String], extra_origins: &[String]) -> Self {
+    /// What is ours on the local listener.
+    pub(crate) fn local(local: SocketAddr, extra_hosts: &[String], extra_origins: &[String]) -> Self {
         let port = local.port();
         let mut hosts = HashSet::new();
         for name in ["127.0.0.1".to_owned(), "localhost".to_owned(), "[::1]".to_owned(), bracketed(local)] {
@@ -48,13 +69,24 @@ impl AllowList {
             }
             hosts.insert(host);
         }
-        let own_origins: HashSet<_> = hosts.iter().map(|host| format!("http://{host}")).collect();
-        let mut origins = own_origins.clone();
-        origins.extend(extra_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()));
-        Self { hosts, origins, own_origins }
+        Self::new(hosts, "http", extra_origins, "gateway.allowed_hosts")
     }
 
-    fn check_host(&self, request: &Request) -> Result<(), ApiError> {
+    /// What is ours on the tunnel's listener: the public names only, by HTTPS only.
+    pub(crate) fn tunnel(public_hosts: &[String], extra_origins: &[String]) -> Self {
+        let hosts = public_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        Self::new(hosts, "https", extra_origins, "gateway.public_hosts")
+    }
+
+    fn new(hosts: HashSet<String>, scheme: &str, extra_origins: &[String], setting: &'static str) -> Self {
+        let own_origins: HashSet<_> = hosts.iter().map(|host| format!("{scheme}://{host}")).collect();
+        let mut origins = own_origins.clone();
+        origins.extend(extra_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()));
+        Self { hosts, origins, own_origins, setting }
+    }
+
+    /// Says which of our hosts the request is for.
+    fn check_host(&self, request: &Request) -> Result<String, ApiError> {
         let headers = request.headers();
         let mut named = headers.get_all(header::HOST).iter();
         let host = match (named.next(), named.next()) {
@@ -67,10 +99,10 @@ impl AllowList {
             if !self.hosts.contains(&value.to_ascii_lowercase()) {
                 let message = format!("this node does not serve the host {:?}", shown(value));
                 return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "HOST_NOT_ALLOWED", message)
-                    .hint("use the address the node printed, or add the host to gateway.allowed_hosts"));
+                    .hint(format!("use the address the node printed, or add the host to {}", self.setting)));
             }
         }
-        Ok(())
+        Ok(host.to_ascii_lowercase())
     }
 
     /// `Ok(Some)` is an allowed origin of another place, which needs CORS headers.
@@ -92,12 +124,19 @@ impl AllowList {
 /// Refuses foreign hosts and origins, answers `OPTIONS`, and lets the rest pass.
 pub(crate) async fn check(
     State(app): State<AppState>,
+    ingress: Ingress,
     matched: Option<MatchedPath>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    app.allowed.check_host(&request)?;
-    let cross_origin = app.allowed.check_origin(request.headers())?;
+    let allowed = app.allowed.of(ingress);
+    let host = allowed.check_host(&request)?;
+    let origin = match ingress {
+        Ingress::Local => Arc::clone(&app.base_url),
+        Ingress::Tunnel => format!("https://{host}").into(),
+    };
+    request.extensions_mut().insert(SiteOrigin(origin));
+    let cross_origin = allowed.check_origin(request.headers())?;
     let methods = matched.as_ref().and_then(|path| app.permissions.methods(path.as_str()));
     let mut response = match (request.method(), methods) {
         (&Method::OPTIONS, Some(methods)) => options(&methods, cross_origin.is_some()),
@@ -153,7 +192,7 @@ mod tests {
     #[test]
     fn a_host_without_a_port_is_answered_at_the_listeners_port_too() {
         let extra = ["Flowork.lan", "other.lan:81", "[fd00::1]"].map(str::to_owned);
-        let list = AllowList::new("127.0.0.1:7717".parse().unwrap(), &extra, &[]);
+        let list = AllowList::local("127.0.0.1:7717".parse().unwrap(), &extra, &[]);
         let is_ours = |host: &str| {
             list.check_host(&Request::get("/").header("host", host).body(axum::body::Body::empty()).unwrap()).is_ok()
         };

@@ -12,6 +12,7 @@ use flowork_api_types::error::ErrorEnvelope;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use tracing::Instrument;
 
+use super::client::{Arrival, Ingress};
 use crate::error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,6 +28,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (header::CACHE_CONTROL, "no-store"),
 ];
+/// A year, and of this name only: others below it may not be ours.
+const HTTPS_ONLY: &str = "max-age=31536000";
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// What names this request in the log, in the answer and in the jobs it makes.
@@ -42,6 +45,7 @@ pub(crate) async fn enter(matched: Option<MatchedPath>, mut request: Request, ne
     let scope = Scope::of(request.headers());
     let span = tracing::info_span!("request", request_id = %scope.request_id);
     let method = request.method().clone();
+    let https = Arrival::of(&request).ingress == Ingress::Tunnel;
     request.extensions_mut().insert(scope.clone());
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -49,7 +53,7 @@ pub(crate) async fn enter(matched: Option<MatchedPath>, mut request: Request, ne
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = envelope(&error, &scope, response);
     }
-    finish_headers(response.headers_mut(), &scope);
+    finish_headers(response.headers_mut(), &scope.request_id, https);
     tracing::debug!(
         %method,
         route = matched.as_ref().map_or("-", MatchedPath::as_str),
@@ -118,14 +122,18 @@ fn envelope(error: &ApiError, scope: &Scope, response: Response) -> Response {
     Response::from_parts(parts, body)
 }
 
-fn finish_headers(headers: &mut HeaderMap, scope: &Scope) {
+/// Gives an answer the headers that every one has. Behind a tunnel the browser speaks HTTPS, and is to go on so.
+pub(crate) fn finish_headers(headers: &mut HeaderMap, request_id: &str, https: bool) {
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     // An allowed page of another origin must be able to read what CORS lets it fetch.
     let policy = if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) { "cross-origin" } else { "same-origin" };
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static(policy));
-    if let Ok(id) = HeaderValue::from_str(&scope.request_id) {
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+    }
+    if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, id);
     }
 }

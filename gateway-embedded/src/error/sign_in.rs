@@ -1,6 +1,6 @@
 //! What goes wrong around signing in.
 
-use flowork_control::{CreateEngineError, OpenSessionError, RefreshError};
+use flowork_control::{CreateEngineError, OpenSessionError, RefreshError, SignInError};
 use http::{HeaderValue, StatusCode, header};
 
 use super::ApiError;
@@ -21,6 +21,28 @@ impl ApiError {
              browser in",
         )
     }
+
+    /// 401 `SIGN_IN_REFUSED`, the same for every reason, so that nobody learns whose keys this node knows. The reason is
+    /// in the log.
+    pub(crate) fn sign_in_refused(reason: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let error = Self::unauthorized("SIGN_IN_REFUSED", "this sign-in was refused")
+            .hint(
+                "ask for a new message, sign it unchanged with a key that the owner has added, and send it within 5 \
+                 minutes; the node's log has the reason under this request_id",
+            )
+            .source(reason);
+        tracing::info!(reason = error.chain(), "a sign-in was refused");
+        error
+    }
+}
+
+impl From<SignInError> for ApiError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::NotMember { .. } | SignInError::Disabled { .. } => Self::sign_in_refused(error),
+            SignInError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl From<OpenSessionError> for ApiError {
@@ -30,6 +52,8 @@ impl From<OpenSessionError> for ApiError {
             OpenSessionError::UnknownCode => Self::unauthorized("LINK_UNKNOWN", message).hint(NEW_LINK),
             OpenSessionError::UsedCode => Self::unauthorized("LINK_USED", message).hint(NEW_LINK),
             OpenSessionError::ExpiredCode => Self::unauthorized("LINK_EXPIRED", message).hint(NEW_LINK),
+            OpenSessionError::Key(error) => Self::new(StatusCode::CONFLICT, "DEVICE_KEY_REFUSED", error.to_string())
+                .hint("make another key in this browser; the link can still be used"),
             OpenSessionError::Store(error) => error.into(),
         }
     }

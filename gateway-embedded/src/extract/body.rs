@@ -9,12 +9,13 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use tokio::sync::SemaphorePermit;
+use tokio::{sync::SemaphorePermit, time::timeout};
 
 use super::fields;
 use crate::{
     app::{App, AppState, BODY_UNIT_BYTES},
     error::ApiError,
+    options::Limits,
 };
 
 /// A JSON body of at most `MAX` bytes.
@@ -31,7 +32,7 @@ impl<T: DeserializeOwned, const MAX: usize> FromRequest<AppState> for JsonBody<T
             return Err(too_large(MAX));
         }
         let _reserved = reserve(app, declared.map_or(MAX, |bytes| bytes as usize))?;
-        let bytes = read(body, MAX, app.limits.body_timeout).await?;
+        let bytes = read(body, MAX, &app.limits).await?;
         fields::from_slice(&bytes).map(Self)
     }
 }
@@ -65,15 +66,37 @@ fn reserve(app: &App, bytes: usize) -> Result<SemaphorePermit<'_>, ApiError> {
     })
 }
 
-async fn read(body: Body, max: usize, time: Duration) -> Result<Bytes, ApiError> {
-    let collected = tokio::time::timeout(time, Limited::new(body, max).collect()).await.map_err(|_| {
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", format!("the body took longer than {time:?}"))
-    })?;
-    match collected {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(max)),
-        Err(_) => Err(ApiError::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", "the body ended before its length")),
+/// Reads all of a body. A client that stops sending is given up long before one that is only slow.
+async fn read(body: Body, max: usize, limits: &Limits) -> Result<Bytes, ApiError> {
+    let mut body = Limited::new(body, max);
+    let reading = async {
+        let mut pieces: Vec<Bytes> = Vec::new();
+        loop {
+            let frame = timeout(limits.body_idle_timeout, body.frame()).await;
+            match frame.map_err(|_| too_slow("nothing more of the body came", limits.body_idle_timeout))? {
+                None => return Ok(whole(pieces)),
+                Some(Ok(frame)) => pieces.extend(frame.into_data().ok()),
+                Some(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large(max)),
+                Some(Err(_)) => {
+                    let message = "the body ended before its length";
+                    return Err(ApiError::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", message));
+                }
+            }
+        }
+    };
+    timeout(limits.body_timeout, reading).await.unwrap_or_else(|_| Err(too_slow("the body took", limits.body_timeout)))
+}
+
+fn whole(mut pieces: Vec<Bytes>) -> Bytes {
+    match pieces.len() {
+        0 => Bytes::new(),
+        1 => pieces.remove(0),
+        _ => pieces.concat().into(),
     }
+}
+
+fn too_slow(what: &str, limit: Duration) -> ApiError {
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", format!("{what} for longer than {limit:?}"))
 }
 
 fn too_large(max: usize) -> ApiError {

@@ -102,7 +102,7 @@ pub(crate) fn describe(app: &App, person: &Person) -> Drain {
     let (on, stopping) = (engines.is_draining(), engines.is_ending() || app.stopping.is_cancelled());
     let record = app.state.control.policies().drain;
     let allowed_actions = match (on, stopping) {
-        _ if !Permission::Operate.allows(person.standing()) => Vec::new(),
+        _ if !Permission::OpsDrain.allows(person.standing()) => Vec::new(),
         (false, false) => vec![DrainAction::Start],
         _ if record.is_some() => vec![DrainAction::Stop],
         _ => vec![DrainAction::Start],

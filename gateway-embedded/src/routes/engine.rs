@@ -6,6 +6,7 @@ pub(crate) mod finish;
 pub(crate) mod heartbeat;
 pub(crate) mod release;
 pub(crate) mod renew;
+pub(crate) mod token;
 
 /// Room for 64 results, or for the progress and log lines of 64 jobs.
 const REPORT_BYTES_MAX: usize = 16 << 20;

@@ -1,13 +1,19 @@
 //! `GET /v1/engines` and `POST /v1/engines`
 
+pub(crate) mod token;
+
 use axum::{Json, extract::State};
-use flowork_api_types::engine::{CreateEngineRequest, CreatedEngine, EngineList, EngineLocation};
+use flowork_api_types::engine::{
+    CreateEngineRequest, CreatedEngine, Engine, EngineList, EngineLocation, EngineTokenState,
+};
 use flowork_engine::EngineSpec;
 use http::StatusCode;
 
 use super::SMALL_BODY_BYTES_MAX;
 use crate::{
     app::{App, AppState},
+    auth::{credentials::Person, permission::Permission},
+    edge::audit::AuditNote,
     error::ApiError,
     extract::JsonBody,
 };
@@ -22,8 +28,28 @@ const SHARDS: u16 = 1;
     tag = "engines",
     responses((status = 200, description = "The engines", body = EngineList))
 )]
-pub(crate) async fn list_engines(State(app): State<AppState>) -> Json<EngineList> {
-    Json(EngineList { items: app.state.engines.list() })
+pub(crate) async fn list_engines(State(app): State<AppState>, person: Person) -> Json<EngineList> {
+    let may_change = Permission::EnginesWrite.allows(person.standing());
+    let engines = app.state.engines.list();
+    Json(EngineList { items: engines.into_iter().map(|engine| with_token(&app, engine, may_change)).collect() })
+}
+
+/// Adds what the control store knows of the engine.
+fn with_token(app: &App, mut engine: Engine, may_change: bool) -> Engine {
+    if engine.location == EngineLocation::Local {
+        return engine;
+    }
+    let state = app.state.control.engine_token_state(engine.id, app.state.clock.now());
+    engine.token = state.map(|state| EngineTokenState {
+        usable: state.usable,
+        changed_at: state.changed_at,
+        old_ends_at: state.old_until,
+    });
+    if may_change {
+        engine.allowed_actions = vec!["rotate_token".to_owned()];
+        engine.allowed_actions.extend(state.filter(|state| state.usable).map(|_| "revoke_token".to_owned()));
+    }
+    engine
 }
 
 /// Makes an engine whose workers run elsewhere, and shows its token this once.
@@ -42,12 +68,14 @@ pub(crate) async fn list_engines(State(app): State<AppState>) -> Json<EngineList
 )]
 pub(crate) async fn create_engine(
     State(app): State<AppState>,
+    note: AuditNote,
     JsonBody(request): JsonBody<CreateEngineRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<(StatusCode, Json<CreatedEngine>), ApiError> {
     // A task of its own: half of it would leave an engine that has no store until the next start, and a token that
     // nobody saw.
     let created = tokio::spawn(async move { create(&app, &request.name).await });
     let created = created.await.map_err(ApiError::internal)??;
+    note.object(created.engine.id.to_string());
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -64,5 +92,5 @@ async fn create(app: &App, name: &str) -> Result<CreatedEngine, ApiError> {
     };
     engines.add(spec).await.map_err(ApiError::internal)?;
     let engine = engines.get(record.id).ok_or_else(ApiError::unexplained)?;
-    Ok(CreatedEngine { engine, token: made.token.expose().to_owned() })
+    Ok(CreatedEngine { engine: with_token(app, engine, true), token: made.token.expose().to_owned() })
 }

@@ -23,12 +23,16 @@ pub(crate) struct EventsQuery {
     /// Go on after this cursor. The header `Last-Event-ID` says the same and comes first.
     #[serde(default)]
     cursor: Option<String>,
+    /// From `POST /v1/auth/ticket`, where no header can be sent. Looked at before this.
+    #[serde(default, rename = "ticket")]
+    _ticket: Option<String>,
 }
 
 /// Streams what changes, as it changes, filtered by what the caller may see.
 ///
 /// Each server-sent event has the type of its data, and its cursor as `id`. `resync` means that events were missed:
-/// fetch everything anew. `bye` is the last one; its data says why: `stopping`, `token_expired`, `signed_out`.
+/// fetch everything anew. `bye` is the last one; its data says why: `stopping`, `token_expired`, `signed_out`,
+/// `access_changed`.
 #[utoipa::path(
     get,
     path = "/v1/events",

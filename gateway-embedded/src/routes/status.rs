@@ -24,7 +24,7 @@ pub(crate) async fn status(State(app): State<AppState>, person: Person) -> Json<
     notices.extend(app.state.engines.notices());
     Json(Status {
         version: node.version.clone(),
-        url: app.base_url.clone(),
+        url: app.base_url.to_string(),
         pid: std::process::id(),
         started_at: node.started_at,
         data_dir: node.data_dir.display().to_string(),

@@ -118,7 +118,8 @@ impl JobFeed {
             | Event::EnginesChanged
             | Event::QueuesChanged
             | Event::Autoscaled(_)
-            | Event::SchedulesChanged => {}
+            | Event::SchedulesChanged
+            | Event::SessionsChanged => {}
         }
     }
 

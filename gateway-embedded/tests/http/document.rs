@@ -35,11 +35,7 @@ async fn the_served_document_lists_exactly_the_routes_with_their_permissions() {
             let scheme = match route.permission {
                 Permission::Public => "none",
                 Permission::EngineCall => "engineToken",
-                Permission::SignedIn
-                | Permission::Read
-                | Permission::JobsWrite
-                | Permission::Operate
-                | Permission::OwnerOnly => "bearer",
+                _ => "bearer",
             };
             format!("{} {} {scheme}", route.method, route.path)
         })

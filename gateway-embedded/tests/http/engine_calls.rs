@@ -27,7 +27,7 @@ impl<'a> Elsewhere<'a> {
             "payload_schema": {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}},
         });
         let heartbeat = engine.call("heartbeat", &json!({"version": "1", "capacity": 2, "busy": 0, "kinds": [kind]}));
-        assert_eq!(read(heartbeat).await.json(), json!({"drain": false}));
+        assert_eq!(read(heartbeat).await.json()["drain"], false);
         engine
     }
 
@@ -170,7 +170,7 @@ async fn an_engine_hears_what_is_wanted_of_it_as_soon_as_it_is() {
     assert_eq!(stream.next().await.unwrap().data, json!({"type": "desired_workers", "workers": 5}));
     let heartbeat = json!({"version": "1", "capacity": 2, "busy": 0, "kinds": []});
     let answer = read(engine.call("heartbeat", &heartbeat)).await.json();
-    assert_eq!(answer, json!({"drain": false, "desired_workers": 5}));
+    assert_eq!((&answer["drain"], &answer["desired_workers"]), (&json!(false), &json!(5)));
     engines.set_desired_workers(engine.id.parse().unwrap(), None).unwrap();
     assert_eq!(stream.next().await.unwrap().data, json!({"type": "desired_workers", "workers": null}));
     for on in [true, false] {

@@ -1,6 +1,7 @@
 //! A gateway for one test, and a client for it.
 
 use std::{
+    path::Path,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -10,10 +11,12 @@ use aws_lc_rs::{
     rsa::{KeyPair, KeySize},
 };
 use flowork_api_types::{Timestamp, auth::Role, engine::EngineLocation};
+use flowork_audit::{Audit, AuditKey, AuditOptions, KEY_BYTES, PersonalSignatures};
 use flowork_control::ControlStore;
 use flowork_engine::{Clock, EngineSpec, Engines, EnginesOptions, KindRegistry};
 use flowork_gateway::{GatewayHandle, GatewayOptions, GatewayState, NodeFacts, TokenKeys};
 use flowork_schedules::Schedules;
+use flowork_sync::{Sessions, SyncOptions};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
@@ -28,6 +31,20 @@ pub(crate) struct Gateway {
     pub(crate) client: reqwest::Client,
     pub(crate) owner: String,
     _directory: tempfile::TempDir,
+}
+
+/// A log with a key of its own.
+pub(crate) async fn open_audit(path: &Path) -> Audit {
+    let options = AuditOptions {
+        path: path.to_owned(),
+        key: AuditKey::from_secret(&[7; KEY_BYTES]).unwrap(),
+        expected: false,
+        retention: Duration::from_hours(24 * 90),
+        now: Arc::new(flowork_engine::clock::wall_now),
+        signatures: Arc::new(PersonalSignatures),
+        tell: Arc::new(|trouble| panic!("{trouble:?}")),
+    };
+    Audit::open(options).await.unwrap()
 }
 
 /// An answer, read whole.
@@ -81,7 +98,10 @@ impl Gateway {
             notices: Arc::new(RwLock::default()),
         };
         let schedules = Schedules::start(control.clone(), engines.clone(), clock.clone());
-        let state = GatewayState { engines, schedules, control, tokens, clock, node };
+        let audit = open_audit(&directory.path().join("audit.db")).await;
+        let sync = SyncOptions::new(&directory.path().join("sync.db"), clock.clone());
+        let sync = Sessions::open(sync, engines.events().clone()).await.unwrap();
+        let state = GatewayState { engines, schedules, sync, control, audit, tokens, clock, node };
         let mut options = GatewayOptions::new("127.0.0.1:0".parse().unwrap());
         change(&mut options);
         let bound = flowork_gateway::bind(options).await.unwrap();

@@ -41,3 +41,22 @@ async fn an_unchanged_file_is_not_sent_twice() {
     let asset = read(gateway.plain(Method::GET, &format!("/assets/{asset}"))).await;
     assert_eq!(asset.header("cache-control"), "public, max-age=31536000, immutable");
 }
+
+#[tokio::test]
+async fn pages_run_no_code_but_their_own_files() {
+    let gateway = Gateway::start().await;
+    let page = read(gateway.plain(Method::GET, "/")).await;
+    let policy = page.header("content-security-policy");
+    let directive =
+        |name: &str| policy.split(';').map(str::trim).find(|text| text.starts_with(name)).unwrap_or_default();
+    assert_eq!(directive("default-src"), "default-src 'none'");
+    assert_eq!(directive("script-src"), "script-src 'self'", "neither inline nor from elsewhere");
+    for name in ["object-src", "base-uri", "form-action", "frame-ancestors"] {
+        assert_eq!(directive(name), format!("{name} 'none'"));
+    }
+    for tag in page.text.split("<script").skip(1) {
+        let tag = tag.split('>').next().unwrap();
+        assert!(tag.contains("src=\"/"), "an inline script would not run: {tag}");
+    }
+    assert!(!page.text.contains(" style=") && !page.text.contains(" onload="), "{}", page.text);
+}

@@ -7,8 +7,15 @@ use aws_lc_rs::{
     signature::{RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use flowork_api_types::{auth::Role, engine::EngineLocation};
-use flowork_gateway::{Permission, RouteEntry, Standing, TokenKeys, route_table};
+use flowork_api_types::{
+    EngineId,
+    admin::{Scope, Scopes},
+    auth::Role,
+    engine::EngineLocation,
+    member::{GuestArea, GuestPolicy},
+};
+use flowork_control::MemberChange;
+use flowork_gateway::{GuestOpenings, Permission, RouteEntry, Standing, TokenKeys, route_table};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -63,11 +70,18 @@ fn what_is_open_to_all_and_what_to_the_owner_only_is_written_down_here_too() {
         "GET /ready",
         "GET /openapi.json",
         "GET /.well-known/jwks.json",
+        "POST /v1/auth/challenge",
+        "POST /v1/auth/verify",
         "POST /v1/auth/pair",
+        "POST /v1/auth/guest",
         "POST /v1/auth/refresh",
+        "GET /v1/time",
     ];
     assert_eq!(with(Permission::Public), public);
-    assert_eq!(with(Permission::OwnerOnly), ["POST /v1/auth/links", "POST /v1/engines"]);
+    // Also not with an admin token: these make others strong, or sign them in.
+    assert_eq!(with(Permission::OwnerOnly), ["POST /v1/auth/links", "POST /v1/auth/reset", "POST /v1/admin-tokens"]);
+    assert_eq!(with(Permission::Status), ["GET /v1/status", "GET /v1/kinds"], "what guests see as a rule");
+    assert_eq!(with(Permission::OpsDrain), ["POST /drain"]);
     // A preview has a body, and keeps nothing of it.
     let reads = |route: &String| route.starts_with("GET ") || route == "POST /v1/schedules/preview";
     assert!(with(Permission::Read).iter().all(reads), "reading changes nothing");
@@ -86,8 +100,9 @@ async fn head_asks_for_what_get_asks_for() {
 
 fn check(route: &RouteEntry, class: &Class, answer: &Answer) {
     let case = format!("{} {} as {}: {} {}", route.method, route.path, class.name, answer.status, answer.text);
-    // `pair` and `refresh` are public, and refuse the code and token in this test's bodies with a 401 of their own.
-    let of_route = ["LINK_UNKNOWN", "REFRESH_UNKNOWN"].iter().any(|code| answer.text.contains(code));
+    // These routes refuse what is in this test's bodies, or the carrier, with a 401 or 403 of their own.
+    let of_route =
+        ["LINK_UNKNOWN", "REFRESH_UNKNOWN", "ENGINE_TOKEN_REQUIRED"].iter().any(|code| answer.text.contains(code));
     let passed = of_route || !matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     match class.standing {
         _ if route.permission == Permission::Public => assert!(passed, "{case}"),
@@ -144,9 +159,16 @@ async fn classes(gateway: &Gateway) -> Vec<Class> {
 
     let mut classes = vec![Class::new("nobody", &[], Some(Standing::Nobody))];
     for role in Role::ALL {
-        classes.push(Class::bearer(role.as_str(), &gateway.token("p", role), Some(Standing::Person(role))));
+        let standing = match role {
+            Role::Guest => Standing::Guest(GuestOpenings::default()),
+            role => Standing::Person(role),
+        };
+        classes.push(Class::bearer(role.as_str(), &gateway.token("p", role), Some(standing)));
     }
     classes.push(Class::new("an engine", &[("x-engine-token", engine_token.clone())], Some(Standing::Engine)));
+    classes.extend(members(gateway).await);
+    classes.extend(admins(gateway));
+    classes.extend(engines(gateway, engine.record.id).await);
 
     let claims = claims();
     let bad = |change: fn(&mut Value)| {
@@ -169,6 +191,11 @@ async fn classes(gateway: &Gateway) -> Vec<Class> {
         ("no subject", bad(|claims| drop(claims.as_object_mut().unwrap().remove("sub")))),
         ("empty subject", bad(|claims| claims["sub"] = json!(""))),
         ("no id", bad(|claims| drop(claims.as_object_mut().unwrap().remove("jti")))),
+        ("no start time", bad(|claims| drop(claims.as_object_mut().unwrap().remove("nbf")))),
+        ("issued in the future", bad(|claims| claims["iat"] = json!(claims["iat"].as_u64().unwrap() + 300))),
+        ("a life too long", bad(|claims| claims["exp"] = json!(claims["iat"].as_u64().unwrap() + 25 * 3600))),
+        ("times as text", bad(|claims| claims["exp"] = json!(claims["exp"].to_string()))),
+        ("several audiences", bad(|claims| claims["aud"] = json!(["flowork-user", "flowork-admin"]))),
         ("no issue time", bad(|claims| drop(claims.as_object_mut().unwrap().remove("iat")))),
         ("unknown role", bad(|claims| claims["role"] = json!("root"))),
         ("no role", bad(|claims| drop(claims.as_object_mut().unwrap().remove("role")))),
@@ -178,6 +205,9 @@ async fn classes(gateway: &Gateway) -> Vec<Class> {
         ("no type", signed(json!({"alg": "RS256", "kid": kid}))),
         ("another key id", signed(json!({"alg": "RS256", "typ": "at+jwt", "kid": "other"}))),
         ("another RSA algorithm", signed(json!({"alg": "RS512", "typ": "at+jwt", "kid": kid}))),
+        ("what must be understood", signed(json!({"alg": "RS256", "typ": "at+jwt", "kid": kid, "crit": ["exp"]}))),
+        ("a key of its own", signed(json!({"alg": "RS256", "typ": "at+jwt", "kid": kid, "jwk": {"kty": "RSA"}}))),
+        ("the prefix of another sort", format!("fla_{owner}")),
         ("another key", foreign.sign_access("p", Role::Owner, None, Duration::from_mins(5))),
         ("no signature", format!("{head}.{payload}.")),
         ("two parts", format!("{head}.{payload}")),
@@ -207,11 +237,88 @@ async fn classes(gateway: &Gateway) -> Vec<Class> {
     classes
 }
 
+/// Members: records decide, whatever the token says.
+async fn members(gateway: &Gateway) -> Vec<Class> {
+    let (control, now) = (&gateway.state.control, gateway.state.clock.now());
+    let demoted = control.create_member("demoted", Role::Viewer, now).await.unwrap().subject;
+    let disabled = control.create_member("disabled", Role::Operator, now).await.unwrap().subject;
+    let keep_out = MemberChange { disabled: Some(true), ..MemberChange::default() };
+    control.update_member(&disabled, keep_out, now).await.unwrap();
+    let removed = control.create_member("removed", Role::Operator, now).await.unwrap().subject;
+    control.delete_member(&removed, now).await.unwrap();
+    let token = |subject: &str| gateway.token(subject, Role::Owner);
+    vec![
+        Class::bearer("a viewer whose token says owner", &token(&demoted), Some(Standing::Person(Role::Viewer))),
+        Class::bearer("a member who is kept out", &token(&disabled), None),
+        Class::bearer("a member who was removed", &token(&removed), None),
+        Class::bearer("nobody's subject", &token(&format!("m_{}", "0".repeat(32))), None),
+    ]
+}
+
+/// Admin tokens: one of each scope, and one of all.
+fn admins(gateway: &Gateway) -> Vec<Class> {
+    let sign = |name: &str, scopes: Scopes, session| {
+        let ttl = Duration::from_mins(10);
+        let made = gateway.state.tokens.sign_admin("owner", scopes, session, ttl, gateway.state.clock.now());
+        let (token, _) = made.unwrap();
+        let standing = session.is_none().then_some(Standing::Admin(scopes));
+        Class::bearer(name, &token, standing)
+    };
+    let all: Scopes = Scope::ALL.into_iter().collect();
+    let ended = "ses_01930c5ea2f07a3c8000000000000000".parse().unwrap();
+    let mut classes = vec![sign("an admin of all scopes", all, None), sign("of an ended session", all, Some(ended))];
+    for scope in Scope::ALL {
+        classes.push(sign(scope.as_str(), [scope].into_iter().collect(), None));
+    }
+    let (token, _) =
+        gateway.state.tokens.sign_admin("p", all, None, Duration::from_mins(9), gateway.state.clock.now()).unwrap();
+    classes.push(Class::bearer("an admin token of somebody else", &token, None));
+    let Some((_, bare)) = token.split_once("fla_") else { panic!("it has its prefix") };
+    classes.push(Class::bearer("an admin token without its prefix", bare, None));
+    classes
+}
+
+/// Engines: by short tokens, during a grace, and after their token was revoked.
+async fn engines(gateway: &Gateway, id: EngineId) -> Vec<Class> {
+    let (control, now) = (&gateway.state.control, gateway.state.clock.now());
+    let short = |id, generation| gateway.state.tokens.sign_engine(id, generation, None, now).unwrap().0;
+    let made = control.create_engine("replaced", EngineLocation::External, 1, now).await.unwrap();
+    let new = control.rotate_engine_token(made.record.id, Duration::from_hours(1), now).await.unwrap().unwrap();
+    let revoked = control.create_engine("revoked", EngineLocation::External, 1, now).await.unwrap();
+    control.revoke_engine_token(revoked.record.id, now).await.unwrap();
+    let token = |token: &str| [("x-engine-token", token.to_owned())];
+    vec![
+        Class::bearer("an engine by a short token", &short(id, 0), Some(Standing::Engine)),
+        Class::new("an engine by a short token in the wrong place", &token(&short(id, 0)), None),
+        Class::bearer("an engine of another generation", &short(id, 1), None),
+        Class::new("an engine by its old token", &token(made.token.expose()), Some(Standing::Engine)),
+        Class::new("an engine by its new token", &token(new.expose()), Some(Standing::Engine)),
+        Class::new("an engine by a revoked token", &token(revoked.token.expose()), None),
+        Class::bearer("an engine by a short token of a revoked one", &short(revoked.record.id, 0), None),
+    ]
+}
+
+#[tokio::test]
+async fn guests_pass_where_the_owner_opened_something() {
+    let gateway = Gateway::start().await;
+    let guest = gateway.token("guest", Role::Guest);
+    for (jobs, sessions) in [(true, false), (false, true), (true, true)] {
+        let areas = [(jobs, GuestArea::Jobs), (sessions, GuestArea::Sessions)];
+        let open = areas.into_iter().filter_map(|(opened, area)| opened.then_some(area)).collect();
+        gateway.state.control.set_guest_policy(GuestPolicy { enabled: true, open }).await.unwrap();
+        let standing = Standing::Guest(GuestOpenings { jobs, sessions });
+        let class = Class::bearer("a guest", &guest, Some(standing));
+        for route in &route_table() {
+            check(route, &class, &read(request(&gateway, route, &class)).await);
+        }
+    }
+}
+
 fn claims() -> Value {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     json!({
         "iss": "flowork", "aud": "flowork-user", "sub": "p", "jti": "1", "role": "owner",
-        "iat": now, "exp": now + 600,
+        "iat": now, "nbf": now, "exp": now + 600,
     })
 }
 

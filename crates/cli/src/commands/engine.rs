@@ -1,6 +1,7 @@
 //! `flowork engine …`
 
 mod list;
+mod rotate;
 mod run;
 mod token;
 
@@ -23,6 +24,9 @@ pub(crate) enum Command {
         /// For people; 1 to 64 characters
         name: String,
     },
+    /// Replace and revoke tokens of engines that run elsewhere
+    #[command(subcommand)]
+    Token(rotate::Command),
 }
 
 pub(super) async fn run(command: Command, flags: &Flags, format: Format) -> Result<(), Failure> {
@@ -30,6 +34,7 @@ pub(super) async fn run(command: Command, flags: &Flags, format: Format) -> Resu
         Command::Run(args) => run::run(args, flags, format).await,
         Command::SetToken => token::set(&load_config(flags)?, format),
         Command::List => list::list(&Client::connect(&load_config(flags)?)?, format).await,
+        Command::Token(command) => rotate::run(command, &Client::connect(&load_config(flags)?)?, format).await,
         Command::Create { name } => list::create(name, &Client::connect(&load_config(flags)?)?, format).await,
     }
 }

@@ -1,18 +1,17 @@
 //! `flowork provider`
 
-use std::io::{self, BufRead, IsTerminal, Read};
-
 use flowork_node::{Config, config::Api};
-use flowork_vault::{Secret, Vault, provider_item};
+use flowork_vault::{Vault, VaultError, provider_item};
 use serde_json::{Value, json};
 
 use crate::{
     exit::{Exit, Failure},
     output::{Format, table},
+    secret_input,
 };
 
 /// Longer than any key of a provider.
-const KEY_BYTES_MAX: u64 = 8 << 10;
+const KEY_BYTES_MAX: usize = 8 << 10;
 
 /// Show providers of language models and set their keys
 #[derive(Debug, clap::Subcommand)]
@@ -37,7 +36,7 @@ pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(
         Command::SetKey { name } => set_key(&name, config, format),
         Command::DeleteKey { name } => {
             let item = provider_item(&name);
-            open(config)?.delete(&item).map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error))?;
+            open(config)?.delete(&item).map_err(|error| failed(&error))?;
             format.print(&json!({"deleted": item}), |_| format!("The vault holds no key of {name} any more."))
         }
     }
@@ -53,7 +52,7 @@ fn list(config: &Config, format: Format) -> Result<(), Failure> {
     let mut providers = Vec::new();
     for (name, provider) in &config.providers {
         let key = vault.as_ref().map(|vault| vault.get(&provider_item(name))).transpose();
-        let key = key.map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error))?.flatten();
+        let key = key.map_err(|error| failed(&error))?.flatten();
         providers.push(json!({
             "name": name,
             "default": *name == config.default_provider,
@@ -95,12 +94,12 @@ fn set_key(name: &str, config: &Config, format: Format) -> Result<(), Failure> {
         let hint = format!("add [providers.{name}] with its base_url to config.toml first");
         return Err(Failure::new(Exit::NotFound, "UNKNOWN_PROVIDER", message).hint(hint));
     }
-    let key = read_key(name)?;
+    let key = secret_input::read(&format!("API key of {name} (not shown): "), KEY_BYTES_MAX)?;
     if key.expose().is_empty() {
         return Err(Failure::new(Exit::Usage, "EMPTY_KEY", "the key is empty"));
     }
     let vault = open(config)?;
-    vault.set(&provider_item(name), &key).map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error))?;
+    vault.set(&provider_item(name), &key).map_err(|error| failed(&error))?;
     let (item, backend) = (provider_item(name), vault.back_end().as_str());
     format.print(&json!({"stored": item, "vault": backend}), |_| {
         format!("The key of {name} is in the vault ({backend}). A node that is running reads it when it next starts.")
@@ -114,14 +113,6 @@ fn open(config: &Config) -> Result<Vault, Failure> {
     })
 }
 
-/// Without echo from a terminal; the first line of anything else.
-fn read_key(name: &str) -> Result<Secret, Failure> {
-    let read = if io::stdin().is_terminal() {
-        rpassword::prompt_password(format!("API key of {name} (not shown): "))
-    } else {
-        let mut line = String::new();
-        io::stdin().lock().take(KEY_BYTES_MAX).read_line(&mut line).map(|_| line)
-    };
-    let line = Secret::new(read.map_err(|error| Failure::from_error(Exit::Failed, "INPUT", &error))?.into_bytes());
-    Ok(Secret::new(line.expose().trim_ascii().to_vec()))
+fn failed(error: &VaultError) -> Failure {
+    Failure::from_error(Exit::Failed, "VAULT", error).hint(error.hint())
 }

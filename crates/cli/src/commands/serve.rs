@@ -84,7 +84,7 @@ async fn announce(node: &NodeHandle, format: Format) -> Result<(), Failure> {
         let mut lines = vec![
             format!("Flowork {} serves on {}", env!("CARGO_PKG_VERSION"), node.url()),
             format!("data    {}", node.data_dir().display()),
-            format!("vault   {}", node.vault().as_str()),
+            format!("vault   {}: {}", node.vault().as_str(), node.vault().protection()),
         ];
         lines.extend(notices.iter().map(describe_notice));
         lines.push(format!("\nOpen this link to sign in (once, within 10 minutes):\n  {link}\n"));

@@ -20,7 +20,7 @@ fn describe(status: &Status) -> String {
         status.pid,
         status.started_at,
         status.data_dir,
-        status.vault,
+        describe_vault(&status.vault),
         status.memory_bytes >> 20,
     );
     if status.drain.on {
@@ -37,6 +37,12 @@ fn describe(status: &Status) -> String {
         let _ = write!(text, "\n{}", describe_notice(notice));
     }
     text
+}
+
+/// The back end and what it protects.
+fn describe_vault(name: &str) -> String {
+    flowork_vault::BackEnd::parse(name)
+        .map_or_else(|| name.to_owned(), |back_end| format!("{name}: {}", back_end.protection()))
 }
 
 /// A notice on one line, with its hint on the next.

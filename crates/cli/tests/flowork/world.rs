@@ -44,7 +44,7 @@ impl World {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
-        Outcome(self.command(arguments).output().unwrap())
+        Outcome::of(&mut self.command(arguments))
     }
 
     /// Runs a command that must succeed and reads its JSON.
@@ -65,6 +65,11 @@ impl World {
 pub(crate) struct Outcome(Output);
 
 impl Outcome {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self(command.output().unwrap())
+    }
+
     pub(crate) fn code(&self) -> i32 {
         self.0.status.code().unwrap()
     }

@@ -105,7 +105,7 @@ impl Answer {
     /// The result of the job, but for what only the route knows.
     pub(super) fn into_result(self, model: &str) -> Value {
         let Usage { prompt, completion, total } = self.usage;
-        let total = total.or_else(|| Some(prompt? + completion?));
+        let total = total.or_else(|| Some(prompt?.saturating_add(completion?)));
         let usage = (prompt.is_some() || completion.is_some() || total.is_some())
             .then(|| json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}));
         json!({

@@ -94,9 +94,10 @@ fn finish_reason(reason: &Value) -> Option<&str> {
 /// What a cache gave is part of the prompt.
 fn take_usage(answer: &mut Answer, usage: &Value) {
     let cached = ["cache_creation_input_tokens", "cache_read_input_tokens"];
-    let cached: u64 = cached.iter().filter_map(|name| usage[name].as_u64()).sum();
+    // A provider may say any number.
+    let cached = cached.iter().filter_map(|name| usage[name].as_u64()).fold(0, u64::saturating_add);
     answer.set_usage(Usage {
-        prompt: usage["input_tokens"].as_u64().map(|tokens| tokens + cached),
+        prompt: usage["input_tokens"].as_u64().map(|tokens| tokens.saturating_add(cached)),
         completion: usage["output_tokens"].as_u64(),
         total: None,
     });

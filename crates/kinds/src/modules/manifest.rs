@@ -125,6 +125,7 @@ impl Manifest {
             description: description.trim().to_owned(),
             payload_schema: self.inputs.clone(),
             timeout_ms: self.limits.timeout_ms,
+            reaches_machine: true,
         }
     }
 
@@ -263,7 +264,7 @@ fn read(folder: &Path) -> Result<String, ManifestError> {
     })
 }
 
-fn parse(text: &str) -> Result<Manifest, ManifestError> {
+pub(super) fn parse(text: &str) -> Result<Manifest, ManifestError> {
     let value: Value = serde_json::from_str(text).map_err(|error| {
         ManifestError::new(format!("{FILE_NAME} is not valid JSON: {error}"), "correct it at that line and column")
     })?;

@@ -239,6 +239,15 @@ impl Session {
     }
 }
 
+/// Takes in what a module wrote to stdout, as a session does; an error says which bound it went over.
+pub(super) async fn take_output(bytes: &[u8], max: u64, reporter: Reporter) -> Result<(), String> {
+    let mut session = Session::new(reporter);
+    let Session { reporter, result, error, stdout: counts, .. } = &mut session;
+    read_stdout(bytes, max, |line| take_line(line, reporter, result, error, counts)).await?;
+    _ = session.exited(ExitStatus::default());
+    Ok(())
+}
+
 /// Writes the request. A program that does not read it is no error: the pipe then fills up or breaks.
 async fn feed(mut stdin: ChildStdin, request: &[u8]) -> Result<(), String> {
     if let Err(error) = stdin.write_all(request).await {

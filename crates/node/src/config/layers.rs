@@ -1,16 +1,14 @@
 //! The layers of settings, each over the one before, and what they come to.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, thread, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, thread, time::Duration};
 
 use flowork_api_types::node::Notice;
 use flowork_engine::{AutoscaleOptions, Retention};
-use flowork_vault::VaultChoice;
+use flowork_sync::Pace;
+use flowork_vault::{PassphraseSource, VaultChoice, VaultOptions};
 
 use super::{
-    Config, ConfigError, Flags, Place, ShownSetting,
-    duration::parse_duration,
-    settings,
-    value::{self, Value},
+    Config, ConfigError, Flags, Place, ShownSetting, duration::parse_duration, gateway, settings, value::Value,
 };
 
 /// The provider that is there without being configured: Ollama on this machine.
@@ -72,7 +70,7 @@ impl Values {
         }
     }
 
-    fn integer(&self, key: &str) -> u64 {
+    pub(super) fn integer(&self, key: &str) -> u64 {
         match self.0.get(key) {
             Some((Value::Integer(number), _)) => *number,
             _ => unreachable!("{key} is an integer with a default in the table of settings"),
@@ -86,7 +84,11 @@ impl Values {
         }
     }
 
-    fn list(&self, key: &str) -> Vec<String> {
+    pub(super) fn boolean(&self, key: &str) -> bool {
+        matches!(self.0.get(key), Some((Value::Boolean(true), _)))
+    }
+
+    pub(super) fn list(&self, key: &str) -> Vec<String> {
         match self.0.get(key) {
             Some((Value::List(items), _)) => items.clone(),
             _ => unreachable!("{key} is a list with a default in the table of settings"),
@@ -95,16 +97,6 @@ impl Values {
 
     pub(super) fn place(&self, key: &str) -> Place {
         self.0.get(key).map_or(Place::Default, |(_, place)| place.clone())
-    }
-
-    fn listen(&self) -> Result<SocketAddr, ConfigError> {
-        let address = self.text("listen").and_then(|text| value::parse_address(&text));
-        let address = address.expect("listen was checked when it was read");
-        if address.ip().is_loopback() {
-            Ok(address)
-        } else {
-            Err(ConfigError::NotLoopback { place: self.place("listen"), address })
-        }
     }
 
     /// How many workers there are at the start, and how their number changes: not at all where it is set.
@@ -131,17 +123,25 @@ impl Values {
         Ok((workers, Some(options)))
     }
 
+    fn duration(&self, key: &str) -> Duration {
+        self.text(key).and_then(|text| parse_duration(&text).ok()).expect("durations were checked")
+    }
+
     fn retention(&self) -> Retention {
-        let duration =
-            |key: &str| self.text(key).and_then(|text| parse_duration(&text).ok()).expect("durations were checked");
         let kinds = self.0.range("retention.kinds.".to_owned().."retention.kinds/".to_owned());
         Retention {
-            default: duration("retention.default"),
-            by_kind: kinds.map(|(key, _)| (key["retention.kinds.".len()..].to_owned(), duration(key))).collect(),
+            default: self.duration("retention.default"),
+            by_kind: kinds.map(|(key, _)| (key["retention.kinds.".len()..].to_owned(), self.duration(key))).collect(),
         }
     }
 
-    pub(super) fn into_config(mut self, data_dir: PathBuf, notices: Vec<Notice>) -> Result<Config, ConfigError> {
+    fn vault_passphrase(&self) -> PassphraseSource {
+        let file = self.text("vault_passphrase_file").map(PathBuf::from);
+        let descriptor = self.0.contains_key("vault_passphrase_fd").then(|| self.integer("vault_passphrase_fd") as u32);
+        PassphraseSource::new(file, descriptor)
+    }
+
+    pub(super) fn into_config(mut self, data_dir: PathBuf, mut notices: Vec<Notice>) -> Result<Config, ConfigError> {
         let place = self.place("data_dir");
         self.0.insert("data_dir".to_owned(), (Value::Text(data_dir.to_string_lossy().into_owned()), place));
         let providers = self.providers()?;
@@ -154,24 +154,28 @@ impl Values {
             });
         }
         let (workers, autoscale) = self.workers()?;
+        let gateway = self.gateway()?;
+        notices.extend(gateway::reachable(&gateway));
         Ok(Config {
-            listen: self.listen()?,
+            gateway,
             workers,
             autoscale,
             retention: self.retention(),
+            audit_retention: self.duration("audit.retention"),
+            sync_retention: self.duration("sync.retention"),
+            sync_switches: Pace { per_second: self.integer("sync.switches_per_second") as u32 },
             shards: self.integer("shards") as u16,
             queue_hard_cap: self.integer("queue_hard_cap"),
             drain_deadline: Duration::from_millis(self.integer("drain_deadline_ms")),
             log: self.text("log").unwrap_or_default(),
-            vault: match self.text("vault").as_deref() {
-                Some("keychain") => VaultChoice::Keychain,
-                Some("file") => VaultChoice::File,
-                _ => VaultChoice::Auto,
+            vault: VaultOptions {
+                data_dir: data_dir.clone(),
+                choice: self.text("vault").and_then(|text| VaultChoice::parse(&text)).unwrap_or_default(),
+                key_dir: self.text("vault_key_dir").map(PathBuf::from),
+                credentials_dir: None,
+                passphrase: self.vault_passphrase(),
             },
-            vault_key_dir: self.text("vault_key_dir").map(PathBuf::from),
             egress_allow_hosts: self.list("egress.allow_hosts"),
-            allowed_hosts: self.list("gateway.allowed_hosts"),
-            allowed_origins: self.list("gateway.allowed_origins"),
             shown: self.shown(),
             data_dir,
             commands: self.commands(),

@@ -129,8 +129,4 @@ impl Values {
             _ => Vec::new(),
         }
     }
-
-    fn boolean(&self, key: &str) -> bool {
-        matches!(self.0.get(key), Some((Value::Boolean(true), _)))
-    }
 }

@@ -1,14 +1,20 @@
 //! The one table of settings. Parsing, `flowork config show` and the messages about unknown keys all come from it.
 
+mod gateway;
+
 use std::time::Duration;
 
+use self::gateway::GATEWAY;
 use super::value::{Items, ValueKind};
 
 /// The longest that ended jobs are kept: ten years.
 const RETENTION_MAX: Duration = Duration::from_hours(24 * 3_650);
 
+/// Entries of the audit log are kept at least this long.
+const AUDIT_RETENTION_MIN: Duration = Duration::from_hours(24 * 90);
+
 /// One thing that can be set.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// Dotted key in `config.toml`; `*` stands for a name that a person chooses, `**` for one that may have dots.
     pub key: &'static str,
@@ -29,7 +35,9 @@ pub struct Setting {
 const RETENTION: ValueKind = ValueKind::Duration { min: Duration::from_secs(1), max: RETENTION_MAX };
 
 /// All settings, in the order they are shown.
-pub static SETTINGS: &[Setting] = &[
+pub static SETTINGS: &[Setting] = &joined::<{ GENERAL.len() + GATEWAY.len() }>(GENERAL, GATEWAY);
+
+const GENERAL: &[Setting] = &[
     Setting {
         key: "data_dir",
         env: Some("FLOWORK_DATA_DIR"),
@@ -113,6 +121,33 @@ pub static SETTINGS: &[Setting] = &[
         doc: "How long ended jobs of this kind are kept, such as 30d",
     },
     Setting {
+        key: "sync.retention",
+        env: Some("FLOWORK_SYNC_RETENTION"),
+        flag: None,
+        in_file: true,
+        kind: RETENTION,
+        default: || Some("1h".to_owned()),
+        doc: "How long sync sessions are kept that have ended, or that nobody has started; their events stay for 90 days",
+    },
+    Setting {
+        key: "sync.switches_per_second",
+        env: Some("FLOWORK_SYNC_SWITCHES_PER_SECOND"),
+        flag: None,
+        in_file: true,
+        kind: ValueKind::Integer { min: 0, max: 100_000 },
+        default: || Some("10".to_owned()),
+        doc: "How often one sync session may be switched; 0 for no limit",
+    },
+    Setting {
+        key: "audit.retention",
+        env: Some("FLOWORK_AUDIT_RETENTION"),
+        flag: None,
+        in_file: true,
+        kind: ValueKind::Duration { min: AUDIT_RETENTION_MIN, max: RETENTION_MAX },
+        default: || Some("180d".to_owned()),
+        doc: "How long entries of the audit log are kept, at least 90d; then they are cut at a signed checkpoint",
+    },
+    Setting {
         key: "shards",
         env: Some("FLOWORK_SHARDS"),
         flag: None,
@@ -154,9 +189,10 @@ pub static SETTINGS: &[Setting] = &[
         env: Some("FLOWORK_VAULT"),
         flag: None,
         in_file: true,
-        kind: ValueKind::Choice(&["auto", "keychain", "file"]),
+        kind: ValueKind::Choice(&["auto", "keychain", "systemd", "passphrase", "file"]),
         default: || Some("auto".to_owned()),
-        doc: "Where a new node keeps its secrets; auto is the OS keychain, or an encrypted file where there is none",
+        doc: "Who keeps the key to a new node's secrets; auto is the first that works: the OS keychain, a credential of \
+              systemd, a passphrase that is configured, a key file",
     },
     Setting {
         key: "vault_key_dir",
@@ -165,8 +201,26 @@ pub static SETTINGS: &[Setting] = &[
         in_file: true,
         kind: ValueKind::Path,
         default: || None,
-        doc: "Where the key of the encrypted file is, outside the data directory; the user's configuration directory \
+        doc: "Where the key file of the vault is, outside the data directory; the user's configuration directory \
               without it",
+    },
+    Setting {
+        key: "vault_passphrase_file",
+        env: Some("FLOWORK_VAULT_PASSPHRASE_FILE"),
+        flag: None,
+        in_file: true,
+        kind: ValueKind::Path,
+        default: || None,
+        doc: "A file with the vault's passphrase, outside the data directory; for vault = \"passphrase\"",
+    },
+    Setting {
+        key: "vault_passphrase_fd",
+        env: Some("FLOWORK_VAULT_PASSPHRASE_FD"),
+        flag: None,
+        in_file: false,
+        kind: ValueKind::Integer { min: 0, max: 1_048_576 },
+        default: || None,
+        doc: "An open file descriptor to read the vault's passphrase from, once; closed after that",
     },
     Setting {
         key: "egress.allow_hosts",
@@ -176,24 +230,6 @@ pub static SETTINGS: &[Setting] = &[
         kind: ValueKind::List(Items::Targets),
         default: || Some(String::new()),
         doc: "Private hosts that jobs may reach anyway, such as 192.168.1.20:8080 or nas.local",
-    },
-    Setting {
-        key: "gateway.allowed_hosts",
-        env: Some("FLOWORK_GATEWAY_ALLOWED_HOSTS"),
-        flag: None,
-        in_file: true,
-        kind: ValueKind::List(Items::Hosts),
-        default: || Some(String::new()),
-        doc: "Further Host headers to answer, beside the address listened on, such as flowork.lan",
-    },
-    Setting {
-        key: "gateway.allowed_origins",
-        env: Some("FLOWORK_GATEWAY_ALLOWED_ORIGINS"),
-        flag: None,
-        in_file: true,
-        kind: ValueKind::List(Items::Origins),
-        default: || Some(String::new()),
-        doc: "Further web origins that may call the node from a browser, such as https://example.org",
     },
     Setting {
         key: "default_provider",
@@ -289,9 +325,30 @@ pub static SETTINGS: &[Setting] = &[
 ];
 
 /// Variables that begin like settings and are read elsewhere.
-pub(super) const OTHER_VARIABLES: &[&str] = &["FLOWORK_ENGINE_TOKEN"];
+pub(super) const OTHER_VARIABLES: &[&str] = &["FLOWORK_ENGINE_TOKEN", "FLOWORK_KEYSTORE_PASSPHRASE_FILE"];
+
+const fn joined<const ALL: usize>(first: &[Setting], second: &[Setting]) -> [Setting; ALL] {
+    let mut all = [first[0]; ALL];
+    let mut index = 0;
+    while index < ALL {
+        all[index] = if index < first.len() { first[index] } else { second[index - first.len()] };
+        index += 1;
+    }
+    all
+}
 
 impl Setting {
+    /// One that the file and the environment hold.
+    const fn new(
+        key: &'static str,
+        env: &'static str,
+        kind: ValueKind,
+        default: fn() -> Option<String>,
+        doc: &'static str,
+    ) -> Self {
+        Self { env: Some(env), default, ..Self::in_file(key, kind, doc) }
+    }
+
     /// One that only the file holds, and that has no default.
     const fn in_file(key: &'static str, kind: ValueKind, doc: &'static str) -> Self {
         Self { key, env: None, flag: None, in_file: true, kind, default: || None, doc }

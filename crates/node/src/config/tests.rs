@@ -1,5 +1,6 @@
 //! Precedence, provenance and refusals of the configuration.
 
+mod gateway;
 mod providers;
 
 use super::*;
@@ -45,7 +46,7 @@ fn flags_win_over_environment_and_environment_over_the_file() {
     let mut case = Case::new(file).env("FLOWORK_WORKERS", "3").env("FLOWORK_LISTEN", "127.0.0.1:2");
     case.flags.listen = Some("127.0.0.1:0".to_owned());
     let config = case.load().unwrap();
-    assert_eq!((config.workers, config.shards, config.listen.port()), (3, 4, 0));
+    assert_eq!((config.workers, config.shards, config.gateway.listen.port()), (3, 4, 0));
     assert_eq!(place(&config, "listen"), "--listen");
     assert_eq!(place(&config, "workers"), "FLOWORK_WORKERS");
     assert!(place(&config, "shards").ends_with("config.toml:3"), "{}", place(&config, "shards"));
@@ -80,7 +81,10 @@ fn wrong_files_are_refused_with_line_and_reason() {
     check("workers = 'two'", "config.toml:1: workers must be a whole number from 1 to 256, not 'two'");
     check("workers = 0", "config.toml:1: workers must be a whole number from 1 to 256, not 0");
     check("egress = 1", "config.toml:1: egress must be a table, [egress], not integer");
-    check("vault = 'plain'", "config.toml:1: vault must be one of auto, keychain, file, not 'plain'");
+    check(
+        "vault = 'plain'",
+        "config.toml:1: vault must be one of auto, keychain, systemd, passphrase, file, not 'plain'",
+    );
     check(
         "data_dir = '/x'",
         "config.toml:1: data_dir cannot be set in the file that lies in it hint: use --data-dir or FLOWORK_DATA_DIR",
@@ -99,7 +103,7 @@ fn address_that_others_can_reach_is_refused() {
     let refusal = Case::new("").env("FLOWORK_LISTEN", "0.0.0.0:7717").refusal();
     assert!(refusal.starts_with("FLOWORK_LISTEN: 0.0.0.0:7717 is reachable from other machines"), "{refusal}");
     assert!(Case::new("listen = '[::1]:0'").load().is_ok());
-    assert_eq!(Case::new("listen = 'localhost:81'").load().unwrap().listen.to_string(), "127.0.0.1:81");
+    assert_eq!(Case::new("listen = 'localhost:81'").load().unwrap().gateway.listen.to_string(), "127.0.0.1:81");
 }
 
 #[test]
@@ -141,7 +145,7 @@ fn list_items_that_could_never_match_are_refused() {
     let fine = "[gateway]\nallowed_hosts = ['flowork.lan', 'Flowork.lan:7717', 'nas:80', '[fd00::1]:7717']\n\
                 allowed_origins = ['https://gui.example', 'http://localhost:5173/']\n\
                 [egress]\nallow_hosts = ['nas.local', '10.0.0.0/8', '[::1]:80']";
-    assert_eq!(Case::new(fine).load().unwrap().allowed_hosts.len(), 4);
+    assert_eq!(Case::new(fine).load().unwrap().gateway.extra_hosts.len(), 4);
 }
 
 #[test]

@@ -3,10 +3,17 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use flowork_egress::{EgressPolicy, Url};
+use flowork_gateway::Rate;
 use serde::Serialize;
 use toml::de::DeValue;
 
 use super::duration::parse_duration;
+
+/// Seconds of a day.
+const DAY_S: u64 = 86_400;
+
+/// EIP-4361 messages have no longer numbers of chains: 18 digits.
+const CHAIN_ID_MAX: u64 = 999_999_999_999_999_999;
 
 /// What values a setting takes.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +39,8 @@ pub(super) enum ValueKind {
         min: f64,
         max: f64,
     },
+    /// How often something may happen, or `off`.
+    Rate,
     /// A whole number and its unit.
     Duration {
         min: Duration,
@@ -48,6 +57,8 @@ pub(super) enum Items {
     Hosts,
     /// Values of the `Origin` header.
     Origins,
+    /// Numbers of chains.
+    ChainIds,
     /// Names of providers.
     Providers,
     /// Absolute paths.
@@ -100,6 +111,11 @@ impl ValueKind {
             Self::Seconds { min, max } => {
                 format!("a number of seconds from {min} to {max}, or a duration such as 500ms")
             }
+            Self::Rate => "off, or how often: 100/s, 600/m or 5000/h".to_owned(),
+            Self::Duration { min, .. } if min.as_secs() >= DAY_S => {
+                let days = min.as_secs() / DAY_S;
+                format!("a duration of at least {days}d, such as {}d", 2 * days)
+            }
             Self::Duration { .. } => "a duration such as 30m, 12h or 7d".to_owned(),
         }
     }
@@ -123,6 +139,13 @@ impl ValueKind {
         match (self, value) {
             (Self::Integer { .. }, DeValue::Integer(number)) => {
                 self.check(Value::Integer(u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()?))
+            }
+            (Self::List(Items::ChainIds), DeValue::Array(items)) => {
+                let items = items.iter().map(|item| match item.get_ref() {
+                    DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().replace('_', "")),
+                    _ => None,
+                });
+                self.check(Value::List(items.collect::<Option<_>>()?))
             }
             (Self::List(_), DeValue::Array(items)) => {
                 let items = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
@@ -151,6 +174,7 @@ impl ValueKind {
             (Self::Duration { min, max }, Value::Text(text)) => {
                 parse_duration(text).is_ok_and(|duration| (min..=max).contains(&duration))
             }
+            (Self::Rate, Value::Text(text)) => text == "off" || text.parse::<Rate>().is_ok(),
             (Self::Choice(choices), Value::Text(text)) => choices.contains(&text.as_str()),
             (Self::Address, Value::Text(text)) => parse_address(text).is_some(),
             (Self::Url, Value::Text(text)) => is_plain_url(text),
@@ -173,6 +197,7 @@ impl Items {
                 "a list of names of variables such as LANG, none that names code to load (LD_PRELOAD and the like)"
             }
             Self::Origins => "a list of web origins such as https://example.org, without a path",
+            Self::ChainIds => "a list of numbers of chains such as 1 or 8453",
         }
     }
 
@@ -185,6 +210,7 @@ impl Items {
             Self::Paths => Path::new(text).is_absolute() && !text.contains('\0'),
             Self::Variables => is_variable(text),
             Self::Origins => is_origin(text.trim_end_matches('/')),
+            Self::ChainIds => text.parse::<u64>().is_ok_and(|id| (1..=CHAIN_ID_MAX).contains(&id)),
         }
     }
 }

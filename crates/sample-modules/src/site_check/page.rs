@@ -43,13 +43,13 @@ pub(super) async fn read(response: &mut Response) -> Result<Page, EgressError> {
     Ok(Page { content_type, bytes: body.len(), truncated, title, links })
 }
 
-fn decode(body: &[u8], content_type: Option<&str>) -> String {
+pub(super) fn decode(body: &[u8], content_type: Option<&str>) -> String {
     let label = content_type.and_then(|kind| kind.split(';').find_map(|part| part.trim().strip_prefix("charset=")));
     let encoding = label.and_then(|label| Encoding::for_label(label.trim_matches('"').as_bytes())).unwrap_or(UTF_8);
     encoding.decode(body).0.into_owned()
 }
 
-fn parse(html: &str, url: &Url) -> (Option<String>, Vec<Url>) {
+pub(super) fn parse(html: &str, url: &Url) -> (Option<String>, Vec<Url>) {
     let document = Html::parse_document(html);
     let select = |selector: &str| Selector::parse(selector).expect("the selector is a constant");
     let title = document.select(&select("title")).next().map(|title| {

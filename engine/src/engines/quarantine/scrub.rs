@@ -126,6 +126,7 @@ fn descriptor() -> KindDescriptor {
             }
         }),
         timeout_ms: 86_400_000,
+        reaches_machine: true,
     }
 }
 

@@ -1,25 +1,53 @@
 //! `POST /v1/auth/links`
 
 use axum::{Json, extract::State};
-use flowork_api_types::auth::PairingLink;
+use flowork_api_types::{
+    auth::{LinkRequest, PairingLink},
+    member::OWNER_SUBJECT,
+};
 use http::StatusCode;
 
-use crate::{app::AppState, error::ApiError};
+use super::super::SMALL_BODY_BYTES_MAX;
+use crate::{
+    app::AppState,
+    edge::{audit::AuditNote, client::SiteOrigin},
+    error::ApiError,
+    extract::OptionalJsonBody,
+};
 
 /// The link that signs a browser in. The code is in the fragment, which browsers send to nobody.
 pub fn pairing_url(base_url: &str, code: &str) -> String {
     format!("{}/#pair={code}", base_url.trim_end_matches('/'))
 }
 
-/// Makes a link that signs one browser in as the owner, once, within ten minutes.
+/// Makes a link that signs one browser in, once, within ten minutes, as the owner or as the member that is named.
 #[utoipa::path(
     post,
     path = "/v1/auth/links",
     tag = "auth",
-    responses((status = 201, description = "The link", body = PairingLink))
+    request_body = Option<LinkRequest>,
+    responses(
+        (status = 201, description = "The link", body = PairingLink),
+        (status = 400, description = "`VALIDATION_ERROR`, `MALFORMED_JSON`"),
+        (status = 404, description = "`MEMBER_NOT_FOUND`"),
+        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
+        (status = 507, description = "`STORAGE_FULL`")
+    )
 )]
-pub(crate) async fn create_link(State(app): State<AppState>) -> Result<(StatusCode, Json<PairingLink>), ApiError> {
-    let pairing = app.state.control.create_pairing_code(app.state.clock.now()).await?;
-    let url = pairing_url(&app.base_url, pairing.code.expose());
+pub(crate) async fn create_link(
+    State(app): State<AppState>,
+    SiteOrigin(origin): SiteOrigin,
+    note: AuditNote,
+    OptionalJsonBody(request): OptionalJsonBody<LinkRequest, SMALL_BODY_BYTES_MAX>,
+) -> Result<(StatusCode, Json<PairingLink>), ApiError> {
+    let subject = request.subject.as_deref().unwrap_or(OWNER_SUBJECT);
+    note.object(subject);
+    let pairing = app.state.control.create_pairing_code_for(subject, app.state.clock.now()).await?;
+    let pairing = pairing.ok_or_else(|| {
+        let message = format!("there is no member {subject:?}, or they are kept out");
+        ApiError::new(StatusCode::NOT_FOUND, "MEMBER_NOT_FOUND", message)
+            .hint("GET /v1/members lists them; let somebody in again before you make a link for them")
+    })?;
+    let url = pairing_url(&origin, pairing.code.expose());
     Ok((StatusCode::CREATED, Json(PairingLink { url, expires_at: pairing.expires_at })))
 }

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use flowork_api_types::auth::{RefreshRequest, TokenAnswer};
 
 use super::{super::SMALL_BODY_BYTES_MAX, token_answer};
-use crate::{app::AppState, error::ApiError, extract::JsonBody};
+use crate::{app::AppState, edge::audit::AuditNote, error::ApiError, extract::JsonBody};
 
 /// Uses a refresh token up and gives a new pair of tokens.
 ///
@@ -24,8 +24,9 @@ use crate::{app::AppState, error::ApiError, extract::JsonBody};
 )]
 pub(crate) async fn refresh(
     State(app): State<AppState>,
+    note: AuditNote,
     JsonBody(request): JsonBody<RefreshRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<Json<TokenAnswer>, ApiError> {
     let session = app.state.control.refresh_session(&request.refresh_token, app.state.clock.now()).await?;
-    Ok(Json(token_answer(&app, &session)))
+    Ok(Json(token_answer(&app, &session, &note)))
 }

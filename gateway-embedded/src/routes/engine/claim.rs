@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use flowork_api_types::engine::{ClaimAnswer, ClaimRequest};
 
 use super::super::SMALL_BODY_BYTES_MAX;
-use crate::{app::AppState, auth::credentials::CallingEngine, error::ApiError, extract::JsonBody};
+use crate::{app::AppState, auth::person::EnginePass, error::ApiError, extract::JsonBody, sse::engine_feed::revoked};
 
 /// Takes jobs under a lease of 30 s; waits for the first one if there is none.
 #[utoipa::path(
@@ -20,13 +20,17 @@ use crate::{app::AppState, auth::credentials::CallingEngine, error::ApiError, ex
 )]
 pub(crate) async fn claim(
     State(app): State<AppState>,
-    CallingEngine(engine_id): CallingEngine,
+    pass: EnginePass,
     JsonBody(request): JsonBody<ClaimRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<Json<ClaimAnswer>, ApiError> {
+    let control = &app.state.control;
+    let mut token_ends = control.engine_token_ends();
     let answer = tokio::select! {
         biased;
-        answer = app.state.engines.claim(engine_id, request) => answer?,
+        answer = app.state.engines.claim(pass.proof.id, request) => answer?,
         () = app.stopping.cancelled() => ClaimAnswer { jobs: Vec::new() },
+        // Nothing is handed to an engine that lost its token while it waited; its next call is refused.
+        () = revoked(&pass, control, &mut token_ends) => ClaimAnswer { jobs: Vec::new() },
     };
     Ok(Json(answer))
 }

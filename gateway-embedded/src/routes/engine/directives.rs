@@ -5,7 +5,7 @@ use flowork_api_types::engine::Directive;
 
 use crate::{
     app::AppState,
-    auth::credentials::CallingEngine,
+    auth::person::EnginePass,
     error::ApiError,
     sse::{self, engine_feed::EngineFeed},
 };
@@ -14,17 +14,14 @@ use crate::{
 ///
 /// Each server-sent event has the type of its data. The first one is `drain`, with what holds now. Nothing is kept for
 /// an engine that is away: renew all leases after connecting, the answer names the jobs that are to be stopped. `bye` is
-/// the last event; its data says why: `stopping`, `too_old`.
+/// the last event; its data says why: `stopping`, `too_old`, `token_revoked`.
 #[utoipa::path(
     get,
     path = "/v1/engine/directives",
     tag = "engine",
     responses((status = 200, description = "Server-sent events", body = Directive, content_type = "text/event-stream"))
 )]
-pub(crate) async fn directives(
-    State(app): State<AppState>,
-    CallingEngine(engine_id): CallingEngine,
-) -> Result<Response, ApiError> {
-    let feed = app.state.engines.directives(engine_id)?;
-    Ok(sse::answer(&app, EngineFeed::new(&app, feed)))
+pub(crate) async fn directives(State(app): State<AppState>, pass: EnginePass) -> Result<Response, ApiError> {
+    let feed = app.state.engines.directives(pass.proof.id)?;
+    Ok(sse::answer(&app, EngineFeed::new(&app, feed, pass)))
 }

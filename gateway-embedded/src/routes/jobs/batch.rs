@@ -11,8 +11,8 @@ use flowork_engine::jobs::{
 };
 
 use crate::{
-    app::AppState,
-    auth::credentials::Person,
+    app::{App, AppState},
+    auth::{credentials::Person, kind_rights},
     edge::scope::Scope,
     error::ApiError,
     extract::{JsonBody, OptionalIdempotencyKey, PathId, from_value},
@@ -35,6 +35,7 @@ const BODY_BYTES_MAX: usize = 16 << 20;
         (status = 200, description = "One item an entry, in their order", body = BatchAnswer),
         (status = 400, description = "`MALFORMED_JSON`, `INVALID_IDEMPOTENCY_KEY`, `VALIDATION_ERROR` or \
                                      `UNKNOWN_KIND` about the batch itself or its callback"),
+        (status = 403, description = "`FORBIDDEN`, `KIND_NOT_ALLOWED`: the kind is not open to the caller's role"),
         (status = 404, description = "`ENGINE_NOT_FOUND` about the callback"),
         (status = 413, description = "`BODY_TOO_LARGE`"),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
@@ -61,10 +62,20 @@ pub(crate) async fn enqueue_batch(
             ));
         }
     };
-    let entries = request.jobs.into_iter().map(parsed).collect();
+    let entries: Vec<_> = request.jobs.into_iter().map(parsed).collect();
+    let refusals: Vec<_> = entries.iter().map(|(_, job)| refusal(&app, &person, job)).collect();
+    if let Some(callback) = named.as_ref().and_then(|named| named.callback.as_ref()) {
+        kind_rights::check(&app, &person, &callback.kind)?;
+    }
+    let allowed =
+        std::iter::zip(entries, &refusals).map(|((key, job), refusal)| (key, unless_refused(job, refusal.as_ref())));
+    let entries = allowed.collect();
     let trace_id = scope.trace_id.clone();
     let (batch_id, outcomes) = app.state.engines.enqueue_batch(&person.caller(), named, entries, trace_id).await?;
-    let items = outcomes.into_iter().map(|outcome| item(outcome, &scope)).collect();
+    let outcomes = std::iter::zip(outcomes, refusals);
+    let items =
+        outcomes.map(|(outcome, refusal)| refusal.map_or_else(|| item(outcome, &scope), |no| refused(&no, &scope)));
+    let items = items.collect();
     Ok(Json(BatchAnswer { batch_id, items }))
 }
 
@@ -94,12 +105,26 @@ fn parsed(entry: BatchEntry) -> (String, Result<EnqueueRequest, EnqueueError>) {
     (entry.idempotency_key, request)
 }
 
+/// Why this person may not enqueue this job, whatever else may be wrong with it.
+fn refusal(app: &App, person: &Person, job: &Result<EnqueueRequest, EnqueueError>) -> Option<ApiError> {
+    kind_rights::check(app, person, &job.as_ref().ok()?.kind).err()
+}
+
+/// Nothing of what is refused reaches a queue; the answer says why in its place.
+fn unless_refused(
+    job: Result<EnqueueRequest, EnqueueError>,
+    refusal: Option<&ApiError>,
+) -> Result<EnqueueRequest, EnqueueError> {
+    if refusal.is_some() { Err(EnqueueError::InvalidFields { errors: Vec::new() }) } else { job }
+}
+
+fn refused(error: &ApiError, scope: &Scope) -> BatchItem {
+    BatchItem { job: None, replayed: false, error: Some(error.body(Some(&scope.request_id))) }
+}
+
 fn item(outcome: Result<Enqueued, EnqueueError>, scope: &Scope) -> BatchItem {
     match outcome {
         Ok(enqueued) => BatchItem { job: Some(enqueued.job), replayed: enqueued.replayed, error: None },
-        Err(error) => {
-            let error = ApiError::from(error).body(Some(&scope.request_id));
-            BatchItem { job: None, replayed: false, error: Some(error) }
-        }
+        Err(error) => refused(&error.into(), scope),
     }
 }

@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{
     app::AppState,
-    auth::credentials::Person,
+    auth::{credentials::Person, kind_rights},
     edge::scope::Scope,
     error::ApiError,
     extract::{IdempotencyKey, JsonBody},
@@ -46,6 +46,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
             description = "`IDEMPOTENCY_KEY_REQUIRED`, `INVALID_IDEMPOTENCY_KEY`, `MALFORMED_JSON`, \
                            `VALIDATION_ERROR`, `UNKNOWN_KIND`"
         ),
+        (status = 403, description = "`FORBIDDEN`, `KIND_NOT_ALLOWED`: the kind is not open to the caller's role"),
         (status = 404, description = "`ENGINE_NOT_FOUND`"),
         (status = 409, description = "`KIND_UNAVAILABLE`: the engine asked for does not run this kind; `UNIQUE_KEY_HELD`"),
         (status = 413, description = "`PAYLOAD_TOO_LARGE`, `BODY_TOO_LARGE`"),
@@ -63,6 +64,7 @@ pub(crate) async fn enqueue_job(
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(request): JsonBody<EnqueueRequest, BODY_BYTES_MAX>,
 ) -> Result<Response, ApiError> {
+    kind_rights::check(&app, &person, &request.kind)?;
     let enqueued = app.state.engines.enqueue(&person.caller(), &key, request, scope.trace_id).await?;
     Ok(accepted(enqueued))
 }

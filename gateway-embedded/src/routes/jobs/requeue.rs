@@ -8,7 +8,7 @@ use flowork_api_types::{
 
 use crate::{
     app::AppState,
-    auth::credentials::Person,
+    auth::{credentials::Person, kind_rights},
     error::ApiError,
     extract::{JsonBody, PathId},
 };
@@ -25,6 +25,7 @@ const REQUEST_BYTES_MAX: usize = 128 << 10;
     responses(
         (status = 200, description = "The job, queued again", body = Job),
         (status = 400, description = "`INVALID_ID`"),
+        (status = 403, description = "`FORBIDDEN`, `KIND_NOT_ALLOWED`: the kind is not open to the caller's role"),
         (status = 404, description = "`JOB_NOT_FOUND`"),
         (status = 409, description = "`INVALID_STATE`: it has not ended, or completed; `UNIQUE_KEY_HELD`"),
         (status = 429, description = "`QUEUE_FULL`, with `Retry-After`"),
@@ -36,6 +37,8 @@ pub(crate) async fn requeue_job(
     person: Person,
     PathId(job_id): PathId<JobId>,
 ) -> Result<Json<Job>, ApiError> {
+    let job = app.state.engines.job(&person.caller(), job_id).await?;
+    kind_rights::check(&app, &person, &job.summary.kind)?;
     let job = app.state.engines.requeue(&person.caller(), job_id).await?;
     Ok(Json(job))
 }

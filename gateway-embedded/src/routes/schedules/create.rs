@@ -9,7 +9,12 @@ use flowork_api_types::schedule::{CreateScheduleRequest, Schedule};
 use http::{HeaderValue, StatusCode, header};
 
 use super::BODY_BYTES_MAX;
-use crate::{app::AppState, auth::credentials::Person, error::ApiError, extract::JsonBody};
+use crate::{
+    app::AppState,
+    auth::{credentials::Person, kind_rights},
+    error::ApiError,
+    extract::JsonBody,
+};
 
 /// Makes a schedule. The job is checked as an enqueue would check it. Its first run is the first due time from now on.
 #[utoipa::path(
@@ -27,6 +32,7 @@ use crate::{app::AppState, auth::credentials::Person, error::ApiError, extract::
             description = "`VALIDATION_ERROR` with a hint for cron expressions and time zones, `MALFORMED_JSON`, \
                            `UNKNOWN_KIND`"
         ),
+        (status = 403, description = "`FORBIDDEN`, `KIND_NOT_ALLOWED`: the kind is not open to the caller's role"),
         (status = 404, description = "`ENGINE_NOT_FOUND`: the job names an engine that is not there"),
         (status = 409, description = "`SCHEDULES_FULL`"),
         (status = 413, description = "`BODY_TOO_LARGE`, `PAYLOAD_TOO_LARGE`"),
@@ -40,6 +46,7 @@ pub(crate) async fn create_schedule(
     person: Person,
     JsonBody(request): JsonBody<CreateScheduleRequest, BODY_BYTES_MAX>,
 ) -> Result<Response, ApiError> {
+    kind_rights::check(&app, &person, &request.job.kind)?;
     let schedule = app.state.schedules.create(&person.caller(), request).await?;
     let location = HeaderValue::from_str(&format!("/v1/schedules/{}", schedule.id)).expect("ids are header text");
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(schedule)).into_response())

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::{
     app::AppState,
-    auth::credentials::Person,
+    auth::{credentials::Person, kind_rights},
     edge::scope::Scope,
     error::ApiError,
     extract::{IdempotencyKey, PathId},
@@ -38,6 +38,7 @@ use crate::{
             description = "`INVALID_ID`, `IDEMPOTENCY_KEY_REQUIRED`, `INVALID_IDEMPOTENCY_KEY`, `UNKNOWN_KIND`, \
                            `VALIDATION_ERROR`: its kind takes other payloads by now"
         ),
+        (status = 403, description = "`FORBIDDEN`, `KIND_NOT_ALLOWED`: the kind is not open to the caller's role"),
         (status = 404, description = "`SCHEDULE_NOT_FOUND`, `ENGINE_NOT_FOUND`"),
         (status = 409, description = "`KIND_UNAVAILABLE`, `UNIQUE_KEY_HELD`"),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the schedule's job was changed since"),
@@ -53,6 +54,8 @@ pub(crate) async fn run_schedule(
     PathId(schedule_id): PathId<ScheduleId>,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, ApiError> {
+    let schedule = app.state.schedules.get(&person.caller(), schedule_id).await?;
+    kind_rights::check(&app, &person, &schedule.job.kind)?;
     let job = app.state.schedules.run(&person.caller(), schedule_id, &key, scope.trace_id).await?;
     let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.summary.id)).expect("ids are header text");
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json::<Job>(job)).into_response())

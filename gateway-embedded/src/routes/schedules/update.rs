@@ -9,7 +9,7 @@ use flowork_api_types::{
 use super::BODY_BYTES_MAX;
 use crate::{
     app::AppState,
-    auth::credentials::Person,
+    auth::{credentials::Person, kind_rights},
     error::ApiError,
     extract::{JsonBody, PathId},
 };
@@ -28,6 +28,7 @@ use crate::{
             description = "`INVALID_ID`, `VALIDATION_ERROR` with a hint for cron expressions and time zones, \
                            `MALFORMED_JSON`, `UNKNOWN_KIND`"
         ),
+        (status = 403, description = "`FORBIDDEN`, `KIND_NOT_ALLOWED`: the kind is not open to the caller's role"),
         (status = 404, description = "`SCHEDULE_NOT_FOUND`, `ENGINE_NOT_FOUND`"),
         (status = 413, description = "`BODY_TOO_LARGE`, `PAYLOAD_TOO_LARGE`"),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
@@ -41,6 +42,9 @@ pub(crate) async fn update_schedule(
     PathId(schedule_id): PathId<ScheduleId>,
     JsonBody(request): JsonBody<UpdateScheduleRequest, BODY_BYTES_MAX>,
 ) -> Result<Json<Schedule>, ApiError> {
+    if let Some(job) = &request.job {
+        kind_rights::check(&app, &person, &job.kind)?;
+    }
     let schedule = app.state.schedules.update(&person.caller(), schedule_id, request).await?;
     Ok(Json(schedule))
 }

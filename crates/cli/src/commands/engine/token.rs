@@ -1,23 +1,21 @@
 //! Where an engine's token comes from. Never an argument: those can be seen by others.
 
-use std::{
-    io::{self, BufRead, IsTerminal, Read},
-    path::Path,
-};
+use std::path::Path;
 
 use flowork_node::Config;
-use flowork_vault::{ITEM_ENGINE_TOKEN, Secret, Vault};
+use flowork_vault::{ITEM_ENGINE_TOKEN, Vault};
 use serde_json::json;
 
 use crate::{
     exit::{Exit, Failure},
     output::Format,
+    secret_input,
 };
 
 /// Where the token is looked for if no file is named.
 const VARIABLE: &str = "FLOWORK_ENGINE_TOKEN";
 /// Longer than any token.
-const TOKEN_BYTES_MAX: u64 = 1 << 10;
+const TOKEN_BYTES_MAX: usize = 1 << 10;
 
 /// From the file, if one is named; else from the environment; else from this host's vault.
 pub(super) fn read(file: Option<&Path>, config: &Config) -> Result<String, Failure> {
@@ -32,18 +30,13 @@ pub(super) fn read(file: Option<&Path>, config: &Config) -> Result<String, Failu
 
 /// Puts the token in the vault. It is asked for, or read from standard input.
 pub(super) fn set(config: &Config, format: Format) -> Result<(), Failure> {
-    let read = if io::stdin().is_terminal() {
-        rpassword::prompt_password("Token of this engine (not shown): ")
-    } else {
-        let mut line = String::new();
-        io::stdin().lock().take(TOKEN_BYTES_MAX).read_line(&mut line).map(|_| line)
-    };
-    let token = check(&read.map_err(|error| Failure::from_error(Exit::Failed, "INPUT", &error))?)?;
+    let token = secret_input::read("Token of this engine (not shown): ", TOKEN_BYTES_MAX)?;
+    check(token.expose_str().unwrap_or_default())?;
     let vault = Vault::open_or_create(config.vault_options())
         .map_err(|error| Failure::from_error(Exit::Refused, "VAULT", &error).hint(error.hint()))?;
     vault
-        .set(ITEM_ENGINE_TOKEN, &Secret::new(token.into_bytes()))
-        .map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error))?;
+        .set(ITEM_ENGINE_TOKEN, &token)
+        .map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error).hint(error.hint()))?;
     let back_end = vault.back_end().as_str();
     format.print(&json!({"stored": ITEM_ENGINE_TOKEN, "vault": back_end}), |_| {
         format!("The token is in the vault ({back_end}). `flowork engine run` finds it there.")
@@ -57,7 +50,9 @@ fn from_vault(config: &Config) -> Result<String, Failure> {
         Err(flowork_vault::OpenError::NoVault(_)) => return Err(none()),
         Err(error) => return Err(Failure::from_error(Exit::Refused, "VAULT", &error).hint(error.hint())),
     };
-    let item = vault.get(ITEM_ENGINE_TOKEN).map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error))?;
+    let item = vault
+        .get(ITEM_ENGINE_TOKEN)
+        .map_err(|error| Failure::from_error(Exit::Failed, "VAULT", &error).hint(error.hint()))?;
     let item = item.ok_or_else(none)?;
     String::from_utf8(item.expose().to_vec()).map_err(|_| missing("the token in the vault is not text".to_owned()))
 }

@@ -5,9 +5,12 @@ use std::{
     time::Duration,
 };
 
-use flowork_api_types::engine::{
-    CLAIM_JOBS_MAX, ClaimRequest, ClaimedJob, HEARTBEAT_MS, HeartbeatAnswer, HeartbeatRequest, Lease, RenewItem,
-    RenewRequest,
+use flowork_api_types::{
+    engine::{
+        CLAIM_JOBS_MAX, ClaimRequest, ClaimedJob, HEARTBEAT_MS, HeartbeatAnswer, HeartbeatRequest, Lease, RenewItem,
+        RenewRequest,
+    },
+    member::AllowList,
 };
 use flowork_engine::{
     KindRegistry,
@@ -47,6 +50,8 @@ pub(super) struct Remote {
     /// Reports are held back until then, after a renewal failed.
     reports: Mutex<(Backoff, Instant)>,
     failed: watch::Sender<Option<Arc<Failure>>>,
+    /// The members, as the first answer named them, until the pool is there.
+    first_members: Mutex<Option<AllowList>>,
 }
 
 impl Remote {
@@ -60,10 +65,12 @@ impl Remote {
             freed: Notify::new(),
             reports: Mutex::new((backoff(), Instant::now())),
             failed: watch::Sender::new(None),
+            first_members: Mutex::default(),
         };
-        match remote.gateway.heartbeat(&heartbeat(kinds, size, 0)).await {
+        match remote.gateway.heartbeat(&heartbeat(kinds, size, 0, None)).await {
             Ok(answer) => {
                 remote.paused.send_replace(answer.drain);
+                *remote.first_members() = answer.members;
             }
             Err(error) if error.cause == CallCause::Unwelcome => return Err(error.failure),
             Err(error) => remote.note(error),
@@ -112,8 +119,12 @@ impl Remote {
 
     /// Tells the gateway who this is and what it runs, and hears what it wants.
     pub(super) async fn say_hello(&self, workers: &Workers<Self>) {
-        match self.gateway.heartbeat(&heartbeat(workers.kinds(), workers.size(), workers.busy())).await {
-            Ok(HeartbeatAnswer { drain, desired_workers }) => {
+        let version = workers.members().version();
+        match self.gateway.heartbeat(&heartbeat(workers.kinds(), workers.size(), workers.busy(), version)).await {
+            Ok(HeartbeatAnswer { drain, desired_workers, members }) => {
+                if let Some(members) = members {
+                    workers.members().set(members);
+                }
                 self.pause(drain);
                 self.set_workers(workers, desired_workers);
             }
@@ -197,6 +208,10 @@ impl Remote {
         }
     }
 
+    fn first_members(&self) -> std::sync::MutexGuard<'_, Option<AllowList>> {
+        self.first_members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn reports(&self) -> std::sync::MutexGuard<'_, (Backoff, Instant)> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -204,6 +219,9 @@ impl Remote {
 
 impl JobSource for Remote {
     async fn feed(&self, workers: &Workers<Self>) {
+        if let Some(members) = self.first_members().take() {
+            workers.members().set(members);
+        }
         let mut backoff = backoff();
         loop {
             let claimed = tokio::select! {
@@ -294,14 +312,16 @@ pub(super) fn backoff() -> Backoff {
     Backoff::new(rand::make_rng::<StdRng>())
 }
 
-fn heartbeat(kinds: &KindRegistry, capacity: u32, busy: u32) -> HeartbeatRequest {
-    HeartbeatRequest { version: env!("CARGO_PKG_VERSION").to_owned(), capacity, busy, kinds: kinds.descriptors() }
+fn heartbeat(kinds: &KindRegistry, capacity: u32, busy: u32, members_version: Option<u64>) -> HeartbeatRequest {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    HeartbeatRequest { version, capacity, busy, kinds: kinds.descriptors(), members_version }
 }
 
 fn assigned(job: ClaimedJob, claim_sent_at: Instant) -> Assigned {
     Assigned {
         lease: Lease { id: job.id, epoch: job.epoch },
         kind: job.kind,
+        created_by: job.created_by,
         payload: Payload::Value(job.payload),
         attempt: job.attempt,
         timeout: Duration::from_millis(job.timeout_ms),

@@ -1,0 +1,203 @@
+//! The audit log of a node: its keys from the vault, its place in the data directory, and what the node itself writes.
+
+mod owed;
+
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use flowork_api_types::{
+    audit::{AuditList, AuditProgress, AuditQuery, AuditReport},
+    node::Notice,
+};
+use flowork_audit::{
+    Actor, Audit, AuditKey, AuditOptions, Entry, Export, KEY_ITEM, OpenError, PersonalSignatures, Trouble, verify_file,
+};
+use flowork_control::ControlStore;
+use flowork_engine::Clock;
+use flowork_identity::{ITEM_OWNER_KEY, OwnerKey};
+use flowork_vault::{BackEnd, Secret, Vault, VaultError};
+use serde_json::json;
+
+pub use flowork_audit::{ListError, VerifyError};
+pub(crate) use owed::owe;
+
+use crate::{Config, DataDir};
+
+/// Why the audit log can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The vault can't be opened.
+    #[error("the vault cannot be opened")]
+    Open(#[source] flowork_vault::OpenError),
+    /// The vault does not give or take a key.
+    #[error("a key cannot be read from the vault")]
+    Vault(#[source] VaultError),
+    /// The key is none.
+    #[error("the key {0} in the vault is damaged")]
+    Key(&'static str),
+    /// The vault has no key of the log.
+    #[error("the vault of {} has no key of an audit log: no node has served with it yet", .0.display())]
+    NoKey(PathBuf),
+    /// There is no log.
+    #[error("there is no audit log in {}", .0.display())]
+    NoLog(PathBuf),
+    /// It can't be read.
+    #[error("the audit log cannot be read")]
+    Read(#[source] flowork_sqlite::StoreError),
+}
+
+impl AuditError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Open(error) => error.hint(),
+            Self::NoKey(_) | Self::NoLog(_) => {
+                Some("start it once with `flowork serve`, or name the right --data-dir".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What the log needs from the vault.
+pub(crate) struct AuditKeys {
+    key: AuditKey,
+    /// The key was there before, so there must be a log.
+    expected: bool,
+    pub(crate) owner: OwnerKey,
+}
+
+impl AuditKeys {
+    /// Reads the keys, and makes those that are not there yet. Blocks.
+    pub(crate) fn get_or_make(vault: &Vault) -> Result<Self, AuditError> {
+        let expected = vault.get(KEY_ITEM).map_err(AuditError::Vault)?.is_some();
+        let secret = |secret: zeroize::Zeroizing<Vec<u8>>| Secret::new(secret.to_vec());
+        let key = vault.get_or_make(KEY_ITEM, || Ok(secret(AuditKey::generate_secret()))).map_err(AuditError::Vault)?;
+        let key = AuditKey::from_secret(key.expose()).ok_or(AuditError::Key(KEY_ITEM))?;
+        let owner = vault.get_or_make(ITEM_OWNER_KEY, || Ok(secret(OwnerKey::generate_secret())));
+        let owner = OwnerKey::from_secret(owner.map_err(AuditError::Vault)?.expose());
+        Ok(Self { key, expected, owner: owner.map_err(|_| AuditError::Key(ITEM_OWNER_KEY))? })
+    }
+}
+
+/// Opens the log of a node that starts, and keeps it: heads of days, and the cut of what is too old.
+pub(crate) async fn start(
+    config: &Config,
+    data_dir: &DataDir,
+    clock: &Clock,
+    keys: AuditKeys,
+    notices: &Arc<RwLock<Vec<Notice>>>,
+) -> Result<Audit, OpenError> {
+    let (clock, notices) = (clock.clone(), Arc::clone(notices));
+    let owner = keys.owner.clone();
+    let audit = Audit::open(AuditOptions {
+        path: data_dir.audit_db(),
+        key: keys.key,
+        expected: keys.expected,
+        retention: config.audit_retention,
+        now: Arc::new(move || clock.now()),
+        signatures: Arc::new(PersonalSignatures),
+        tell: Arc::new(move |trouble| {
+            notices.write().unwrap_or_else(PoisonError::into_inner).push(notice_of(&trouble));
+        }),
+    })
+    .await?;
+    audit.keep(Arc::new(owner));
+    record(&audit, Entry::new(Actor::node(), "node.start").detail(&json!({"version": env!("CARGO_PKG_VERSION")})))
+        .await;
+    Ok(audit)
+}
+
+/// Writes what was done to the node while it was stopped.
+pub(crate) async fn catch_up(audit: &Audit, control: &ControlStore, back_end: BackEnd) {
+    if let Err(error) = owed::pay(audit, control, back_end).await {
+        tracing::error!(error = ?error, "what was done while the node was stopped is not in the audit log yet");
+    }
+}
+
+/// Writes what the node did by itself. That it can't be written stops nothing: it was done already.
+pub(crate) async fn record(audit: &Audit, entry: Entry) {
+    if let Err(error) = audit.record(entry).await {
+        tracing::error!(error = ?error, "an entry of the audit log could not be written");
+    }
+}
+
+fn notice_of(trouble: &Trouble) -> Notice {
+    let (code, message) = match trouble {
+        Trouble::BeganAnew { kept: Some(kept), reason } => (
+            "AUDIT_LOG_PUT_ASIDE",
+            format!("The audit log was not what this node wrote: {reason}. It is kept as {}.", kept.display()),
+        ),
+        Trouble::BeganAnew { kept: None, reason } => {
+            ("AUDIT_LOG_GONE", format!("A new audit log was begun: {reason}."))
+        }
+        Trouble::Damaged { seq } => {
+            ("AUDIT_LOG_DAMAGED", format!("The audit log is not what this node wrote: see its entry {seq}."))
+        }
+    };
+    let hint = Some("`flowork audit verify` tells more; find out who writes in the data directory".to_owned());
+    Notice { code: code.to_owned(), message, hint }
+}
+
+/// The audit log of a node that does not run. Whoever has this holds the instance lock. Its calls block.
+pub struct StoppedAudit {
+    path: PathBuf,
+    key: AuditKey,
+}
+
+impl StoppedAudit {
+    /// Finds the log and its key.
+    ///
+    /// # Errors
+    /// See [`AuditError`].
+    pub fn find(config: &Config) -> Result<Self, AuditError> {
+        let path = DataDir::audit_db_in(&config.data_dir);
+        if !path.is_file() {
+            return Err(AuditError::NoLog(config.data_dir.clone()));
+        }
+        let vault = Vault::open(config.vault_options()).map_err(AuditError::Open)?;
+        let key = vault.get(KEY_ITEM).map_err(AuditError::Vault)?;
+        let key = key.ok_or_else(|| AuditError::NoKey(config.data_dir.clone()))?;
+        let key = AuditKey::from_secret(key.expose()).ok_or(AuditError::Key(KEY_ITEM))?;
+        Ok(Self { path, key })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Checks all of it.
+    ///
+    /// # Errors
+    /// As [`verify_file`].
+    pub fn verify(
+        &self,
+        progress: &mut dyn FnMut(AuditProgress) -> ControlFlow<()>,
+    ) -> Result<AuditReport, VerifyError> {
+        verify_file(&self.path, &self.key, &PersonalSignatures, progress)
+    }
+
+    /// Gives what fits the query as CloudEvents, one a line.
+    ///
+    /// # Errors
+    /// The log can't be read, or `take` failed.
+    pub fn export(
+        &self,
+        query: AuditQuery,
+        take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<std::io::Result<()>, AuditError> {
+        Export::new(query).of_file(&self.path, &self.key, take).map_err(AuditError::Read)
+    }
+
+    /// A page of what fits the query, newest first.
+    ///
+    /// # Errors
+    /// As [`flowork_audit::list_file`].
+    pub fn list(&self, query: &AuditQuery) -> Result<AuditList, ListError> {
+        flowork_audit::list_file(&self.path, &self.key, query)
+    }
+}

@@ -1,0 +1,195 @@
+//! Who calls: people and engines, as records and tokens tell.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::extract::FromRequestParts;
+use flowork_api_types::{
+    EngineId, SessionId,
+    admin::Scopes,
+    auth::Role,
+    member::{GuestArea, MEMBER_PREFIX},
+};
+use flowork_control::{ControlStore, EngineProof};
+use flowork_engine::jobs::Caller;
+use flowork_tokens::{AdminClaims, UserClaims};
+use http::{StatusCode, request::Parts};
+
+use super::permission::{GuestOpenings, Standing};
+use crate::error::ApiError;
+
+impl GuestOpenings {
+    /// What is open to guests now.
+    pub(crate) fn now(control: &ControlStore) -> Self {
+        let open = |area| control.guests_may_see(area);
+        Self { jobs: open(GuestArea::Jobs), sessions: open(GuestArea::Sessions) }
+    }
+}
+
+/// A person, signed in or with a token; also one who calls with an admin token.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) subject: Arc<str>,
+    /// From the records, where they know the subject. With an admin token it is the weakest: scopes count, not the role.
+    pub(crate) role: Role,
+    pub(crate) session_id: Option<SessionId>,
+    /// What an admin token is for; `None` for every other token.
+    pub(crate) scopes: Option<Scopes>,
+    /// What is open to them as a guest.
+    open: GuestOpenings,
+    /// Seconds since the epoch at which the token ends.
+    expires_at_s: u64,
+}
+
+impl Person {
+    /// The person of a valid access token, if the records still let them in.
+    pub(super) fn of_user(control: &ControlStore, claims: UserClaims) -> Result<Self, ApiError> {
+        let mut person = Self {
+            subject: claims.subject,
+            role: claims.role,
+            session_id: claims.session_id,
+            scopes: None,
+            open: GuestOpenings::default(),
+            expires_at_s: claims.expires_at_s,
+        };
+        person.role = person.role_now(control).ok_or_else(|| refused(&person))?;
+        if person.role == Role::Guest {
+            person.open = GuestOpenings::now(control);
+        }
+        Ok(person)
+    }
+
+    /// The person of a valid admin token, if who made it is still the owner, and signed in as then.
+    pub(super) fn of_admin(control: &ControlStore, claims: AdminClaims) -> Result<Self, ApiError> {
+        let person = Self {
+            subject: claims.subject,
+            role: Role::Guest,
+            session_id: claims.session_id,
+            scopes: Some(claims.scopes),
+            open: GuestOpenings::default(),
+            expires_at_s: claims.expires_at_s,
+        };
+        if person.is_let_in(control) { Ok(person) } else { Err(refused(&person)) }
+    }
+
+    /// What this person sees and may do about jobs.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller {
+            subject: Arc::clone(&self.subject),
+            sees_all: self.open.jobs || matches!(self.role, Role::Owner | Role::Operator | Role::Viewer),
+            may_act: matches!(self.role, Role::Owner | Role::Operator | Role::Member),
+        }
+    }
+
+    /// What this person sees and may do about sync sessions.
+    pub(crate) fn session_caller(&self) -> Caller {
+        Caller {
+            sees_all: self.open.sessions || matches!(self.role, Role::Owner | Role::Operator | Role::Viewer),
+            ..self.caller()
+        }
+    }
+
+    /// How this person stands, as far as permissions care.
+    pub(crate) fn standing(&self) -> Standing {
+        match (self.scopes, self.role) {
+            (Some(scopes), _) => Standing::Admin(scopes),
+            (None, Role::Guest) => Standing::Guest(self.open),
+            (None, role) => Standing::Person(role),
+        }
+    }
+
+    /// Whether an event about something of `owner` is for this person.
+    pub(crate) fn sees(&self, owner: Option<&str>) -> bool {
+        self.caller().sees_all || owner.is_none_or(|owner| owner == &*self.subject)
+    }
+
+    /// Whether the records still say of this person what they said when the request came. Long answers ask again.
+    pub(crate) fn is_let_in(&self, control: &ControlStore) -> bool {
+        if self.scopes.is_some() {
+            return self.session_id.is_none_or(|id| control.session_is_live(id))
+                && control.role_of(&self.subject) == Some(Role::Owner);
+        }
+        let open_now = |area| control.guests_may_see(area);
+        self.role_now(control) == Some(self.role)
+            && (!self.open.jobs || open_now(GuestArea::Jobs))
+            && (!self.open.sessions || open_now(GuestArea::Sessions))
+    }
+
+    /// How long the token still works.
+    pub(crate) fn time_left(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Duration::from_secs(self.expires_at_s).saturating_sub(now)
+    }
+
+    /// The role by the records: of a session's person and of every member the member's, of a guest theirs while guests are
+    /// let in, and of a script the one that the owner signed.
+    fn role_now(&self, control: &ControlStore) -> Option<Role> {
+        match self.session_id {
+            Some(id) if !control.session_is_live(id) => None,
+            Some(_) => control.role_of(&self.subject),
+            None if self.subject.starts_with(MEMBER_PREFIX) => control.role_of(&self.subject),
+            None if self.role == Role::Guest => control.guest_policy().enabled.then_some(Role::Guest),
+            None => Some(self.role),
+        }
+    }
+}
+
+fn refused(person: &Person) -> ApiError {
+    if person.session_id.is_none() && person.role == Role::Guest && person.scopes.is_none() {
+        return ApiError::unauthorized("GUESTS_NOT_ADMITTED", "the owner of this node lets no guests in")
+            .hint("ask the owner for a link, and sign in with it");
+    }
+    ApiError::unauthorized("SESSION_ENDED", "this session has ended").hint("sign in again")
+}
+
+/// The engine that calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallingEngine(pub(crate) EngineId);
+
+/// What the calling engine proved itself with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EnginePass {
+    /// Which token stands behind the call, in the end.
+    pub(crate) proof: EngineProof,
+    /// Whether the call came with that token itself, not with what it was exchanged for.
+    pub(crate) with_token: bool,
+}
+
+impl EnginePass {
+    /// Whether the token was not revoked since.
+    pub(crate) fn holds(&self, control: &ControlStore) -> bool {
+        control.engine_generation_holds(self.proof.id, self.proof.generation)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Person {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::unauthenticated)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for CallingEngine {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().copied().ok_or_else(ApiError::unauthenticated)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for EnginePass {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().copied().ok_or_else(ApiError::unauthenticated)
+    }
+}
+
+/// 403 for a call that asks for the engine's own token.
+pub(crate) fn engine_token_required() -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "ENGINE_TOKEN_REQUIRED", "this call needs the engine's own token")
+        .hint("send the token in X-Engine-Token; what it was exchanged for is not enough here")
+}

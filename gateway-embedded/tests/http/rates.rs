@@ -1,0 +1,178 @@
+//! Budgets: who is counted where, and what is answered to who asks too often.
+
+use flowork_api_types::auth::Role;
+use flowork_gateway::{GatewayOptions, Rate};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::json;
+
+use super::{
+    gateway::{Answer, Gateway, read},
+    tunnel::{from, with_tunnel},
+};
+
+const CLIENT: &str = "203.0.113.9";
+const NEIGHBOR: &str = "203.0.113.10";
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
+}
+
+async fn start(change: impl FnOnce(&mut GatewayOptions)) -> Gateway {
+    Gateway::start_with(|options| {
+        with_tunnel(options);
+        change(options);
+    })
+    .await
+}
+
+fn pair(gateway: &Gateway, client: &str) -> RequestBuilder {
+    from(gateway, client, Method::POST, "/v1/auth/pair").json(&json!({"code": "flp_wrong"}))
+}
+
+async fn statuses(count: usize, request: impl Fn() -> RequestBuilder) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..count {
+        statuses.push(read(request()).await.status.as_u16());
+    }
+    statuses
+}
+
+fn assert_limited(answer: &Answer, budget: &str) {
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
+    let error = &answer.json()["error"];
+    assert_eq!(error["details"]["budget"], budget);
+    assert!(error["hint"].as_str().unwrap().contains(&format!("gateway.rates.{budget}")), "{error}");
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert!(answer.header("ratelimit").starts_with(&format!("\"{budget}\";r=0;t=")), "{}", answer.header("ratelimit"));
+    assert!(answer.header("ratelimit-policy").starts_with(&format!("\"{budget}\";q=")));
+}
+
+#[tokio::test]
+async fn strangers_are_counted_by_address() {
+    let gateway = start(|options| options.rates.address = Some(rate("5/h"))).await;
+    let health = |client: &'static str| from(&gateway, client, Method::GET, "/health");
+    assert_eq!(statuses(5, || health(CLIENT)).await, [200; 5]);
+    let refused = read(health(CLIENT)).await;
+    assert_limited(&refused, "address");
+    assert_eq!(refused.header("ratelimit-policy"), "\"address\";q=5;w=3600");
+    assert_limited(&read(from(&gateway, CLIENT, Method::GET, "/nothing")).await, "address");
+    assert_limited(&read(from(&gateway, CLIENT, Method::GET, "/")).await, "address");
+    assert_eq!(statuses(5, || health(NEIGHBOR)).await, [200; 5], "a neighbor has a budget of their own");
+}
+
+#[tokio::test]
+async fn all_addresses_of_one_ipv6_network_share_a_budget() {
+    let gateway = start(|options| options.rates.address = Some(rate("3/h"))).await;
+    for n in 1..=3 {
+        let answer = read(from(&gateway, &format!("2001:db8:1:2::{n}"), Method::GET, "/health")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    assert_limited(&read(from(&gateway, "2001:db8:1:2:ffff::1", Method::GET, "/health")).await, "address");
+    assert_eq!(read(from(&gateway, "2001:db8:1:3::1", Method::GET, "/health")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn sign_ins_are_tried_only_so_often() {
+    let gateway = start(|options| options.rates.auth = Some(rate("4/h"))).await;
+    assert!(statuses(4, || pair(&gateway, CLIENT)).await.iter().all(|status| *status != 429));
+    assert_limited(&read(pair(&gateway, CLIENT)).await, "auth");
+    assert_ne!(read(pair(&gateway, NEIGHBOR)).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(read(from(&gateway, CLIENT, Method::GET, "/health")).await.status, StatusCode::OK, "only sign-ins");
+}
+
+#[tokio::test]
+async fn refused_credentials_of_any_kind_use_up_one_budget() {
+    let gateway = start(|options| options.rates.failures = Some(rate("3/h"))).await;
+    let wrong = || from(&gateway, CLIENT, Method::GET, "/v1/status").bearer_auth("wrong");
+    let engine = || from(&gateway, CLIENT, Method::POST, "/v1/engine/heartbeat").header("x-engine-token", "fle_wrong");
+    assert_eq!(read(wrong()).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(read(engine()).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(read(pair(&gateway, CLIENT)).await.status, StatusCode::UNAUTHORIZED);
+    assert_limited(&read(wrong()).await, "failures");
+    assert_limited(&read(pair(&gateway, CLIENT)).await, "failures");
+    let nothing = from(&gateway, CLIENT, Method::GET, "/v1/status");
+    assert_eq!(read(nothing).await.status, StatusCode::UNAUTHORIZED, "no credentials are no wrong ones");
+    let right = from(&gateway, CLIENT, Method::GET, "/v1/status").bearer_auth(&gateway.owner);
+    assert_eq!(read(right).await.status, StatusCode::OK, "whoever is signed in is not locked out by a neighbor");
+    assert_eq!(read(pair(&gateway, NEIGHBOR)).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn people_are_counted_by_name_wherever_they_come_from() {
+    let gateway = start(|options| {
+        options.rates.read = Some(rate("4/h"));
+        options.rates.write = Some(rate("2/h"));
+    })
+    .await;
+    let (one, other) = (gateway.token("one", Role::Member), gateway.token("other", Role::Member));
+    let read_as = |token: &str, client: &str| from(&gateway, client, Method::GET, "/v1/jobs").bearer_auth(token);
+    let first = read(read_as(&one, CLIENT)).await;
+    assert_eq!(first.status, StatusCode::OK);
+    assert_eq!(first.header("ratelimit-policy"), "\"read\";q=4;w=3600");
+    assert!(first.header("ratelimit").starts_with("\"read\";r=3;t="), "{}", first.header("ratelimit"));
+    assert_eq!(read(read_as(&one, NEIGHBOR)).await.status, StatusCode::OK);
+    assert_eq!(read(gateway.plain(Method::GET, "/v1/jobs").bearer_auth(&one)).await.status, StatusCode::OK);
+    assert_eq!(read(read_as(&one, CLIENT)).await.status, StatusCode::OK);
+    assert_limited(&read(read_as(&one, "198.51.100.1")).await, "read");
+    assert_eq!(read(read_as(&other, CLIENT)).await.status, StatusCode::OK, "others are not held up");
+
+    let write = |key: &str| {
+        let request = from(&gateway, CLIENT, Method::POST, "/v1/jobs").bearer_auth(&one);
+        request.header("Idempotency-Key", key).json(&json!({"kind": "noop"}))
+    };
+    assert_eq!(statuses(2, || write("a")).await.iter().filter(|status| **status == 429).count(), 0);
+    assert_limited(&read(write("b")).await, "write");
+}
+
+#[tokio::test]
+async fn whoever_is_signed_in_is_not_counted_by_address() {
+    let gateway = start(|options| options.rates.address = Some(rate("1/h"))).await;
+    let owner = || from(&gateway, CLIENT, Method::GET, "/v1/jobs").bearer_auth(&gateway.owner);
+    assert_eq!(statuses(5, owner).await, [200; 5]);
+}
+
+#[tokio::test]
+async fn the_owner_at_the_machine_has_a_budget_of_its_own() {
+    let gateway = start(|options| {
+        options.rates.read = Some(rate("2/h"));
+        options.rates.local = Some(rate("6/h"));
+        options.rates.address = Some(rate("1/h"));
+    })
+    .await;
+    let local = || gateway.get("/v1/jobs");
+    let first = read(local()).await;
+    assert_eq!((first.status, first.header("ratelimit")), (StatusCode::OK, ""), "and is not bothered with it");
+    assert_eq!(statuses(5, local).await, [200; 5]);
+    assert_limited(&read(local()).await, "local");
+    let remote = || from(&gateway, CLIENT, Method::GET, "/v1/jobs").bearer_auth(&gateway.owner);
+    assert_eq!(statuses(3, remote).await, [200, 200, 429], "through the tunnel the owner is counted like anybody");
+}
+
+#[tokio::test]
+async fn a_program_of_this_machine_cannot_lock_its_owner_out() {
+    let gateway = start(|options| {
+        options.rates.address = Some(rate("1/h"));
+        options.rates.auth = Some(rate("1/h"));
+        options.rates.failures = Some(rate("1/h"));
+    })
+    .await;
+    for _ in 0..20 {
+        let wrong = gateway.plain(Method::POST, "/v1/auth/pair").json(&json!({"code": "flp_wrong"}));
+        assert_eq!(read(wrong).await.status, StatusCode::UNAUTHORIZED);
+        let wrong = gateway.plain(Method::GET, "/v1/status").bearer_auth("wrong");
+        assert_eq!(read(wrong).await.status, StatusCode::UNAUTHORIZED);
+    }
+    gateway.sign_in().await;
+}
+
+#[tokio::test]
+async fn defaults_let_a_busy_owner_and_a_busy_browser_pass() {
+    let gateway = start(|_| {}).await;
+    let viewer = gateway.token("viewer", Role::Viewer);
+    for n in 0..300 {
+        let local = gateway.get("/v1/jobs");
+        assert_eq!(read(local).await.status, StatusCode::OK, "local {n}");
+        let remote = from(&gateway, CLIENT, Method::GET, "/v1/jobs").bearer_auth(&viewer);
+        assert_eq!(read(remote).await.status, StatusCode::OK, "remote {n}");
+    }
+}
