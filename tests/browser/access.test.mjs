@@ -14,6 +14,11 @@ const PAGES = {
   Schedules: (page) => page.getByText("No schedules yet"),
   Engines: (page) => section(page, "Autoscaler"),
   "Kinds & modules": (page) => section(page, "Built in"),
+  Members: (page) => section(page, "All members").getByRole("listitem").first(),
+  Devices: (page) => section(page, "Your sessions").getByRole("listitem").first(),
+  Keys: (page) => section(page, "People").getByRole("table"),
+  "Admin tokens": (page) => section(page, "New admin token"),
+  Audit: (page) => section(page, "Entries").getByRole("listitem").first(),
   Status: (page) => section(page, "Data and keys"),
   "API reference": (page) => page.getByRole("heading", { level: 2 }).first(),
 };
@@ -41,6 +46,46 @@ for (const colorScheme of ["dark", "light"]) {
       await shown(page).waitFor();
       assert.deepEqual(await barriers(page), [], name);
     }
+  });
+
+  test(`what is asked and shown about access has no serious barrier in ${colorScheme}`, async (t) => {
+    const node = await startNode(t);
+    const page = await openBrowser(t, { colorScheme });
+    await signIn(page, node.link);
+    await openPage(page, "Members");
+    await page.getByRole("button", { name: "Add member" }).click();
+    const form = page.getByRole("form", { name: "New member" });
+    await form.getByLabel("Wallet address").fill("0x12");
+    await form.getByRole("button", { name: "Add member" }).click();
+    await form.getByText("A name is needed.").waitFor();
+    assert.deepEqual(await barriers(page), [], "a form with mistakes");
+    await form.getByLabel("Wallet address").fill("");
+    await form.getByLabel("Name").fill("Ada");
+    await form.getByRole("button", { name: "Add member" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Make link" }).click();
+    const shown = page.getByRole("alertdialog", { name: "A link for Ada" });
+    await shown.getByRole("img", { name: /QR code/ }).waitFor();
+    assert.deepEqual(await barriers(page), [], "a link that is shown once");
+    await shown.getByRole("button", { name: "I have saved it" }).click();
+    await section(page, "All members").getByRole("link", { name: "Ada" }).click();
+    await section(page, "Keys").waitFor();
+    assert.deepEqual(await barriers(page), [], "a member");
+
+    await openPage(page, "Keys");
+    await page.getByRole("button", { name: "Rotate all" }).click();
+    await page.getByRole("alertdialog").waitFor();
+    assert.deepEqual(await barriers(page), [], "asking before a rotation");
+    await page.keyboard.press("Escape");
+    await page.getByRole("alertdialog").waitFor({ state: "detached" });
+    await openPage(page, "Audit");
+    await section(page, "Entries").getByRole("listitem").first().locator("summary").click();
+    await section(page, "Check of the log").getByRole("button", { name: "Check now" }).click();
+    await page.getByRole("status", { name: "Result of the check" }).waitFor();
+    assert.deepEqual(await barriers(page), [], "an entry of the log");
+    await openPage(page, "Kinds & modules");
+    await page.getByRole("button", { name: "Change who may use noop" }).click();
+    await page.getByRole("dialog").getByRole("checkbox", { name: "Members" }).waitFor();
+    assert.deepEqual(await barriers(page), [], "the rights of a kind");
   });
 
   test(`forms and failures have no serious barrier in ${colorScheme}`, async (t) => {
@@ -84,6 +129,26 @@ for (const colorScheme of ["dark", "light"]) {
     await section(page, "Next runs").getByRole("listitem").first().waitFor();
     assert.deepEqual(await barriers(page), [], "a schedule");
   });
+}
+
+test("pages about access fit a narrow phone", async (t) => {
+  const node = await startNode(t);
+  const page = await openBrowser(t, { viewport: { width: 360, height: 740 } });
+  await page.goto(node.url);
+  await page.getByText(/flowork link/).first().waitFor();
+  assert.equal(await overflow(page), 0, "signing in");
+  await signIn(page, node.link);
+  for (const name of ["Members", "Devices", "Keys", "Admin tokens", "Audit", "Engines", "Kinds & modules"]) {
+    await page.getByRole("button", { name: "Open menu" }).click();
+    await openPage(page, name);
+    await PAGES[name](page).waitFor();
+    assert.equal(await overflow(page), 0, name);
+  }
+});
+
+/** By how many pixels the page is wider than the screen. */
+function overflow(page) {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
 
 test("job is enqueued with the keyboard alone", async (t) => {

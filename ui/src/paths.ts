@@ -1,4 +1,4 @@
-import type { EnqueueRequest, JobState } from "~/api/types";
+import type { AuditOutcome, EnqueueRequest, JobState } from "~/api/types";
 
 /** What narrows the list of jobs; it lives in the URL. */
 export interface JobFilters {
@@ -6,6 +6,19 @@ export interface JobFilters {
   kind?: string | undefined;
   queue?: string | undefined;
   tag?: string | undefined;
+  /** The page: where the one before it ended. */
+  cursor?: string | undefined;
+}
+
+/** What narrows the audit log; it lives in the URL. Days are `YYYY-MM-DD`. */
+export interface AuditFilters {
+  actor?: string | undefined;
+  action?: string | undefined;
+  outcome?: AuditOutcome | undefined;
+  object?: string | undefined;
+  ip?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
   /** The page: where the one before it ended. */
   cursor?: string | undefined;
 }
@@ -30,6 +43,12 @@ export const paths = {
   schedule: "/schedules/$scheduleId",
   engines: "/engines",
   kinds: "/kinds",
+  members: "/members",
+  member: "/members/$subject",
+  devices: "/devices",
+  keys: "/keys",
+  adminTokens: "/admin-tokens",
+  audit: "/audit",
   status: "/status",
   apiDocs: "/api-docs",
 } as const;

@@ -3,6 +3,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "
 import { NotFoundPage } from "~/features/app/not-found-page";
 import { PageCrash } from "~/features/app/page-crash";
 import { Shell } from "~/features/app/shell";
+import { readAuditFilters } from "~/features/audit/search";
 import { BatchPage } from "~/features/batches/page";
 import { JobPage } from "~/features/jobs/detail/page";
 import { JobsPage } from "~/features/jobs/list/page";
@@ -96,6 +97,43 @@ const kinds = createRoute({
   component: lazyRouteComponent(() => import("~/features/kinds/page"), "KindsPage"),
 });
 
+const members = createRoute({
+  getParentRoute: () => root,
+  path: paths.members,
+  component: lazyRouteComponent(() => import("~/features/members/page"), "MembersPage"),
+});
+
+const member = createRoute({
+  getParentRoute: () => root,
+  path: paths.member,
+  component: lazyRouteComponent(() => import("~/features/members/member-page"), "MemberRoutePage"),
+});
+
+const devices = createRoute({
+  getParentRoute: () => root,
+  path: paths.devices,
+  component: lazyRouteComponent(() => import("~/features/devices/page"), "DevicesPage"),
+});
+
+const keys = createRoute({
+  getParentRoute: () => root,
+  path: paths.keys,
+  component: lazyRouteComponent(() => import("~/features/keys/page"), "KeysPage"),
+});
+
+const adminTokens = createRoute({
+  getParentRoute: () => root,
+  path: paths.adminTokens,
+  component: lazyRouteComponent(() => import("~/features/admin-tokens/page"), "AdminTokensPage"),
+});
+
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: paths.audit,
+  validateSearch: readAuditFilters,
+  component: lazyRouteComponent(() => import("~/features/audit/page"), "AuditRoutePage"),
+});
+
 const status = createRoute({
   getParentRoute: () => root,
   path: paths.status,
@@ -123,6 +161,12 @@ export const router = createRouter({
     schedule,
     engines,
     kinds,
+    members,
+    member,
+    devices,
+    keys,
+    adminTokens,
+    audit,
     status,
     apiDocs,
   ]),

@@ -9,6 +9,8 @@ export class ApiError extends Error {
   readonly details: unknown;
   readonly requestId: string | undefined;
   readonly retryAfterS: number | undefined;
+  /** When the node takes the request again, where it said so. */
+  readonly retryAtMs: number | undefined;
 
   constructor(status: number, envelope: unknown, headers: Headers) {
     const error = isRecord(envelope) && isRecord(envelope["error"]) ? envelope["error"] : {};
@@ -20,7 +22,8 @@ export class ApiError extends Error {
     this.details = error["details"];
     this.requestId = text(error["request_id"]) ?? headers.get("x-request-id") ?? undefined;
     const retryAfter = Number(headers.get("retry-after") ?? NaN);
-    this.retryAfterS = Number.isFinite(retryAfter) ? retryAfter : undefined;
+    this.retryAfterS = headers.has("retry-after") && Number.isFinite(retryAfter) ? retryAfter : undefined;
+    this.retryAtMs = this.retryAfterS === undefined ? undefined : Date.now() + this.retryAfterS * 1_000;
   }
 
   static async from(response: Response): Promise<ApiError> {

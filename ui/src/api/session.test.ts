@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
 import { isRecord, parseJson } from "~/json";
-import type { Platform } from "~/platform";
+import type { DeviceKey, Platform } from "~/platform";
 
 import { authorizedFetch } from "./authorized-fetch";
 import { SignedOut } from "./error";
@@ -12,6 +12,8 @@ const NOW = Date.parse("2026-01-01T00:00:00.000Z");
 /** A home whose secret and lock several windows share. */
 function sharedHome() {
   let secret: string | undefined;
+  let kept: DeviceKey | undefined;
+  let keys = 0;
   let queue = Promise.resolve();
   return (code?: string): Platform => ({
     deviceName: () => "a test",
@@ -33,16 +35,36 @@ function sharedHome() {
       },
       onOtherWindow: () => () => undefined,
     },
+    deviceKey: {
+      read: () => Promise.resolve(kept),
+      make: () => {
+        keys += 1;
+        const key = deviceKey(`0x${keys}`);
+        return Promise.resolve({ ...key, keep: () => Promise.resolve(void (kept = key)) });
+      },
+      forget: () => Promise.resolve(void (kept = undefined)),
+    },
+    saveFile: () => undefined,
     preference: { read: () => undefined, write: () => undefined },
   });
 }
 
-/** The node's side of signing in: refresh tokens work once, and a second use ends everything. */
+function deviceKey(address: string): DeviceKey {
+  return { address, sign: (message) => Promise.resolve(`${message} signed by ${address}`) };
+}
+
+/** The node's side of signing in: keys it was told of go in by what they sign, refresh tokens work once, and a second use ends everything. */
 function fakeNode() {
   let serial = 0;
   let ended = false;
   const spent = new Set<string>();
   const calls: string[] = [];
+  const members = new Set<string>();
+  const othersKeys = new Set<string>();
+
+  function refuse(status: number, code: string) {
+    return Response.json({ error: { code, message: code } }, { status });
+  }
 
   function tokens() {
     serial += 1;
@@ -50,7 +72,7 @@ function fakeNode() {
       access_token: `access-${serial}`,
       access_expires_at: new Date(NOW + 15 * 60_000).toISOString(),
       refresh_token: `refresh-${serial}`,
-      me: { subject: "owner", role: "owner", session_id: null },
+      me: { subject: "owner", role: "owner", session_id: null, permissions: [] },
     });
   }
 
@@ -59,8 +81,28 @@ function fakeNode() {
     const path = new URL(request.url).pathname;
     calls.push(path);
     if (path === "/v1/auth/pair") {
-      const { code } = await fields(request);
-      return code === "good" ? tokens() : Response.json({ error: { code: "LINK_USED", message: "used" } }, { status: 401 });
+      const body = parseJson(await request.text());
+      const { code, device_key: key } = body.ok && isRecord(body.value) ? body.value : {};
+      if (code !== "good") return refuse(401, "LINK_USED");
+      if (isRecord(key) && typeof key["address"] === "string") {
+        if (othersKeys.has(key["address"])) return refuse(409, "KEY_TAKEN");
+        if (key["signature"] === `sign this, ${key["address"]} signed by ${key["address"]}`) members.add(key["address"]);
+      }
+      return tokens();
+    }
+    if (path === "/v1/auth/challenge") {
+      const { address } = await fields(request);
+      return Response.json({ challenge_id: "1", message: `sign this, ${address}` });
+    }
+    if (path === "/v1/auth/verify") {
+      const { signature = "" } = await fields(request);
+      const signer = [...members].find((address) => signature === `sign this, ${address} signed by ${address}`);
+      return signer === undefined ? refuse(401, "NOT_A_MEMBER") : tokens();
+    }
+    if (path === "/v1/auth/guest") {
+      serial += 1;
+      const me = { subject: "guest", role: "guest", session_id: null, permissions: [] };
+      return Response.json({ access_token: `access-${serial}`, access_expires_at: new Date(NOW + 3_600_000).toISOString(), me });
     }
     if (path === "/v1/auth/refresh") {
       const { refresh_token: used = "" } = await fields(request);
@@ -75,7 +117,16 @@ function fakeNode() {
     return current ? Response.json({ echo: await request.text() }) : new Response(null, { status: 401 });
   });
 
-  return { fetch, calls, count: (path: string) => calls.filter((call) => call === path).length };
+  return {
+    fetch,
+    calls,
+    members,
+    othersKeys,
+    endAll: () => {
+      ended = true;
+    },
+    count: (path: string) => calls.filter((call) => call === path).length,
+  };
 }
 
 async function fields(request: Request): Promise<Record<string, string>> {
@@ -145,6 +196,92 @@ describe("a session", () => {
     expect(session.state().name).toBe("unreachable");
     expect(platform.secret.read()).toBe("kept");
     vi.useRealTimers();
+  });
+});
+
+describe("the key of a browser", () => {
+  it("is made with the first link, and goes in without one when the refresh token is lost", async () => {
+    const home = sharedHome();
+    const node = fakeNode();
+    await createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW }).start();
+    const platform = home();
+    platform.secret.write(undefined);
+    const session = createSession({ platform, fetch: node.fetch, now: () => NOW });
+    await session.start();
+    expect(session.state().name).toBe("signed_in");
+    expect(platform.secret.read(), "and the session lasts").toBe("refresh-2");
+  });
+
+  it("stays the same with the next link, and is made anew where the link is for somebody else", async () => {
+    const home = sharedHome();
+    const node = fakeNode();
+    await createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW }).start();
+    await createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW }).start();
+    expect([...node.members]).toEqual(["0x1"]);
+    node.othersKeys.add("0x1");
+    await createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW }).start();
+    expect([...node.members]).toEqual(["0x1", "0x2"]);
+    expect((await home().deviceKey.read())?.address).toBe("0x2");
+  });
+
+  it("does not go in by itself where the session was ended on purpose", async () => {
+    const home = sharedHome();
+    const node = fakeNode();
+    await createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW }).start();
+    node.endAll();
+    const session = createSession({ platform: home(), fetch: node.fetch, now: () => NOW });
+    await session.start();
+    expect(session.state()).toMatchObject({ name: "signed_out", reason: "ended" });
+    expect(node.count("/v1/auth/verify")).toBe(0);
+  });
+
+  it("that the node no longer knows leads to the page that says so", async () => {
+    const home = sharedHome();
+    const node = fakeNode();
+    await createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW }).start();
+    node.members.clear();
+    const platform = home();
+    platform.secret.write(undefined);
+    const session = createSession({ platform, fetch: node.fetch, now: () => NOW });
+    await session.start();
+    expect(session.state()).toMatchObject({ name: "signed_out", reason: "key_refused", said: { code: "NOT_A_MEMBER" } });
+  });
+
+  it("is forgotten with signing out", async () => {
+    const home = sharedHome();
+    const node = fakeNode();
+    const session = createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW });
+    await session.start();
+    await session.signOut();
+    expect(await home().deviceKey.read()).toBeUndefined();
+    const later = createSession({ platform: home(), fetch: node.fetch, now: () => NOW });
+    await later.start();
+    expect(later.state()).toEqual({ name: "signed_out", reason: "no_link" });
+  });
+
+  it("is not needed: a browser without a place for it pairs all the same", async () => {
+    const platform = sharedHome()("good");
+    platform.deviceKey.read = () => Promise.reject(new Error("no storage"));
+    platform.deviceKey.make = () => Promise.reject(new Error("no storage"));
+    const session = createSession({ platform, fetch: fakeNode().fetch, now: () => NOW });
+    await session.start();
+    expect(session.state().name).toBe("signed_in");
+  });
+});
+
+describe("a guest", () => {
+  it("leaves nothing behind, and is a new guest when the token has ended", async () => {
+    const platform = sharedHome()();
+    const node = fakeNode();
+    let clock = NOW;
+    const session = createSession({ platform, fetch: node.fetch, now: () => clock });
+    await session.start();
+    await session.signInAsGuest();
+    expect(session.state()).toMatchObject({ name: "signed_in", me: { role: "guest" } });
+    expect(platform.secret.read()).toBeUndefined();
+    clock += 3_600_000;
+    expect(await session.accessToken()).toBe("access-2");
+    expect(node.count("/v1/auth/guest")).toBe(2);
   });
 });
 

@@ -1,7 +1,10 @@
+import { storedDeviceKey } from "./device-key";
 import type { Platform, SecretSlot } from "./platform";
 
 const SECRET_KEY = "flowork.refresh_token";
 const PREFERENCE_PREFIX = "flowork.preference.";
+/** No event tells when a browser has read what it saves; a file that is made in memory is read long before this. */
+const SAVING_MS_MAX = 60_000;
 const PAIRING_FRAGMENT = /^#pair=(.+)$/;
 
 /** The home that a browser is: the page comes from the node itself. */
@@ -24,6 +27,8 @@ export function browserPlatform(): Platform {
       return await navigator.locks.request(`flowork.${name}`, task);
     },
     secret: storedSecret(),
+    deviceKey: storedDeviceKey(),
+    saveFile,
     preference: {
       read: (name) => localStorage.getItem(PREFERENCE_PREFIX + name) ?? undefined,
       write: (name, value) => localStorage.setItem(PREFERENCE_PREFIX + name, value),
@@ -40,6 +45,15 @@ function takePairingCode(): string | undefined {
   } catch {
     return code;
   }
+}
+
+function saveFile(name: string, content: Blob) {
+  const url = URL.createObjectURL(content);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), SAVING_MS_MAX);
 }
 
 function storedSecret(): SecretSlot {

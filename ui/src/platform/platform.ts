@@ -12,6 +12,10 @@ export interface Platform {
   exclusively<T>(name: string, task: () => Promise<T>): Promise<T>;
   /** Keeps one secret across restarts, and says when another window changed it. */
   secret: SecretSlot;
+  /** Keeps the key that this home signs in with by itself. */
+  deviceKey: DeviceKeySlot;
+  /** Hands a file to the person, as a download. */
+  saveFile(name: string, content: Blob): void;
   /** Keeps a harmless preference across restarts. */
   preference: { read(name: string): string | undefined; write(name: string, value: string): void };
 }
@@ -21,4 +25,24 @@ export interface SecretSlot {
   read(): string | undefined;
   write(value: string | undefined): void;
   onOtherWindow(listener: () => void): () => void;
+}
+
+/** A key of this home: what it signs proves that it is the same home as before. */
+export interface DeviceKey {
+  /** The account it signs for, with its checksum. */
+  address: string;
+  /** Signs as a wallet's `personal_sign` does. */
+  sign: (message: string) => Promise<string>;
+}
+
+/** A key that is not kept yet, and is gone with the page unless somebody keeps it. */
+export interface NewDeviceKey extends DeviceKey {
+  keep: () => Promise<void>;
+}
+
+/** A place for one device key, whose secret nothing can read back. All of it fails where a browser allows no such place. */
+export interface DeviceKeySlot {
+  read(): Promise<DeviceKey | undefined>;
+  make(): Promise<NewDeviceKey>;
+  forget(): Promise<void>;
 }

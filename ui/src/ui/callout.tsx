@@ -2,6 +2,7 @@ import clsx from "clsx";
 import { CircleAlert, Info, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 
+import { useNow } from "./clock";
 import { TickedText } from "./ticked-text";
 
 /** An error as a person reads it. */
@@ -10,6 +11,8 @@ export interface Complaint {
   hint: string | undefined;
   /** What to quote when asking somebody. */
   reference: string | undefined;
+  /** When the node takes the request again, where it said so. */
+  retryAtMs?: number | undefined;
 }
 
 type Tone = "bad" | "warn" | "note";
@@ -52,11 +55,22 @@ export function Hint({ children }: { children: string }) {
   );
 }
 
+/** How long until something may be tried again. Each second of it is for the eye only. */
+export function Countdown({ untilMs }: { untilMs: number }) {
+  const seconds = Math.max(0, Math.ceil((untilMs - useNow()) / 1_000));
+  return (
+    <p aria-live="off" className="numeric">
+      {seconds === 0 ? "You can try again now." : `You can try again in ${seconds} s.`}
+    </p>
+  );
+}
+
 /** An error: what happened, what to do next, and what to quote when asking somebody. */
 export function ErrorCallout({ problem, children }: { problem: Complaint; children?: ReactNode }) {
   return (
     <Callout tone="bad" announce title={problem.title}>
       {problem.hint !== undefined && <Hint>{problem.hint}</Hint>}
+      {problem.retryAtMs !== undefined && <Countdown untilMs={problem.retryAtMs} />}
       {children}
       {problem.reference !== undefined && (
         <p className="text-xs text-ink-faint">

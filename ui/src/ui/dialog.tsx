@@ -94,3 +94,33 @@ export function Modal({ open, onOpenChange, title, detail, children }: ModalProp
     </Dialog.Root>
   );
 }
+
+interface ShownOnceProps {
+  title: string;
+  detail: ReactNode;
+  children: ReactNode;
+  onSaved: () => void;
+}
+
+/** Something that nobody can show again. It goes only when the person says that it is kept elsewhere. */
+export function ShownOnce({ title, detail, children, onSaved }: ShownOnceProps) {
+  return (
+    <AlertDialog.Root open>
+      <AlertDialog.Portal>
+        <AlertDialog.Overlay className={OVERLAY} />
+        <AlertDialog.Content className={BOX} onEscapeKeyDown={(event) => event.preventDefault()}>
+          <AlertDialog.Title className="text-[15px] font-semibold">{title}</AlertDialog.Title>
+          <AlertDialog.Description asChild>
+            <div className="mt-2 text-ink-soft">{detail}</div>
+          </AlertDialog.Description>
+          <div className="mt-4 space-y-4">{children}</div>
+          <div className="mt-5 flex justify-end">
+            <Button tone="primary" onClick={onSaved}>
+              I have saved it
+            </Button>
+          </div>
+        </AlertDialog.Content>
+      </AlertDialog.Portal>
+    </AlertDialog.Root>
+  );
+}

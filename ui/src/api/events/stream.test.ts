@@ -45,6 +45,15 @@ function follow(open: (cursor: string | undefined) => Promise<Response>) {
 }
 
 describe("the event stream", () => {
+  it("ends for those who may not follow it", async () => {
+    const { stream, cursors } = follow(() => Promise.resolve(new Response("{}", { status: 403 })));
+    stream.start();
+    await settle();
+    expect(stream.state()).toEqual({ name: "idle" });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(cursors).toHaveLength(1);
+  });
+
   it("reads events that arrive in pieces and skips what it does not know", async () => {
     const line = connection();
     const { stream, events } = follow(() => Promise.resolve(line.response));

@@ -99,7 +99,8 @@ export function createEventStream({ open, onEvent, onOpen, now }: Dependencies) 
         });
         if (atOnce) continue;
       } catch (error) {
-        if (error instanceof SignedOut) {
+        // A guest who may not follow the events would not be let in later either.
+        if (error instanceof SignedOut || (error instanceof ApiError && error.status === 403)) {
           stop();
           return;
         }

@@ -10,6 +10,7 @@ import { Button } from "~/ui/button";
 import { Callout } from "~/ui/callout";
 import { useNow } from "~/ui/clock";
 
+import { useMay } from "./rights";
 import { useStream } from "./stream-context";
 
 /** A single failure is mostly a restart; from the second on a person should know. */
@@ -19,7 +20,7 @@ const FAILURES_BEFORE_BANNER = 2;
 export function Banners() {
   const stream = useStream();
   const state = useStreamState(stream);
-  const drain = useQuery(drainQueries.state);
+  const drain = useQuery({ ...drainQueries.state, enabled: useMay("read") });
   if (state.name === "waiting" && state.failures >= FAILURES_BEFORE_BANNER) {
     return (
       <Frame>

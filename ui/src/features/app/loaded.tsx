@@ -1,6 +1,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 
+import { ApiError } from "~/api/error";
 import { Button } from "~/ui/button";
 import { ErrorCallout } from "~/ui/callout";
 
@@ -19,11 +20,18 @@ export function Loaded<Data>({ query, what, children }: LoadedProps<Data>) {
   if (query.isError) {
     return (
       <ErrorCallout problem={complaint(query.error)}>
-        <Button onClick={() => void query.refetch()} busy={query.isFetching}>
-          Try again
-        </Button>
+        {!isForbidden(query.error) && (
+          <Button onClick={() => void query.refetch()} busy={query.isFetching}>
+            Try again
+          </Button>
+        )}
       </ErrorCallout>
     );
   }
   return <p className="animate-breathe py-10 text-center text-ink-faint">Loading {what}…</p>;
+}
+
+/** The same person gets the same answer, however often they ask. */
+function isForbidden(error: Error): boolean {
+  return error instanceof ApiError && error.status === 403;
 }

@@ -42,13 +42,13 @@ function Frame({ me }: { me: Me }) {
       </a>
       <aside className="sticky top-0 hidden h-dvh flex-col gap-4 border-r border-line bg-sunken px-3 py-4 lg:flex">
         <Brand />
-        <NewJobLink className="w-full" />
+        <NewJobLink me={me} className="w-full" />
         <Navigation me={me} />
       </aside>
       <header className="sticky top-0 z-30 flex items-center justify-between gap-2 border-b border-line bg-sunken px-3 py-2 lg:hidden">
         <Brand />
         <div className="flex items-center gap-1.5">
-          <NewJobLink />
+          <NewJobLink me={me} />
           <NavigationDrawer me={me} />
         </div>
       </header>

@@ -15,6 +15,7 @@ const ENGINE = {
   busy: 1,
   shards: 2,
   shard_problems: [],
+  allowed_actions: [],
   queued: 0,
   scheduled: 0,
   leased: 1,

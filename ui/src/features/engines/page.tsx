@@ -1,26 +1,43 @@
 import { useQuery } from "@tanstack/react-query";
-import { Cpu } from "lucide-react";
+import { Cpu, Plus } from "lucide-react";
+import { useState } from "react";
 
 import type { Engine } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
+import { useMay } from "~/features/app/rights";
 import { DrainSection } from "~/features/drain/section";
+import { Button } from "~/ui/button";
 import { EmptyState } from "~/ui/empty-state";
 import { Facts } from "~/ui/facts";
 import { Page, Section } from "~/ui/page";
 import { Pill } from "~/ui/pill";
 import { Ago } from "~/ui/time";
 
+import { AddEngine } from "./add";
 import { AutoscalerSection } from "./autoscaler";
 import { engineLook } from "./look";
 import { engineQueries } from "./queries";
 import { ShardProblems } from "./shard-problems";
+import { TokenActions, TokenWords } from "./token-actions";
 import { Workers } from "./workers";
 
 /** The hosts of workers and how busy they are. */
 export function EnginesPage() {
   const query = useQuery(engineQueries.list);
+  const [adding, setAdding] = useState(false);
   return (
-    <Page title="Engines" detail="An engine is a host of workers. The local one came with this node.">
+    <Page
+      title="Engines"
+      detail="An engine is a host of workers. The local one came with this node."
+      actions={
+        useMay("engines_write") && (
+          <Button onClick={() => setAdding(true)}>
+            <Plus aria-hidden className="size-4" />
+            Add engine
+          </Button>
+        )
+      }
+    >
       <div className="space-y-4">
         <Loaded query={query} what="engines">
           {({ items }) =>
@@ -40,6 +57,7 @@ export function EnginesPage() {
         </Loaded>
         <DrainSection />
       </div>
+      {adding && <AddEngine onClose={() => setAdding(false)} />}
     </Page>
   );
 }
@@ -61,9 +79,11 @@ function EnginePanel({ engine }: { engine: Engine }) {
             ["Where", engine.location === "local" ? "In this node" : "In a process of its own"],
             ...(engine.last_seen_at ? [["Last seen", <Ago at={engine.last_seen_at} />] as const] : []),
             ...(engine.version ? [["Version", engine.version] as const] : []),
+            ...(engine.token ? [["Token", <TokenWords token={engine.token} />] as const] : []),
             ["Id", <code className="font-mono text-xs text-ink-soft">{engine.id}</code>],
           ]}
         />
+        {engine.allowed_actions.length > 0 && <TokenActions engine={engine} />}
       </div>
     </Section>
   );

@@ -12,7 +12,8 @@ import { EmptyState } from "~/ui/empty-state";
 import { JsonView } from "~/ui/json-view";
 import { Page, Section } from "~/ui/page";
 
-import { kindQueries } from "./queries";
+import { kindQueries, mayEnqueue } from "./queries";
+import { KindRights } from "./rights";
 
 const MODULE_PREFIX = "module.";
 
@@ -94,16 +95,19 @@ function KindList({ kinds }: { kinds: readonly Kind[] }) {
                     : `${kind.engine_ids.length} engines run it`}
               </p>
             </div>
-            <Link
-              to={paths.newJob}
-              search={{ kind: kind.name }}
-              aria-label={`Use ${kind.name} for a new job`}
-              className={buttonClass("plain")}
-            >
-              <Play aria-hidden className="size-3.5" />
-              Use
-            </Link>
+            {mayEnqueue(kind) && (
+              <Link
+                to={paths.newJob}
+                search={{ kind: kind.name }}
+                aria-label={`Use ${kind.name} for a new job`}
+                className={buttonClass("plain")}
+              >
+                <Play aria-hidden className="size-3.5" />
+                Use
+              </Link>
+            )}
           </div>
+          <KindRights kind={kind} />
           <details className="mt-2 text-[13px]">
             <summary className="w-fit rounded text-ink-faint hover:text-ink">Payload schema</summary>
             <div className="mt-2 rounded-lg border border-line bg-sunken p-3">

@@ -5,7 +5,18 @@ import type { Kind } from "~/api/types";
 import { suggestions } from "./suggestions";
 
 function kind(name: string, properties: Record<string, unknown>): Kind {
-  return { name, title: name, description: "", timeout_ms: 1, engine_ids: [], payload_schema: { type: "object", properties } };
+  return {
+    name,
+    title: name,
+    description: "",
+    timeout_ms: 1,
+    engine_ids: [],
+    roles: ["owner"],
+    roles_decided: false,
+    reaches_machine: false,
+    allowed_actions: ["enqueue"],
+    payload_schema: { type: "object", properties },
+  };
 }
 
 const KNOWN = {

@@ -3,6 +3,7 @@ import { useSyncExternalStore } from "react";
 
 import { fetchAsUser, session } from "~/api/client";
 import { createEventStream, type EventStream } from "~/api/events/stream";
+import { may } from "~/features/app/rights";
 import { platform } from "~/platform";
 import { nodePaths } from "~/paths";
 
@@ -30,7 +31,8 @@ export function followNode(queries: QueryClient): EventStream {
   let hidden: ReturnType<typeof setTimeout> | undefined;
   function settle() {
     clearTimeout(hidden);
-    if (session.state().name !== "signed_in") {
+    const state = session.state();
+    if (state.name !== "signed_in" || !may(state.me, "read")) {
       stream.stop();
       stream.forget();
     } else if (document.visibilityState === "hidden") {

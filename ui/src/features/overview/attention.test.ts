@@ -22,6 +22,7 @@ const ENGINE: Engine = {
   busy: 0,
   shards: 2,
   shard_problems: [],
+  allowed_actions: [],
   queued: 0,
   scheduled: 0,
   leased: 0,

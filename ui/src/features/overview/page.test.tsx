@@ -48,6 +48,7 @@ const ENGINE = {
   busy: 1,
   shards: 1,
   shard_problems: [],
+  allowed_actions: [],
   queued: 1,
   scheduled: 0,
   leased: 1,

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { Loaded } from "~/features/app/loaded";
+import { useMay } from "~/features/app/rights";
 import { engineQueries } from "~/features/engines/queries";
 import { FirstJob } from "~/features/jobs/list/first-job";
 import { JobTable } from "~/features/jobs/list/job-table";
@@ -17,6 +18,7 @@ import { AllLink } from "./all-link";
 import { concerns, FAILED, type Known } from "./attention";
 import { AttentionSection } from "./attention-section";
 import { EnginesSection } from "./engines-section";
+import { GuestOverview } from "./guest";
 import { QueuesSection } from "./queues-section";
 import { Throughput } from "./throughput";
 
@@ -25,6 +27,10 @@ const RECENT_JOBS = 8;
 
 /** How the node is, at a glance, and what needs a person. */
 export function OverviewPage() {
+  return useMay("read") ? <Overview /> : <GuestOverview />;
+}
+
+function Overview() {
   const recent = useQuery(jobQueries.list({}));
   const queues = useQueues();
   const known = useKnown(queues.data?.items);

@@ -10,6 +10,7 @@ import { Page, Section } from "~/ui/page";
 import { At, Elapsed } from "~/ui/time";
 
 import { statusQueries } from "./queries";
+import { vaultWords } from "./vault";
 
 /** The node itself: what it is, where its things are, what to know about it. */
 export function StatusPage() {
@@ -66,7 +67,7 @@ function KeepingPanel({ status }: { status: Status }) {
               <CopyButton value={status.data_dir} what="the path" />
             </span>,
           ],
-          ["Vault", vaultWords(status.vault)],
+          ["Vault", <span className="inline-block first-letter:uppercase">{vaultWords(status.vault).title}</span>],
         ]}
       />
       <p className="mt-3 text-xs text-ink-faint">
@@ -74,15 +75,4 @@ function KeepingPanel({ status }: { status: Status }) {
       </p>
     </Section>
   );
-}
-
-function vaultWords(vault: string): string {
-  switch (vault) {
-    case "keychain":
-      return "The system's keychain";
-    case "file":
-      return "An encrypted file";
-    default:
-      return vault;
-  }
 }

@@ -24,6 +24,10 @@ function kind(): Kind {
     description: "",
     timeout_ms: 1_000,
     engine_ids: [],
+    roles: ["owner", "operator"],
+    roles_decided: false,
+    reaches_machine: true,
+    allowed_actions: ["enqueue"],
     payload_schema: {
       type: "object",
       additionalProperties: false,

@@ -3,7 +3,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 
 import type { Kind } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
-import { kindQueries } from "~/features/kinds/queries";
+import { kindQueries, mayEnqueue } from "~/features/kinds/queries";
 import { type NewJobPrefill, paths } from "~/paths";
 import { Callout } from "~/ui/callout";
 import { Combobox } from "~/ui/combobox";
@@ -21,7 +21,7 @@ export function NewJobPage() {
     <Page title="New job">
       <div className="max-w-2xl">
         <Loaded query={query} what="kinds">
-          {({ items }) => <Chosen kinds={items} prefill={prefill} />}
+          {({ items }) => <Chosen kinds={items.filter(mayEnqueue)} prefill={prefill} />}
         </Loaded>
       </div>
     </Page>

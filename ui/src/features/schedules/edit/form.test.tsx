@@ -15,6 +15,10 @@ const KIND: Kind = {
   description: "",
   timeout_ms: 1_000,
   engine_ids: [],
+  roles: ["owner", "operator"],
+  roles_decided: false,
+  reaches_machine: true,
+  allowed_actions: ["enqueue"],
   payload_schema: { type: "object", required: ["ms"], properties: { ms: { type: "integer", title: "Length" } } },
 };
 

@@ -4,7 +4,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { ApiError } from "~/api/error";
 import type { Kind, Schedule } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
-import { kindQueries } from "~/features/kinds/queries";
+import { kindQueries, mayEnqueue } from "~/features/kinds/queries";
 import { paths } from "~/paths";
 import { Callout } from "~/ui/callout";
 import { Combobox } from "~/ui/combobox";
@@ -32,7 +32,7 @@ export function NewSchedulePage() {
             return (
               <div className="space-y-4">
                 <KindSection
-                  kinds={items}
+                  kinds={items.filter(mayEnqueue)}
                   chosen={prefill.kind}
                   onChange={(name) => void navigate({ to: paths.newSchedule, search: { kind: name }, replace: true })}
                 />

@@ -1,0 +1,33 @@
+import { screen } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
+
+import type { Me } from "~/api/types";
+import { renderPart } from "~/test-render";
+
+import { Navigation } from "./navigation";
+
+async function places(me: Partial<Me>): Promise<(string | null)[]> {
+  const someone: Me = { subject: "m_1", role: "member", session_id: "ses_1", permissions: [], ...me };
+  renderPart(<Navigation me={someone} />);
+  await screen.findByRole("navigation", { name: "Main" });
+  return screen.getAllByRole("link").map((link) => link.textContent);
+}
+
+describe("the navigation", () => {
+  it("offers the owner every place", async () => {
+    const permissions = ["signed_in", "status", "read", "members_write", "keys_rotate", "audit_read", "owner_only"];
+    const offered = await places({ role: "owner", permissions });
+    expect(offered).toEqual(expect.arrayContaining(["Overview", "Jobs", "Members", "Devices", "Keys", "Admin tokens", "Audit", "Status"]));
+  });
+
+  it("offers a viewer nothing that only the owner may do", async () => {
+    const offered = await places({ role: "viewer", permissions: ["signed_in", "status", "read"] });
+    expect(offered).toEqual(expect.arrayContaining(["Overview", "Jobs", "Devices", "Status"]));
+    for (const hidden of ["Members", "Keys", "Admin tokens", "Audit"]) expect(offered).not.toContain(hidden);
+  });
+
+  it("offers a guest what is open, and no devices, which a guest has none of", async () => {
+    const offered = await places({ role: "guest", session_id: null, permissions: ["signed_in", "status"] });
+    expect(offered).toEqual(["Overview", "Kinds & modules", "Status", "API reference"]);
+  });
+});
