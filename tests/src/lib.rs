@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod audit;
 #[cfg(target_os = "linux")]
 mod chaos;
 mod commands;
@@ -11,3 +12,6 @@ mod durability;
 mod language_models;
 mod modules;
 mod schedules;
+#[cfg(target_os = "linux")]
+mod security;
+mod sync_sessions;

@@ -6,7 +6,7 @@ use crate::{command, requirements, ui, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to measure: `queue` or `node`
+    /// What to measure: `queue`, `node`, `security` or `sync`
     what: String,
     /// Further arguments for the measurement, such as `--peers`; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]

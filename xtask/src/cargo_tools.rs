@@ -14,6 +14,11 @@ pub(crate) fn deny() -> Result<()> {
     ensure("deny", "cargo-deny")
 }
 
+/// Makes sure that `cargo fuzz` is there.
+pub(crate) fn fuzz() -> Result<()> {
+    ensure("fuzz", "cargo-fuzz")
+}
+
 /// Installs the crate behind `cargo <subcommand>` unless it is there.
 fn ensure(subcommand: &str, package: &str) -> Result<()> {
     if command::succeeds(command::cargo().args([subcommand, "--version"])) {

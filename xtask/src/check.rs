@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::test::Outcome;
-use crate::{cargo_tools, codegen, command, requirements, suites, tidy as rules, ui, workspace};
+use crate::{cargo_tools, codegen, command, requirements, secrets, suites, tidy as rules, ui, workspace};
 
 /// How long the advisory database may take to arrive before the check goes on without it.
 const ADVISORIES_WAIT: Duration = Duration::from_mins(1);
@@ -62,6 +62,7 @@ pub(crate) fn tidy() -> Result<()> {
 fn quick(outcome: &mut Outcome) {
     outcome.step("format", || command::run(command::cargo().args(["fmt", "--all", "--", "--check"])));
     outcome.step("house rules", tidy);
+    outcome.step("secrets", secrets::scan);
     outcome.step("scripts", scripts);
     let mut remark = None;
     outcome.step("dependencies", || dependencies(&mut remark));

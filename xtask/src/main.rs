@@ -11,9 +11,12 @@ mod codegen;
 mod command;
 mod desktop;
 mod dist;
+mod fuzz;
 mod icons;
 mod requirements;
+mod schemathesis;
 mod screenshot;
+mod secrets;
 mod serve;
 mod suites;
 mod tally;
@@ -53,6 +56,10 @@ enum Verb {
     Bench(bench::Options),
     /// Run the durability, fault and overload suites at full scale, or one of them with a seed
     Chaos(chaos::Options),
+    /// Look for bytes that break a parser, with libFuzzer
+    Fuzz(fuzz::Options),
+    /// Hold the node to its `OpenAPI` document with requests that schemathesis makes up, as each class of caller
+    Schemathesis(schemathesis::Options),
     /// Export the app's icons from assets/icons/flowork.svg
     Icons,
     /// Take the picture of the dashboard that the README shows
@@ -70,6 +77,8 @@ fn main() -> ExitCode {
         Verb::Dist(options) => dist::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Chaos(options) => chaos::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Schemathesis(options) => schemathesis::run(&options),
         Verb::Icons => icons::run(),
         Verb::Screenshot => screenshot::run(),
     };

@@ -22,6 +22,8 @@ enum Probe {
     Library(&'static str),
     /// A font is installed: without one a browser draws no text at all.
     Font,
+    /// Python can make environments with packages of their own.
+    PythonEnvironments,
 }
 
 /// Something the machine must have, and the Debian package that brings it.
@@ -66,6 +68,16 @@ const CHAOS: &[Requirement] = &[
     need(Probe::Program("mount"), "mount", "the full disk test: a small file system of its own"),
 ];
 
+const SCHEMATHESIS: &[Requirement] = &[
+    need(Probe::Program("python3"), "python3", "the API tests: schemathesis is a Python program"),
+    need(Probe::PythonEnvironments, "python3-venv", "the API tests: an environment for schemathesis"),
+];
+
+const VAULT: &[Requirement] = &[
+    need(Probe::Program("dbus-run-session"), "dbus", "the vault tests: a bus of their own"),
+    need(Probe::Program("gnome-keyring-daemon"), "gnome-keyring", "the vault tests: a real keychain"),
+];
+
 const BENCH: &[Requirement] =
     &[need(Probe::Program("strace"), "strace", "counting what a queue syncs before it answers")];
 
@@ -95,7 +107,13 @@ pub(crate) fn for_bench() -> Result<()> {
 
 /// Makes sure that every suite can run.
 pub(crate) fn for_test() -> Result<()> {
-    install(&missing(&[BUILD, DESKTOP, BROWSER, SUITES, CHAOS]))?;
+    install(&missing(&[BUILD, DESKTOP, BROWSER, SUITES, CHAOS, VAULT, SCHEMATHESIS]))?;
+    node()
+}
+
+/// Makes sure that the API can be held to its document.
+pub(crate) fn for_schemathesis() -> Result<()> {
+    install(&missing(&[BUILD, SCHEMATHESIS]))?;
     node()
 }
 
@@ -120,6 +138,7 @@ fn is_there(probe: &Probe) -> bool {
         Probe::Library(name) => {
             !cfg!(target_os = "linux") || command::succeeds(Command::new("pkg-config").args(["--exists", name]))
         }
+        Probe::PythonEnvironments => command::succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
         Probe::Font => {
             !cfg!(target_os = "linux")
                 || ["/usr/share/fonts", "/usr/local/share/fonts"]

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::command::{self, Stream};
 use crate::tally;
 use crate::test::Outcome;
-use crate::{cargo_tools, check, codegen, ui, workspace};
+use crate::{cargo_tools, check, codegen, schemathesis, ui, workspace};
 
 /// A named part of the tests that can be run alone.
 pub(crate) struct Suite {
@@ -27,6 +27,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite { name: "ui", about: "the web GUI: lint, types, unit tests, build", run: web_gui },
     Suite { name: "check", about: "format, clippy, house rules, dependencies, scripts", run: check::suite },
     Suite { name: "rust", about: "every Rust test, and generated files", run: rust },
+    Suite { name: "api", about: "a real node held to its OpenAPI document, as each class of caller", run: api },
     Suite { name: "desktop", about: "the real desktop app in a window nobody sees", run: desktop },
     Suite { name: "browser", about: "a real node in a real Chromium", run: browser },
 ];
@@ -89,6 +90,14 @@ fn rust() -> Outcome {
         });
     }
     outcome.remarks.extend(summary);
+    outcome
+}
+
+fn api() -> Outcome {
+    let mut outcome = Outcome::default();
+    if outcome.step("build", build) {
+        outcome.tests("schemathesis", schemathesis::in_ci);
+    }
     outcome
 }
 

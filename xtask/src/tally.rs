@@ -18,6 +18,11 @@ impl Tally {
         Self { passed: u64::from(succeeded), failed: u64::from(!succeeded) }
     }
 
+    /// How many tests ran.
+    pub(crate) fn total(self) -> u64 {
+        self.passed + self.failed
+    }
+
     /// Adds one failure when the runner itself failed although no test of it did: it never came to its tests, or
     /// stumbled after them.
     pub(crate) fn with_runner(mut self, succeeded: bool) -> Self {

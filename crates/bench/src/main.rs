@@ -2,11 +2,14 @@
 //!
 //! Figures are for comparing within a run; they say nothing about another machine.
 
+mod client;
 mod contenders;
 mod disk;
 mod harness;
 mod node;
 mod queue;
+mod security;
+mod sync;
 
 use clap::{Parser, Subcommand};
 
@@ -23,6 +26,10 @@ enum What {
     Queue(queue::Options),
     /// A whole node: how soon it is ready, and what it costs while idle.
     Node(node::Options),
+    /// What being careful costs: tokens, rate limits, sign-ins.
+    Security(security::Options),
+    /// Sync sessions: thousands of them with a socket each, switched at a steady rate.
+    Sync(sync::Options),
     /// One queue that answers requests on stdin; `queue` starts it.
     #[command(hide = true)]
     Contender(contenders::Options),
@@ -32,6 +39,8 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Queue(options) => queue::run(&options),
         What::Node(options) => node::run(&options),
+        What::Security(options) => security::run(&options),
+        What::Sync(options) => sync::run(&options),
         What::Contender(options) => contenders::run(options),
     }
 }

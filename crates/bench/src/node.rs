@@ -5,6 +5,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -104,6 +105,20 @@ pub(crate) fn start(program: &Path, directory: &Path, settings: &[(&str, &str)])
     Ok(Running { process, address, ready: started.elapsed() })
 }
 
+impl Running {
+    /// What it takes now.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        Usage::read(self.process.id())
+    }
+}
+
+/// A token of the owner, for a quarter of an hour.
+pub(crate) fn token(program: &Path, directory: &Path) -> anyhow::Result<Arc<str>> {
+    let made = command(program, directory).args(["token", "create", "--ttl", "15m"]).output()?;
+    ensure!(made.status.success(), "no token: {}", String::from_utf8_lossy(&made.stderr).trim());
+    Ok(String::from_utf8(made.stdout)?.trim().into())
+}
+
 /// Tells a node to stop, and waits until it has.
 pub(crate) fn stop(mut node: Running) -> anyhow::Result<()> {
     let signaled = Command::new("kill").arg(node.process.id().to_string()).status()?;
@@ -114,12 +129,12 @@ pub(crate) fn stop(mut node: Running) -> anyhow::Result<()> {
 }
 
 /// What the kernel says of a process. Source: proc(5).
-struct Usage {
-    resident_kib: u64,
+pub(crate) struct Usage {
+    pub(crate) resident_kib: u64,
     anonymous_kib: u64,
-    cpu_ticks: u64,
+    pub(crate) cpu_ticks: u64,
     /// Times any of its threads had waited and went on.
-    wakeups: u64,
+    pub(crate) wakeups: u64,
 }
 
 impl Usage {

@@ -19,6 +19,11 @@ const BELOW: &[Below] = &[
         banned: &["axum", "hyper", "tauri", "reqwest"],
         reason: "the engine knows no HTTP and no window",
     },
+    Below {
+        package: "flowork-admission",
+        banned: &["tokio", "http"],
+        reason: "budgets are counted without I/O and without a clock",
+    },
     Below { package: "flowork-gateway", banned: &["tauri"], reason: "the gateway knows no window" },
     Below {
         package: "flowork-cli",
@@ -57,6 +62,12 @@ fn direct(metadata: &Value, problems: &mut Vec<Problem>) {
         for dependency in list(&package, "dependencies").iter().map(text) {
             if dependency.starts_with("tauri") && name != "flowork-desktop" {
                 problems.push(Problem::in_file(&name, format!("depends on {dependency}: only the desktop app may")));
+            }
+            if ["flowork-kinds", "flowork-sample-modules", "flowork-schedules"].contains(&name.as_str())
+                && ["reqwest", "hyper"].contains(&dependency.as_str())
+            {
+                let reason = "what is fetched for somebody goes through flowork-egress";
+                problems.push(Problem::in_file(&name, format!("depends on {dependency}: {reason}")));
             }
             if name == "flowork-gateway" && ["rusqlite", "flowork-sqlite"].contains(&dependency.as_str()) {
                 problems.push(Problem::in_file(&name, format!("depends on {dependency}: the gateway has no SQL")));

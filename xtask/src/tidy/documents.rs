@@ -10,6 +10,7 @@ const FOLDERS: &[&str] = &[
     "ui/",
     "src-tauri/",
     "tests/",
+    "fuzz/",
     "xtask/",
     "assets/",
     "installers/",

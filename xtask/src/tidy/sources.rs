@@ -11,6 +11,7 @@ const SQL_HOMES: &[&str] = &[
     "engine/src/store",
     "engine/tests/",
     "crates/sqlite/",
+    "crates/audit/",
     "crates/control/",
     "crates/sync/",
     "crates/bench/src/contenders/floor.rs",

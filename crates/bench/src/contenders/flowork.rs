@@ -187,6 +187,7 @@ fn descriptor() -> KindDescriptor {
         description: "Says that it runs.".to_owned(),
         payload_schema: json!({}),
         timeout_ms: 60_000,
+        reaches_machine: false,
     }
 }
 

@@ -142,8 +142,10 @@ fn say_hello(engines: &Engines, id: EngineId) -> anyhow::Result<()> {
         description: "for a test".to_owned(),
         payload_schema: json!({}),
         timeout_ms: 60_000,
+        reaches_machine: false,
     };
-    let report = HeartbeatRequest { version: "1".to_owned(), capacity: 32, busy: 0, kinds: vec![kind] };
+    let report =
+        HeartbeatRequest { version: "1".to_owned(), capacity: 32, busy: 0, kinds: vec![kind], members_version: None };
     engines.heartbeat(id, report)?;
     Ok(())
 }

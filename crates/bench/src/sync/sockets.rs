@@ -1,0 +1,173 @@
+//! A WebSocket on each session, which counts what arrives.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use futures_util::{SinkExt, StreamExt};
+use hdrhistogram::Histogram;
+use serde::Deserialize;
+use tokio::{net::TcpStream, sync::Semaphore, task::JoinSet};
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
+};
+
+use super::histogram;
+
+/// Handshakes at a time.
+const OPENING: usize = 64;
+/// How long what was sent last may be on its way.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// All sockets, and what they heard.
+pub(super) struct Sockets {
+    sent: Sent,
+    heard: Arc<Vec<Mutex<Heard>>>,
+    readers: JoinSet<()>,
+}
+
+/// When the switches of each session that have not arrived yet should have been sent, the oldest first.
+#[derive(Clone)]
+pub(super) struct Sent(Arc<Vec<Mutex<VecDeque<Instant>>>>);
+
+/// What one socket heard.
+#[derive(Default)]
+struct Heard {
+    /// The newest version.
+    version: u64,
+    /// Changes since the state it began with.
+    updates: u64,
+    /// Versions that did not follow the one before.
+    disordered: u64,
+    /// Microseconds from the switch, for each update.
+    latency: Vec<u64>,
+}
+
+/// What arrived in all.
+pub(super) struct Delivered {
+    pub(super) latency: Histogram<u64>,
+    pub(super) expected: u64,
+    pub(super) lost: u64,
+    pub(super) disordered: u64,
+}
+
+/// What is read of a message.
+#[derive(Deserialize)]
+struct Said {
+    #[serde(rename = "type")]
+    name: String,
+    version: Option<u64>,
+    state: Option<Version>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
+
+/// Opens a socket on each session and waits until each has its first state.
+pub(super) async fn open(address: &str, token: &Arc<str>, sessions: &[String]) -> anyhow::Result<Sockets> {
+    let sent = Sent(Arc::new(sessions.iter().map(|_| Mutex::default()).collect()));
+    let heard: Arc<Vec<Mutex<Heard>>> = Arc::new(sessions.iter().map(|_| Mutex::default()).collect());
+    let (permits, mut opening) = (Arc::new(Semaphore::new(OPENING)), JoinSet::new());
+    for (index, id) in sessions.iter().enumerate() {
+        let (address, token, id) = (address.to_owned(), Arc::clone(token), id.clone());
+        let permit = Arc::clone(&permits).acquire_owned().await?;
+        opening.spawn(async move {
+            let socket = connect(&address, &token, &id).await.with_context(|| format!("opening socket {index}"));
+            drop(permit);
+            socket.map(|(socket, version)| (index, socket, version))
+        });
+    }
+    let mut readers = JoinSet::new();
+    while let Some(opened) = opening.join_next().await {
+        let (index, socket, version) = opened??;
+        lock(&heard[index]).version = version;
+        readers.spawn(read(index, socket, sent.clone(), Arc::clone(&heard)));
+    }
+    Ok(Sockets { sent, heard, readers })
+}
+
+async fn connect(address: &str, token: &str, id: &str) -> anyhow::Result<(WebSocketStream<TcpStream>, u64)> {
+    let mut request = format!("ws://{address}/ws?sessionId={id}").into_client_request()?;
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
+    let config =
+        WebSocketConfig::default().read_buffer_size(4 << 10).write_buffer_size(0).max_write_buffer_size(1 << 20);
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
+    loop {
+        let message = socket.next().await.context("the socket was closed")??;
+        if let Message::Text(text) = message {
+            let said: Said = serde_json::from_str(&text)?;
+            match said.state {
+                Some(Version { version }) => return Ok((socket, version)),
+                None if said.name == "CONNECTED" => {}
+                None => bail!("heard {} before any state", said.name),
+            }
+        }
+    }
+}
+
+/// Reads until the socket ends. Pings are answered by the library when something is read.
+async fn read(index: usize, mut socket: WebSocketStream<TcpStream>, sent: Sent, heard: Arc<Vec<Mutex<Heard>>>) {
+    while let Some(Ok(message)) = socket.next().await {
+        match message {
+            Message::Text(text) => {
+                let Ok(Said { version: Some(version), .. }) = serde_json::from_str::<Said>(&text) else { continue };
+                let due = lock(&sent.0[index]).pop_front();
+                let mut heard = lock(&heard[index]);
+                heard.disordered += u64::from(version != heard.version + 1);
+                heard.version = version;
+                heard.updates += 1;
+                heard.latency.extend(due.map(|due| due.elapsed().as_micros() as u64));
+            }
+            Message::Ping(_) if socket.flush().await.is_err() => return,
+            _ => {}
+        }
+    }
+}
+
+impl Sent {
+    pub(super) fn note(&self, session: usize, due: Instant) {
+        lock(&self.0[session]).push_back(due);
+    }
+}
+
+impl Sockets {
+    pub(super) fn sent(&self) -> Sent {
+        self.sent.clone()
+    }
+
+    /// Waits for what is on its way, and counts.
+    pub(super) async fn finish(mut self, switched: &[u64]) -> anyhow::Result<Delivered> {
+        let deadline = Instant::now() + PATIENCE;
+        let missing = || -> u64 {
+            let heard = self.heard.iter().map(|heard| lock(heard).updates);
+            heard.zip(switched).map(|(heard, wanted)| wanted.saturating_sub(heard)).sum()
+        };
+        while missing() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let lost = missing();
+        let mut latency = histogram();
+        let mut disordered = 0;
+        for heard in self.heard.iter() {
+            let heard = lock(heard);
+            disordered += heard.disordered;
+            for microseconds in &heard.latency {
+                latency.record(*microseconds)?;
+            }
+        }
+        self.readers.shutdown().await;
+        Ok(Delivered { latency, expected: switched.iter().sum(), lost, disordered })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,4 @@
+//! The target `config_file` as a program for `cargo fuzz`.
+#![no_main]
+
+flowork_fuzz::program!("config_file");
