@@ -13,7 +13,7 @@ use flowork_api_types::{
     Timestamp,
     audit::{ActorKind, AuditOutcome, AuditProblemKind, AuditQuery},
 };
-use flowork_audit::{Actor, Entry, HeadSigner, ListError, Trouble, VerifyError};
+use flowork_audit::{Actor, Entry, ListError, Trouble, VerifyError};
 use rusqlite::Connection;
 use serde_json::json;
 
