@@ -34,9 +34,9 @@ fn control() -> Result<()> {
     fs::create_dir_all(&folder)?;
     let secret = |letters: &str, length: usize| -> String { letters.chars().cycle().take(length).collect() };
     let token = format!("{}_{}", "fle", secret("0a1b2c3d4e5f6g7h8", 76));
-    let key = format!("AKIA{}", secret("Q7WXZ3KJ", 16));
+    let key = format!("ghp_{}", secret("0a1b2c3d4e5f6g7h8i", 36));
     let planted =
-        [("token.md", token), ("cloud.txt", format!("aws_access_key_id = {key}\n")), ("plain.md", String::new())];
+        [("token.md", token), ("cloud.txt", format!("token = {key}\n")), ("plain.md", String::new())];
     for (name, text) in planted {
         let path = folder.join(name);
         fs::write(&path, format!("# A file\n\n{text}\n")).with_context(|| format!("writing {}", path.display()))?;
