@@ -28,7 +28,12 @@ const SECRET_NAMES: &[&str] = &[
     "pairing_code",
 ];
 /// How our own secrets begin, and those of others that people paste.
-const SECRET_STARTS: &[&str] = &["fle_", "fla_", "flr_", "flc_", "eyJ", "sk-", "Bearer ", "-----BEGIN"];
+const SECRET_STARTS: &[&str] = &["fle_", "fla_", "flr_", "flc_", "flt_", "eyJ", "sk-", "Bearer ", "-----BEGIN"];
+
+/// How a link that signs somebody in gives its code.
+const PAIRING_LINK: &str = "#pair=";
+/// How long a pairing code is: 32 bytes in hexadecimal digits.
+const PAIRING_CODE_DIGITS: usize = 64;
 
 /// The details as JSON text of at most [`AUDIT_DETAIL_BYTES_MAX`] bytes.
 pub(crate) fn to_text(detail: &Value) -> String {
@@ -57,14 +62,29 @@ fn redacted(value: &Value, depth: usize) -> Value {
             Value::Object(kept.collect::<Map<_, _>>())
         }
         Value::Array(items) => items.iter().map(|item| redacted(item, depth + 1)).collect(),
-        Value::String(text) if SECRET_STARTS.iter().any(|start| text.trim_start().starts_with(start)) => {
-            Value::from(LEFT_OUT)
-        }
+        Value::String(text) if is_secret(text) => Value::from(LEFT_OUT),
         Value::String(text) if text.chars().count() > TEXT_CHARS_MAX => {
             Value::from(text.chars().take(TEXT_CHARS_MAX).chain(['…']).collect::<String>())
         }
         other => other.clone(),
     }
+}
+
+/// Whether a text is a secret, as far as that can be seen.
+fn is_secret(text: &str) -> bool {
+    let text = text.trim();
+    SECRET_STARTS.iter().any(|start| text.starts_with(start)) || is_pairing_code(text) || text.contains(PAIRING_LINK)
+}
+
+/// What has a secret's place in an entry, or the text as it is.
+pub(crate) fn without_secret(text: String) -> String {
+    // An object may be several ids with slashes between them.
+    if text.split('/').any(is_secret) || is_secret(&text) { LEFT_OUT.to_owned() } else { text }
+}
+
+/// Ids are shorter, and addresses of keys, too.
+fn is_pairing_code(text: &str) -> bool {
+    text.len() == PAIRING_CODE_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn is_secret_name(name: &str) -> bool {
@@ -94,6 +114,22 @@ mod tests {
         let text = to_text(&detail);
         assert!(!text.contains("hunter2") && !text.contains("fle_"), "{text}");
         assert!(text.contains(r#""name":"ada""#) && text.contains(r#""tokens_revoked":3"#), "{text}");
+    }
+
+    #[test]
+    fn tickets_and_pairing_codes_are_left_out_of_details_and_objects() {
+        let code = "0123456789abcdef".repeat(4);
+        let secrets = ["flt_hunter2".to_owned(), code.clone(), format!("http://127.0.0.1:1/#pair={code}")];
+        for secret in secrets {
+            assert_eq!(to_text(&json!([secret])), r#"["[left out]"]"#);
+            assert_eq!(without_secret(secret.clone()), LEFT_OUT);
+            assert_eq!(without_secret(format!("m_1/{secret}")), LEFT_OUT);
+        }
+        for kept in
+            ["m_0123456789abcdef0123456789abcdef/0xab", "mail", "sha256", "01890a5d-ac96-774b-bcce-b302099a8057"]
+        {
+            assert_eq!(without_secret(kept.to_owned()), kept);
+        }
     }
 
     #[test]

@@ -97,9 +97,9 @@ impl Entry {
         self
     }
 
-    /// To what.
+    /// To what. A secret that somebody put into a path is left out.
     pub fn object(mut self, object: impl Into<String>) -> Self {
-        self.object = Some(clipped(object.into()));
+        self.object = Some(detail::without_secret(clipped(object.into())));
         self
     }
 

@@ -1,5 +1,6 @@
-//! Keeps a flood of calls that anybody can make, such as sign-ins that fail, from filling the disk: of too many, only
-//! their number is written.
+//! Keeps a flood of calls from filling the disk: of too many, only their number is written. Calls that anybody can make,
+//! such as sign-ins that fail, are counted by address; what somebody did who is known is counted by who it was, apart
+//! from the others, so that no stranger's flood hides it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flowork_api_types::audit::AuditOutcome;
+use flowork_api_types::audit::{ActorKind, AuditOutcome};
 use serde_json::json;
 
 use crate::entry::{Actor, Entry};
@@ -25,6 +26,10 @@ const COUNTS_MAX: usize = 16;
 const ADDRESSES_MAX: usize = 1_024;
 /// Between two looks at all addresses.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// Calls of one known caller in a window that are written one by one. A person who works hard makes fewer.
+const PER_ACTOR_MAX: u32 = 200;
+/// Known callers that are counted apart: more than a node has. Calls of more are written.
+const ACTORS_MAX: usize = 4_096;
 /// Actions that are told apart in a count.
 const ACTIONS_MAX: usize = 16;
 
@@ -48,6 +53,8 @@ pub(crate) struct Flood(Mutex<Counts>);
 #[derive(Default)]
 struct Counts {
     windows: HashMap<Option<Source>, Window>,
+    actors: HashMap<(ActorKind, String), Window>,
+    actors_swept_at: Option<Instant>,
     all: Option<(Instant, u32)>,
     swept_at: Option<Instant>,
 }
@@ -86,11 +93,8 @@ impl Flood {
         if !counts.windows.contains_key(&source) && counts.windows.len() >= ADDRESSES_MAX {
             source = None;
         }
-        let fresh = || Window { began: now, written: 0, counted: BTreeMap::new() };
-        let window = counts.windows.entry(source).or_insert_with(fresh);
-        if window.counted.is_empty() && now.duration_since(window.began) >= WINDOW {
-            *window = fresh();
-        }
+        let window = counts.windows.entry(source).or_insert_with(|| Window::new(now));
+        window.begin_anew_if_over(now);
         if room && window.written < PER_ADDRESS_MAX && window.counted.is_empty() {
             window.written += 1;
             if let Some(all) = &mut counts.all {
@@ -98,19 +102,39 @@ impl Flood {
             }
             return Verdict::Write;
         }
-        let first = window.counted.is_empty();
-        let mut call = (action.to_owned(), outcome);
-        if window.counted.len() >= ACTIONS_MAX && !window.counted.contains_key(&call) {
-            "other".clone_into(&mut call.0);
+        window.count_one(action, outcome)
+    }
+
+    /// The same for a caller who is known, whatever all others do.
+    pub(crate) fn take_of(&self, actor: &Actor, action: &str, outcome: AuditOutcome, now: Instant) -> Verdict {
+        let Some(subject) = &actor.subject else { return Verdict::Write };
+        let mut counts = self.lock();
+        let key = (actor.kind, subject.clone());
+        if counts.actors.len() >= ACTORS_MAX && !counts.actors.contains_key(&key) {
+            if counts.actors_swept_at.is_none_or(|at| now.duration_since(at) >= SWEEP_PAUSE) {
+                counts.actors_swept_at = Some(now);
+                counts
+                    .actors
+                    .retain(|_, window| !window.counted.is_empty() || now.duration_since(window.began) < WINDOW);
+            }
+            if counts.actors.len() >= ACTORS_MAX {
+                return Verdict::Write;
+            }
         }
-        *window.counted.entry(call).or_default() += 1;
-        Verdict::Counted { first }
+        let window = counts.actors.entry(key).or_insert_with(|| Window::new(now));
+        window.begin_anew_if_over(now);
+        if window.written < PER_ACTOR_MAX && window.counted.is_empty() {
+            window.written += 1;
+            return Verdict::Write;
+        }
+        window.count_one(action, outcome)
     }
 
     /// When the next count is to be written.
     pub(crate) fn due_at(&self) -> Option<Instant> {
         let counts = self.lock();
-        let waiting = counts.windows.values().filter(|window| !window.counted.is_empty());
+        let all = counts.windows.values().chain(counts.actors.values());
+        let waiting = all.filter(|window| !window.counted.is_empty());
         waiting.map(|window| window.began + WINDOW).min()
     }
 
@@ -125,7 +149,10 @@ impl Flood {
     }
 
     fn take_where(&self, over: impl Fn(&Window) -> bool) -> Vec<Entry> {
-        let taken: Vec<_> = self.lock().windows.extract_if(|_, window| over(window)).collect();
+        let mut counts = self.lock();
+        let of_actors: Vec<_> = counts.actors.extract_if(|_, window| over(window)).collect();
+        let taken: Vec<_> = counts.windows.extract_if(|_, window| over(window)).collect();
+        drop(counts);
         let mut counted: Vec<_> = taken.into_iter().filter(|(_, window)| !window.counted.is_empty()).collect();
         counted.sort_by_key(|(_, window)| std::cmp::Reverse(window.count()));
         let mut rest = BTreeMap::new();
@@ -136,6 +163,11 @@ impl Flood {
         if !rest.is_empty() {
             entries.push(to_entry(None, &rest));
         }
+        // Who it was is never lost in a sum: they are few, and each of them has a name.
+        let of_actors = of_actors.into_iter().filter(|(_, window)| !window.counted.is_empty());
+        entries.extend(
+            of_actors.map(|((kind, subject), window)| count_entry(Actor::named(kind, subject), false, &window.counted)),
+        );
         entries
     }
 
@@ -166,12 +198,41 @@ impl Source {
 }
 
 impl Window {
+    fn new(began: Instant) -> Self {
+        Self { began, written: 0, counted: BTreeMap::new() }
+    }
+
+    /// Unless it has something to tell.
+    fn begin_anew_if_over(&mut self, now: Instant) {
+        if self.counted.is_empty() && now.duration_since(self.began) >= WINDOW {
+            *self = Self::new(now);
+        }
+    }
+
+    fn count_one(&mut self, action: &str, outcome: AuditOutcome) -> Verdict {
+        let first = self.counted.is_empty();
+        let mut call = (action.to_owned(), outcome);
+        if self.counted.len() >= ACTIONS_MAX && !self.counted.contains_key(&call) {
+            "other".clone_into(&mut call.0);
+        }
+        *self.counted.entry(call).or_default() += 1;
+        Verdict::Counted { first }
+    }
+
     fn count(&self) -> u64 {
         self.counted.values().sum()
     }
 }
 
 fn to_entry(source: Option<Source>, counted: &BTreeMap<(String, AuditOutcome), u64>) -> Entry {
+    let entry = count_entry(Actor::nobody(), source.is_none(), counted);
+    match source.and_then(Source::text) {
+        Some(ip) => entry.ip(ip),
+        None => entry,
+    }
+}
+
+fn count_entry(actor: Actor, many_addresses: bool, counted: &BTreeMap<(String, AuditOutcome), u64>) -> Entry {
     let refused = counted.keys().any(|(_, outcome)| *outcome == AuditOutcome::Refused);
     let calls: Vec<_> = counted
         .iter()
@@ -182,14 +243,10 @@ fn to_entry(source: Option<Source>, counted: &BTreeMap<(String, AuditOutcome), u
         "count": count,
         "calls": calls,
         "within_ms": WINDOW.as_millis() as u64,
-        "many_addresses": source.is_none(),
+        "many_addresses": many_addresses,
     });
     let outcome = if refused { AuditOutcome::Refused } else { AuditOutcome::Done };
-    let entry = Entry::new(Actor::nobody(), COUNTED).outcome(outcome).detail(&detail);
-    match source.and_then(Source::text) {
-        Some(ip) => entry.ip(ip),
-        None => entry,
-    }
+    Entry::new(actor, COUNTED).outcome(outcome).detail(&detail)
 }
 
 #[cfg(test)]
@@ -219,6 +276,38 @@ mod tests {
             Verdict::Write,
             "a new window"
         );
+    }
+
+    #[test]
+    fn of_a_known_caller_so_many_are_written_and_the_rest_is_counted_by_name() {
+        let (flood, now) = (Flood::default(), Instant::now());
+        let (ann, ben) = (Actor::named(ActorKind::Person, "ann"), Actor::named(ActorKind::Person, "ben"));
+        let take = |actor: &Actor, at| flood.take_of(actor, "session.update", AuditOutcome::Done, at);
+        let written = (0..1_000).filter(|_| take(&ann, now) == Verdict::Write).count();
+        assert_eq!(written, PER_ACTOR_MAX as usize);
+        assert_eq!(take(&ben, now), Verdict::Write, "another one has a window of their own");
+        let engine = Actor::named(ActorKind::Engine, "ann");
+        assert_eq!(take(&engine, now), Verdict::Write, "so has another kind of caller of the same name");
+        assert_eq!(flood.due_at(), Some(now + WINDOW));
+        let counts = flood.take_due(now + WINDOW);
+        assert_eq!(counts.len(), 1);
+        assert_eq!(counts[0].actor, ann);
+        assert!(counts[0].detail.as_deref().unwrap().contains("\"count\":800"), "{:?}", counts[0].detail);
+        assert_eq!(take(&ann, now + WINDOW), Verdict::Write, "a new window");
+    }
+
+    #[test]
+    fn a_flood_of_strangers_hides_nothing_of_who_is_known() {
+        let (flood, now) = (Flood::default(), Instant::now());
+        for address in 0..10_000_u32 {
+            let ip = std::net::Ipv4Addr::from(address).to_string();
+            flood.take(Some(&ip), "a", AuditOutcome::Refused, now);
+        }
+        for n in 0..2 * ACTORS_MAX {
+            let actor = Actor::named(ActorKind::Person, format!("m_{n}"));
+            assert_eq!(flood.take_of(&actor, "a", AuditOutcome::Done, now), Verdict::Write, "{n}");
+        }
+        assert!(flood.lock().actors.len() <= ACTORS_MAX, "in bounded memory");
     }
 
     #[test]

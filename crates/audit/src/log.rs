@@ -37,7 +37,7 @@ pub struct AuditOptions {
     pub path: PathBuf,
     /// From the vault.
     pub key: AuditKey,
-    /// The key was in use before, so there must be a log.
+    /// Entries were written with this key before, so there must be a log.
     pub expected: bool,
     /// How long entries are kept.
     pub retention: Duration,
@@ -198,7 +198,24 @@ impl Audit {
     /// # Errors
     /// It is not there.
     pub async fn record_or_count(&self, entry: Entry) -> Result<Option<i64>, StoreError> {
-        match self.inner.flood.take(entry.ip.as_deref(), &entry.action, entry.outcome, std::time::Instant::now()) {
+        let now = std::time::Instant::now();
+        let verdict = self.inner.flood.take(entry.ip.as_deref(), &entry.action, entry.outcome, now);
+        self.record_by(verdict, entry).await
+    }
+
+    /// Writes what a known caller did. Of too many of one caller only a count is kept, which names the caller and is
+    /// written when its window is over; then the answer is `None`.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn record_or_count_of_actor(&self, entry: Entry) -> Result<Option<i64>, StoreError> {
+        let now = std::time::Instant::now();
+        let verdict = self.inner.flood.take_of(&entry.actor, &entry.action, entry.outcome, now);
+        self.record_by(verdict, entry).await
+    }
+
+    async fn record_by(&self, verdict: Verdict, entry: Entry) -> Result<Option<i64>, StoreError> {
+        match verdict {
             Verdict::Write => self.record(entry).await.map(Some),
             Verdict::Counted { first } => {
                 if first {
@@ -285,7 +302,7 @@ fn open(options: &AuditOptions) -> Result<(Connection, Tip, Option<Trouble>), Op
     let reason = match try_open(options) {
         Ok(Found::Sound(connection, tip)) => {
             let gone = options.expected && *tip == Tip::genesis(&options.key);
-            let reason = "the log is gone, though its key is there".to_owned();
+            let reason = "the log is gone, though it had entries".to_owned();
             return Ok((connection, *tip, gone.then_some(Trouble::BeganAnew { kept: None, reason })));
         }
         Ok(Found::Damaged(reason)) => reason,

@@ -141,6 +141,8 @@ impl Check<'_> {
             }
             if last_page {
                 self.end(tip.as_ref());
+                // Entries that were walked may have been cut since; the heads are read as the file is now.
+                self.begins_after = tip.as_ref().map_or(self.begins_after, |tip| self.begins_after.max(tip.cut_seq));
                 return self.heads(&transaction, tip.as_ref());
             }
         }

@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Show what the running node does
     Status,
     /// Print a new link that signs a browser in, once
-    Link,
+    Link(link::Args),
     /// Enqueue jobs and follow them
     #[command(subcommand)]
     Job(job::Command),
@@ -111,7 +111,7 @@ pub(crate) async fn run(cli: Cli, format: Format) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(args) => serve::run(args, flags, format).await,
         Command::Status => status::run(&Client::connect(&load_config(&flags)?)?, format).await,
-        Command::Link => link::run(&Client::connect(&load_config(&flags)?)?, format).await,
+        Command::Link(args) => link::run(args, &load_config(&flags)?, format).await,
         Command::Job(command) => job::run(command, &Client::connect(&load_config(&flags)?)?, format).await,
         Command::Queue(command) => queue::run(command, &Client::connect(&load_config(&flags)?)?, format).await,
         Command::Limit(command) => limit::run(command, &Client::connect(&load_config(&flags)?)?, format).await,

@@ -4,8 +4,8 @@
 //! forgets them all, so that none can come back after it. Each answers one attempt, whatever comes of it.
 
 use std::{
-    collections::VecDeque,
-    net::{IpAddr, Ipv6Addr},
+    collections::{HashMap, VecDeque},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{MutexGuard, PoisonError},
     time::Duration,
 };
@@ -45,7 +45,8 @@ struct Kept {
 
 impl ControlStore {
     /// Keeps a challenge until it is answered or expires. Where there are too many, the client's own oldest one makes
-    /// room; where there are too many of all, the oldest for the same address, or the oldest.
+    /// room; where there are too many of all, the oldest of the neighborhood that has most. For whom they are does not
+    /// count: addresses are public, and nobody may take another's challenge away by asking for the same.
     pub fn keep_challenge(&self, challenge: Challenge, client: IpAddr, now: Timestamp) {
         self.challenges().keep(Kept { challenge, client: network(client) }, now);
     }
@@ -69,11 +70,25 @@ impl Challenges {
         if self.0.iter().filter(|kept| kept.client == new.client).count() >= CHALLENGES_PER_CLIENT_MAX {
             self.remove_first(|kept| kept.client == new.client);
         }
-        if self.0.len() >= CHALLENGES_MAX && !self.remove_first(|kept| kept.challenge.address == new.challenge.address)
-        {
-            self.0.pop_front();
+        if self.0.len() >= CHALLENGES_MAX {
+            self.make_room(new.client);
         }
         self.0.push_back(new);
+    }
+
+    /// Removes the oldest one of the neighborhood that has most; of several, the newcomer's.
+    fn make_room(&mut self, newcomer: IpAddr) {
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for kept in &self.0 {
+            *counts.entry(neighborhood(kept.client)).or_default() += 1;
+        }
+        let most = counts.values().copied().max().unwrap_or_default();
+        let own = neighborhood(newcomer);
+        if counts.get(&own) == Some(&most) {
+            self.remove_first(|kept| neighborhood(kept.client) == own);
+        } else {
+            self.remove_first(|kept| counts.get(&neighborhood(kept.client)) == Some(&most));
+        }
     }
 
     fn remove_first(&mut self, matches: impl Fn(&Kept) -> bool) -> bool {
@@ -93,10 +108,22 @@ fn network(client: IpAddr) -> IpAddr {
     }
 }
 
+/// Clients that one person may well have all of: a /24, or the /48 of an IPv6 address.
+fn neighborhood(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, 0))
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_000_000);
@@ -128,16 +155,28 @@ mod tests {
     }
 
     #[test]
-    fn their_number_is_bounded_whoever_asks() {
+    fn a_crowd_displaces_its_own_challenges_and_nobody_elses() {
         let mut challenges = Challenges::default();
-        let client = |number: usize| [10, (number >> 16) as u8, (number >> 8) as u8, number as u8];
-        for number in 0..CHALLENGES_MAX {
-            challenges.keep(kept(number, if number == 7 { 7 } else { 1 }, client(number)), NOW);
+        challenges.keep(kept(0, 7, [192, 0, 2, 1]), NOW);
+        let crowd = |number: usize| [10, 0, (number / 250) as u8, (number % 250) as u8];
+        for number in 1..CHALLENGES_MAX + 300 {
+            challenges.keep(kept(number, 7, crowd(number)), NOW);
+            assert!(challenges.0.len() <= CHALLENGES_MAX);
         }
-        challenges.keep(kept(9_000, 7, client(9_000)), NOW);
-        assert!(!has(&challenges, 7) && has(&challenges, 0), "the oldest for the same address goes first");
-        challenges.keep(kept(9_001, 9, client(9_001)), NOW);
-        assert!(!has(&challenges, 0), "else the oldest of all");
+        assert_eq!(challenges.0.len(), CHALLENGES_MAX);
+        assert!(has(&challenges, 0), "somebody else's stays, though it is the oldest and for the same address");
+        challenges.keep(kept(90_000, 7, [198, 51, 100, 1]), NOW);
+        assert!(has(&challenges, 90_000) && has(&challenges, 0), "others still get in");
+    }
+
+    #[test]
+    fn where_all_have_as_many_the_newcomers_neighborhood_makes_room() {
+        let mut challenges = Challenges::default();
+        for number in 0..CHALLENGES_MAX {
+            challenges.keep(kept(number, 1, [10, (number >> 8) as u8, number as u8, 1]), NOW);
+        }
+        challenges.keep(kept(9_000, 1, [10, 0, 9, 2]), NOW);
+        assert!(!has(&challenges, 9) && has(&challenges, 0) && has(&challenges, 9_000));
         assert_eq!(challenges.0.len(), CHALLENGES_MAX);
     }
 
@@ -156,5 +195,10 @@ mod tests {
         assert_eq!(address("2001:db8:1:2::1"), address("2001:db8:1:2:ffff::2"));
         assert_ne!(address("2001:db8:1:2::1"), address("2001:db8:1:3::1"));
         assert_eq!(address("::ffff:10.0.0.1"), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        let near = |text: &str| neighborhood(text.parse().unwrap());
+        assert_eq!(near("2001:db8:1:2::1"), near("2001:db8:1:ffff::1"));
+        assert_ne!(near("2001:db8:1::1"), near("2001:db8:2::1"));
+        assert_eq!(near("192.0.2.1"), near("192.0.2.254"));
+        assert_ne!(near("192.0.2.1"), near("192.0.3.1"));
     }
 }

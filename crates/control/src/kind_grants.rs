@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::PoisonError};
 use flowork_api_types::{
     Timestamp,
     auth::Role,
-    member::{GuestArea, GuestPolicy},
+    kind::default_roles,
+    member::{GuestArea, GuestPolicy, KindRoles},
 };
 use flowork_sqlite::StoreError;
 use rusqlite::{OptionalExtension, params};
@@ -35,6 +36,18 @@ impl ControlStore {
     /// Who may enqueue jobs of this kind, if the owner decided so.
     pub fn kind_grant(&self, kind: &str) -> Option<Vec<Role>> {
         self.memory.kind_grants.read().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
+    }
+
+    /// Says who may enqueue jobs of this kind: by what the owner decided, else by what the kind asks for. The owner always
+    /// may. A kind that no engine knows now (`reaches_machine` is `None`) is taken for one that reaches the machine.
+    pub fn kind_roles(&self, kind: &str, reaches_machine: Option<bool>) -> KindRoles {
+        let grant = self.kind_grant(kind);
+        let decided = grant.is_some();
+        let roles = match grant {
+            Some(roles) => std::iter::once(Role::Owner).chain(roles).collect(),
+            None => default_roles(reaches_machine.unwrap_or(true)).to_vec(),
+        };
+        KindRoles { kind: kind.to_owned(), roles, decided }
     }
 
     /// Decides who may enqueue jobs of this kind; `None` leaves it to the kind again.

@@ -30,7 +30,10 @@ pub use pairing::{OpenSessionError, PAIRING_CODE_TTL, PairingCode};
 pub use policies::{DrainRecord, LimitRecord, PAUSED_QUEUES_MAX, PausedQueue, Policies, PolicyError};
 pub use schedules::{RunEnd, ScheduleRecord, ScheduleState, ScheduleText};
 pub use secret::SecretText;
-pub use sessions::{AccessReset, OpenedSession, REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX, SessionRecord};
+pub use sessions::{
+    AccessReset, OpenedSession, REFRESH_AGAIN_WITHIN, REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX,
+    SESSIONS_PER_SUBJECT_MAX, SessionRecord,
+};
 pub use settings::SETTING_BYTES_MAX;
 pub use sign_in::SignInError;
 pub use store::{ControlStore, OpenError};

@@ -2,10 +2,12 @@
 
 use flowork_sqlite::Schema;
 
-use crate::{members, pairing};
+use crate::{members, pairing, sessions};
 
-pub(crate) static SCHEMA: Schema =
-    Schema { name: "control", migrations: &[FIRST, POLICIES, SCHEDULES, members::TABLES, pairing::SUBJECTS] };
+pub(crate) static SCHEMA: Schema = Schema {
+    name: "control",
+    migrations: &[FIRST, POLICIES, SCHEDULES, members::TABLES, pairing::SUBJECTS, sessions::SUCCESSORS],
+};
 
 const FIRST: &str = "
 CREATE TABLE engines (

@@ -1,13 +1,19 @@
 //! Sessions: one sign-in, one family of refresh tokens. What opens them is in `sign_in`.
 //!
 //! A refresh token works once and gives the next one. A token that comes a second time was copied by somebody, and it
-//! can't be told by whom, so the whole family ends. Source: RFC 9700, section 4.14.2.
+//! can't be told by whom, so the whole family ends. Source: RFC 9700, section 4.14.2. An answer can be lost on its way,
+//! though: for a short while a token may come again whose successor nobody has used. It gives another one, and the first
+//! successor counts as used up from then on, so that of two who have the family's tokens only one can go on.
 
 mod list;
 
 use std::time::Duration;
 
-use flowork_api_types::{SessionId, Timestamp, auth::Role, member::KeyAddress};
+use flowork_api_types::{
+    SessionId, Timestamp,
+    auth::Role,
+    member::{KeyAddress, OWNER_SUBJECT},
+};
 use flowork_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
@@ -23,13 +29,22 @@ use crate::{
 
 /// A session ends when its refresh token was not used for this long.
 pub const REFRESH_IDLE_TTL: Duration = Duration::from_hours(30 * 24);
-/// Sessions at a time. One more ends the one that was not used for longest.
+/// Sessions at a time. One more ends the one that was not used for longest, of those that are not the owner's.
 pub const SESSIONS_MAX: usize = 1_000;
+/// Sessions of one person at a time. One more ends their own that was not used for longest.
+pub const SESSIONS_PER_SUBJECT_MAX: usize = 50;
+/// How long a refresh token may come again, as long as nobody has used the one that it gave.
+pub const REFRESH_AGAIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// Used-up tokens remembered for each session, to notice that one comes again. A month of refreshes every ten minutes.
 const REMEMBERED_TOKENS_MAX: i64 = 4_500;
 pub(crate) const REFRESH_PURPOSE: &str = "flowork refresh token";
 const REFRESH_PREFIX: &str = "flr_";
+
+/// What a token gave, for the time in which it may come again.
+pub(crate) const SUCCESSORS: &str = "
+ALTER TABLE refresh_tokens ADD COLUMN successor_hash BLOB CHECK (length(successor_hash) = 32);
+";
 
 /// A session that was opened or continued.
 #[derive(Clone, Debug)]
@@ -83,7 +98,9 @@ pub(crate) struct SessionPerson {
 
 struct TokenRow {
     session_id: SessionId,
-    used: bool,
+    used_at_ms: Option<i64>,
+    /// What it gave, if nobody has used that.
+    unused_successor: Option<Vec<u8>>,
     person: SessionPerson,
     last_used_at_ms: i64,
     ended: bool,
@@ -200,13 +217,27 @@ pub(crate) fn insert_session(
         .execute("DELETE FROM sessions WHERE ended_at_ms IS NOT NULL AND ended_at_ms < ?1", [oldest_sensible_ms])?;
     let displaced = connection
         .prepare(
+            // The owner's are bounded by themselves, so nobody else's sign-ins can end them.
             "UPDATE sessions SET ended_at_ms = ?1
              WHERE ended_at_ms IS NULL AND (last_used_at_ms < ?2 OR id IN (
-                 SELECT id FROM sessions WHERE ended_at_ms IS NULL
+                 SELECT id FROM sessions WHERE ended_at_ms IS NULL AND subject = ?4
+                 ORDER BY last_used_at_ms DESC LIMIT -1 OFFSET ?5
+             ) OR id IN (
+                 SELECT id FROM sessions WHERE ended_at_ms IS NULL AND subject <> ?6
                  ORDER BY last_used_at_ms DESC LIMIT -1 OFFSET ?3))
              RETURNING id",
         )?
-        .query_map(params![now.as_millis(), oldest_sensible_ms, SESSIONS_MAX as i64 - 1], |row| session_id(row, 0))?
+        .query_map(
+            params![
+                now.as_millis(),
+                oldest_sensible_ms,
+                (SESSIONS_MAX - SESSIONS_PER_SUBJECT_MAX) as i64 - i64::from(new.person.subject != OWNER_SUBJECT),
+                new.person.subject,
+                SESSIONS_PER_SUBJECT_MAX as i64 - 1,
+                OWNER_SUBJECT,
+            ],
+            |row| session_id(row, 0),
+        )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     connection.execute(
         "INSERT INTO sessions (id, subject, role, device_name, key_address, created_at_ms, last_used_at_ms)
@@ -230,17 +261,27 @@ fn rotate(connection: &Connection, old: &SecretHash, next: &SecretHash, now: Tim
     if token.ended {
         return Ok(Rotated::Ended);
     }
-    if token.used {
-        mark_ended(connection, id, now)?;
-        return Ok(Rotated::Reused { id });
+    if let Some(used_at_ms) = token.used_at_ms {
+        let lately = (0..=REFRESH_AGAIN_WITHIN.as_millis() as i64).contains(&(now.as_millis() - used_at_ms));
+        match token.unused_successor.filter(|_| lately) {
+            Some(lost) => connection.execute(
+                "UPDATE refresh_tokens SET used_at_ms = ?2 WHERE token_hash = ?1",
+                params![lost, now.as_millis()],
+            )?,
+            None => {
+                mark_ended(connection, id, now)?;
+                return Ok(Rotated::Reused { id });
+            }
+        };
     }
     if token.last_used_at_ms + (REFRESH_IDLE_TTL.as_millis() as i64) < now.as_millis() {
         mark_ended(connection, id, now)?;
         return Ok(Rotated::Expired { id });
     }
     connection.execute(
-        "UPDATE refresh_tokens SET used_at_ms = ?2 WHERE token_hash = ?1",
-        params![old.as_bytes(), now.as_millis()],
+        // The first use counts, so that coming again does not make the while longer.
+        "UPDATE refresh_tokens SET used_at_ms = coalesce(used_at_ms, ?2), successor_hash = ?3 WHERE token_hash = ?1",
+        params![old.as_bytes(), now.as_millis(), next.as_bytes()],
     )?;
     connection.execute(
         "DELETE FROM refresh_tokens WHERE token_hash IN (
@@ -260,16 +301,18 @@ fn find_token(connection: &Connection, token_hash: &SecretHash) -> rusqlite::Res
     connection
         .query_row(
             // The role is the member's of today; a session of nobody, or of somebody who is kept out, has ended.
-            "SELECT t.session_id, t.used_at_ms IS NOT NULL, s.subject, coalesce(m.role, s.role), s.last_used_at_ms,
-                    s.ended_at_ms IS NOT NULL OR m.subject IS NULL
+            "SELECT t.session_id, t.used_at_ms, s.subject, coalesce(m.role, s.role), s.last_used_at_ms,
+                    s.ended_at_ms IS NOT NULL OR m.subject IS NULL, n.token_hash
              FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+             LEFT JOIN refresh_tokens n ON n.token_hash = t.successor_hash AND n.used_at_ms IS NULL
              LEFT JOIN members m ON m.subject = s.subject AND m.disabled_at_ms IS NULL
              WHERE t.token_hash = ?1",
             [token_hash.as_bytes()],
             |row| {
                 Ok(TokenRow {
                     session_id: session_id(row, 0)?,
-                    used: row.get(1)?,
+                    used_at_ms: row.get(1)?,
+                    unused_successor: row.get(6)?,
                     person: SessionPerson { subject: row.get(2)?, role: role(row, 3)? },
                     last_used_at_ms: row.get(4)?,
                     ended: row.get(5)?,

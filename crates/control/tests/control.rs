@@ -3,10 +3,10 @@
 
 use std::{path::Path, time::Duration};
 
-use flowork_api_types::{Timestamp, engine::EngineLocation};
+use flowork_api_types::{Timestamp, auth::Role, engine::EngineLocation};
 use flowork_control::{
-    ControlStore, CreateEngineError, OpenSessionError, OpenedSession, PAIRING_CODE_TTL, REFRESH_IDLE_TTL, RefreshError,
-    SESSIONS_MAX,
+    ControlStore, CreateEngineError, OpenSessionError, OpenedSession, PAIRING_CODE_TTL, REFRESH_AGAIN_WITHIN,
+    REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX, SESSIONS_PER_SUBJECT_MAX,
 };
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -72,6 +72,7 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let first = sign_in(&store).await;
     let second = store.refresh_session(first.refresh_token.expose(), NOW).await.unwrap();
     assert_eq!(second.id, first.id);
+    let second = store.refresh_session(second.refresh_token.expose(), NOW).await.unwrap();
     let mut ends = store.session_ends();
     let reused = store.refresh_session(first.refresh_token.expose(), NOW).await;
     assert!(matches!(reused, Err(RefreshError::Reused { session_id }) if session_id == first.id));
@@ -82,6 +83,43 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     assert!(matches!(newest, Err(RefreshError::Ended)), "the newest token of the family is dead as well");
     let unknown = store.refresh_session("flr_00", NOW).await;
     assert!(matches!(unknown, Err(RefreshError::Unknown)));
+}
+
+#[tokio::test]
+async fn a_refresh_token_whose_answer_was_lost_gives_another_for_a_while() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let first = sign_in(&store).await;
+    let lost = store.refresh_session(first.refresh_token.expose(), NOW).await.unwrap();
+    let last = Timestamp(NOW.as_millis() + REFRESH_AGAIN_WITHIN.as_millis() as i64);
+    let again = store.refresh_session(first.refresh_token.expose(), last).await.unwrap();
+    assert_eq!(again.id, first.id);
+    assert_ne!(again.refresh_token.expose(), lost.refresh_token.expose());
+    let next = store.refresh_session(again.refresh_token.expose(), last).await.unwrap();
+    assert!(store.session_is_live(next.id));
+    let used = store.refresh_session(first.refresh_token.expose(), last).await;
+    assert!(matches!(used, Err(RefreshError::Reused { .. })), "its successor was used: {used:?}");
+    assert!(!store.session_is_live(first.id));
+}
+
+#[tokio::test]
+async fn the_lost_successor_and_a_token_that_comes_too_late_end_the_session() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let first = sign_in(&store).await;
+    let lost = store.refresh_session(first.refresh_token.expose(), NOW).await.unwrap();
+    store.refresh_session(first.refresh_token.expose(), NOW).await.unwrap();
+    let two_have_it = store.refresh_session(lost.refresh_token.expose(), NOW).await;
+    assert!(matches!(two_have_it, Err(RefreshError::Reused { .. })));
+    assert!(!store.session_is_live(first.id));
+
+    let first = sign_in(&store).await;
+    store.refresh_session(first.refresh_token.expose(), NOW).await.unwrap();
+    store.refresh_session(first.refresh_token.expose(), NOW).await.unwrap();
+    let late = Timestamp(NOW.as_millis() + REFRESH_AGAIN_WITHIN.as_millis() as i64 + 1);
+    let late = store.refresh_session(first.refresh_token.expose(), late).await;
+    assert!(matches!(late, Err(RefreshError::Reused { .. })));
+    assert!(!store.session_is_live(first.id));
 }
 
 /// Starts a call and goes away, as a browser does that closes its tab.
@@ -96,7 +134,8 @@ async fn a_change_whose_caller_went_away_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).await;
     let (left, copied) = (sign_in(&store).await, sign_in(&store).await);
-    store.refresh_session(copied.refresh_token.expose(), NOW).await.unwrap();
+    let next = store.refresh_session(copied.refresh_token.expose(), NOW).await.unwrap();
+    store.refresh_session(next.refresh_token.expose(), NOW).await.unwrap();
     let mut ends = store.session_ends();
     start_and_leave(store.end_session(left.id, NOW)).await;
     ends.changed().await.unwrap();
@@ -208,26 +247,47 @@ async fn bad_and_taken_engine_names_are_refused() {
     assert_eq!(next.record.slot, 1, "a refused engine takes no number");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_session_too_many_ends_the_one_unused_for_longest() {
+#[tokio::test]
+async fn one_session_too_many_ends_the_one_of_that_person_that_was_unused_for_longest() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).await;
-    let oldest = sign_in(&store).await;
+    let owners = sign_in(&store).await;
+    let zoe = store.create_member("Zoe", Role::Viewer, NOW).await.unwrap();
+    let mut hers = Vec::new();
+    for n in 1..=SESSIONS_PER_SUBJECT_MAX as i64 + 1 {
+        let now = Timestamp(NOW.as_millis() + n);
+        let code = store.create_pairing_code_for(&zoe.subject, now).await.unwrap().unwrap().code;
+        hers.push(store.open_session(code.expose(), None, now).await.unwrap().id);
+    }
+    let live: Vec<_> = hers.iter().map(|id| store.session_is_live(*id)).collect();
+    assert!(!live[0] && live[1..].iter().all(|live| *live), "{live:?}");
+    assert!(store.session_is_live(owners.id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_who_fill_the_store_with_sessions_end_none_of_the_owners() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let owners = sign_in(&store).await;
+    let people = SESSIONS_MAX / SESSIONS_PER_SUBJECT_MAX + 1;
     let mut pending = Vec::new();
-    for n in 1..=SESSIONS_MAX as i64 {
-        let store = store.clone();
-        pending.push(tokio::spawn(async move {
-            let now = Timestamp(NOW.as_millis() + n);
-            let code = store.create_pairing_code(now).await.unwrap().code;
-            store.open_session(code.expose(), None, now).await.unwrap().id
-        }));
+    for person in 0..people {
+        let zoe = store.create_member(&format!("Zoe {person}"), Role::Viewer, NOW).await.unwrap();
+        for n in 1..=SESSIONS_PER_SUBJECT_MAX as i64 {
+            let (store, subject) = (store.clone(), zoe.subject.clone());
+            pending.push(tokio::spawn(async move {
+                let now = Timestamp(NOW.as_millis() + n);
+                let code = store.create_pairing_code_for(&subject, now).await.unwrap().unwrap().code;
+                store.open_session(code.expose(), None, now).await.unwrap().id
+            }));
+        }
     }
-    let mut live = 0;
     for opened in pending {
-        live += usize::from(store.session_is_live(opened.await.unwrap()));
+        opened.await.unwrap();
     }
-    assert!(!store.session_is_live(oldest.id));
-    assert_eq!(live, SESSIONS_MAX);
+    assert!(store.session_is_live(owners.id), "used before all of theirs");
+    let live = store.sessions(None).await.unwrap().len();
+    assert_eq!(live, SESSIONS_MAX - SESSIONS_PER_SUBJECT_MAX + 1);
 }
 
 #[tokio::test]

@@ -150,6 +150,9 @@ async fn what_was_decided_about_kinds_and_guests_outlives_the_process() {
     assert_eq!(store.kind_grant("noop"), Some(vec![Role::Operator]));
     assert_eq!(store.kind_grant("sleep"), Some(Vec::new()), "nobody but the owner is a decision");
     assert_eq!(store.kind_grant("csv.read"), None);
+    let of_unknown = |kind| store.kind_roles(kind, None).roles;
+    assert_eq!(of_unknown("csv.read"), [Role::Owner, Role::Operator], "it may reach the machine");
+    assert_eq!((of_unknown("sleep"), of_unknown("noop")), (vec![Role::Owner], vec![Role::Owner, Role::Operator]));
     assert_eq!(store.guest_policy(), opened);
     store.set_guest_policy(GuestPolicy { enabled: false, ..opened }).await.unwrap();
     assert!(!store.guests_may_see(GuestArea::Jobs), "who is not let in sees nothing");

@@ -215,3 +215,22 @@ async fn a_reset_ends_all_sessions_and_links_and_forgets_devices_only_where_that
     assert!(matches!(store.sign_in(address(2), None, NOW).await, Err(SignInError::NotMember { .. })));
     store.sign_in(address(1), None, NOW).await.expect("wallets stay");
 }
+
+#[tokio::test]
+async fn forgetting_the_owners_keys_leaves_one_key_and_ends_what_the_others_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    assert!(!store.owner_has_signed_in().await.unwrap());
+    let zoe = store.create_member("Zoe", Role::Member, NOW).await.unwrap();
+    store.add_member_key(&zoe.subject, address(3), KeyKind::Wallet, "hers", NOW).await.unwrap();
+    store.add_member_key("owner", address(1), KeyKind::Wallet, "the node's", NOW).await.unwrap();
+    store.add_member_key("owner", address(2), KeyKind::Wallet, "a thief's", NOW).await.unwrap();
+    let thiefs = store.sign_in(address(2), None, NOW).await.unwrap();
+    assert!(store.owner_has_signed_in().await.unwrap());
+    assert_eq!(store.forget_owner_keys(Some(address(1)), LATER).await.unwrap(), 1);
+    assert!(!store.session_is_live(thiefs.id));
+    assert!(matches!(store.sign_in(address(2), None, LATER).await, Err(SignInError::NotMember { .. })));
+    store.sign_in(address(1), None, LATER).await.expect("the node's own key stays");
+    store.sign_in(address(3), None, LATER).await.expect("other people's keys stay");
+    assert_eq!(store.forget_owner_keys(None, LATER).await.unwrap(), 1);
+}

@@ -1,6 +1,8 @@
 //! The audit log of a node: its keys from the vault, its place in the data directory, and what the node itself writes.
 
 mod owed;
+#[cfg(test)]
+mod tests;
 
 use std::{
     ops::ControlFlow,
@@ -62,24 +64,42 @@ impl AuditError {
     }
 }
 
+/// The item that says that the log has entries. It is in the vault because whoever can take the log away can write the
+/// other files beside it, too. What it holds means nothing.
+const BEGUN_ITEM: &str = "audit/begun";
+
 /// What the log needs from the vault.
 pub(crate) struct AuditKeys {
     key: AuditKey,
-    /// The key was there before, so there must be a log.
+    /// An entry was written before, so there must be a log. That the key is there says less: it is made first, and a
+    /// start can end in between.
     expected: bool,
     pub(crate) owner: OwnerKey,
+    vault: Arc<Vault>,
 }
 
 impl AuditKeys {
     /// Reads the keys, and makes those that are not there yet. Blocks.
-    pub(crate) fn get_or_make(vault: &Vault) -> Result<Self, AuditError> {
-        let expected = vault.get(KEY_ITEM).map_err(AuditError::Vault)?.is_some();
+    pub(crate) fn get_or_make(vault: &Arc<Vault>) -> Result<Self, AuditError> {
+        let expected = vault.get(BEGUN_ITEM).map_err(AuditError::Vault)?.is_some();
         let secret = |secret: zeroize::Zeroizing<Vec<u8>>| Secret::new(secret.to_vec());
         let key = vault.get_or_make(KEY_ITEM, || Ok(secret(AuditKey::generate_secret()))).map_err(AuditError::Vault)?;
         let key = AuditKey::from_secret(key.expose()).ok_or(AuditError::Key(KEY_ITEM))?;
         let owner = vault.get_or_make(ITEM_OWNER_KEY, || Ok(secret(OwnerKey::generate_secret())));
         let owner = OwnerKey::from_secret(owner.map_err(AuditError::Vault)?.expose());
-        Ok(Self { key, expected, owner: owner.map_err(|_| AuditError::Key(ITEM_OWNER_KEY))? })
+        let owner = owner.map_err(|_| AuditError::Key(ITEM_OWNER_KEY))?;
+        Ok(Self { key, expected, owner, vault: Arc::clone(vault) })
+    }
+}
+
+/// Notes that the log has entries. A start that ends before this was noted finds a log that is there.
+async fn note_begun(vault: Arc<Vault>) {
+    let note =
+        move || vault.get_or_make(BEGUN_ITEM, || Ok(Secret::new(AuditKey::generate_secret().to_vec()))).map(|_| ());
+    match tokio::task::spawn_blocking(note).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(error = ?error, "that the audit log has begun could not be noted"),
+        Err(error) => tracing::error!(%error, "noting that the audit log has begun crashed"),
     }
 }
 
@@ -106,8 +126,12 @@ pub(crate) async fn start(
     })
     .await?;
     audit.keep(Arc::new(owner));
-    record(&audit, Entry::new(Actor::node(), "node.start").detail(&json!({"version": env!("CARGO_PKG_VERSION")})))
-        .await;
+    let started = Entry::new(Actor::node(), "node.start").detail(&json!({"version": env!("CARGO_PKG_VERSION")}));
+    match audit.record(started).await {
+        Ok(_) if !keys.expected => note_begun(keys.vault).await,
+        Ok(_) => {}
+        Err(error) => tracing::error!(error = ?error, "an entry of the audit log could not be written"),
+    }
     Ok(audit)
 }
 

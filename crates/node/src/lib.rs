@@ -28,7 +28,7 @@ pub use kinds::EngineKinds;
 pub use logs::{LogError, log_to_stderr};
 pub use node::{Node, NodeHandle, ShutdownOutcome};
 pub use port::PortHolder;
-pub use reset::{Reset, ResetError, reset_access};
+pub use reset::{Forget, Reset, ResetError, reset_access};
 pub use start_error::StartError;
 
 /// The GUI's own API document, made from the routes.

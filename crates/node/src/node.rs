@@ -35,7 +35,7 @@ use crate::{
     instance_lock::InstanceLock,
     kinds::{self, Modules},
     logs::{self, LogGuard},
-    open_files, owner_key, port,
+    open_files, owner_key, port, reset,
     signing_keys::VaultKeys,
     start_error::StartError,
 };
@@ -135,6 +135,13 @@ impl Node {
             close(engines, control).await;
             return Err(StartError::Enroll(error));
         }
+        let replaced = match reset::replace_keys(&control, &secrets.tokens, started_at).await {
+            Ok(replaced) => replaced,
+            Err(error) => {
+                close(engines, control).await;
+                return Err(error);
+            }
+        };
         let audit = match audit::start(&config, &data_dir, &clock, secrets.audit, &notices).await {
             Ok(audit) => audit,
             Err(error) => {
@@ -151,6 +158,9 @@ impl Node {
             }
         };
         audit::catch_up(&audit, &control, secrets.back_end).await;
+        if replaced {
+            reset::record_replaced(&audit).await;
+        }
         // Only now: what was missed is made up for at once, and modules must be there for that.
         let schedules = Schedules::start(control.clone(), engines.clone(), clock.clone());
         let gateway = gateway.serve(GatewayState {
@@ -226,6 +236,14 @@ impl NodeHandle {
         let pairing = self.control.create_pairing_code(self.clock.now()).await?;
         audit::record(&self.audit, Entry::new(Actor::machine(), "session.link")).await;
         Ok(flowork_gateway::pairing_url(&self.url, pairing.code.expose()))
+    }
+
+    /// Whether the owner ever signed in, as far as that is remembered.
+    ///
+    /// # Errors
+    /// The control store failed.
+    pub async fn owner_has_signed_in(&self) -> Result<bool, StoreError> {
+        self.control.owner_has_signed_in().await
     }
 
     /// Takes no new jobs, because the node is about to stop, and waits for those that run, at most until the deadline.

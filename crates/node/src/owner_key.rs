@@ -151,6 +151,11 @@ async fn add(control: &ControlStore, address: KeyAddress, now: Timestamp) -> Res
     control.add_member_key(OWNER_SUBJECT, address, KeyKind::Wallet, NAME, now).await.map(|_| ())
 }
 
+/// The address of the owner's own key, as it was enrolled.
+pub(crate) async fn enrolled(control: &ControlStore) -> Result<Option<KeyAddress>, flowork_control::StoreError> {
+    Ok(control.setting(ENROLLED).await?.and_then(|address| address.parse().ok()))
+}
+
 async fn note(control: &ControlStore, address: KeyAddress) -> Result<(), flowork_control::StoreError> {
     control.set_setting(ENROLLED, Some(&address.to_string())).await
 }

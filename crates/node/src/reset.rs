@@ -1,10 +1,18 @@
 //! Signing everybody out while no node runs: the way back in on the machine itself.
 
-use flowork_api_types::Timestamp;
-use flowork_control::{AccessReset, ControlStore, PairingCode, StoreError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use flowork_api_types::{Timestamp, admin::TokenSet, member::OWNER_SUBJECT};
+use flowork_audit::{Actor, Audit, Entry};
+use flowork_control::{AccessReset, ControlStore, MemberKeyRecord, MemberRecord, PairingCode, StoreError};
+use flowork_tokens::TokenKeys;
 use serde_json::json;
 
-use crate::{Config, DataDir, DataDirError, InstanceLock, LockError, audit};
+use crate::{Config, DataDir, DataDirError, InstanceLock, LockError, StartError, audit, owner_key};
+
+/// The setting that says that the keys of people's tokens are to be replaced at the next start. The keys are in the
+/// vault, which a person may have to open, and the way back in must work without.
+const KEYS_OWED: &str = "reset.keys_owed";
 
 /// Why nobody was signed out.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +36,10 @@ pub enum ResetError {
 pub struct Reset {
     /// What it took away.
     pub removed: AccessReset,
+    /// The keys by which the owner can still sign in.
+    pub owner_keys: Vec<MemberKeyRecord>,
+    /// Who can still sign in beside the owner.
+    pub members: Vec<MemberRecord>,
     /// Where the node will serve, as far as that is known: port 0 is another one at each start.
     pub url: Option<String>,
     /// Signs the owner in once, when the node runs again.
@@ -41,29 +53,95 @@ impl Reset {
     }
 }
 
-/// Ends every session and every unused link, and makes a link for the owner.
+/// Which keys a reset takes away, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forget {
+    /// Those that browsers made, of everybody.
+    pub devices: bool,
+    /// All of the owner's but the node's own.
+    pub owner_keys: bool,
+}
+
+/// Ends every session and every unused link, and makes a link for the owner. Tokens of scripts end with the next start.
 ///
 /// # Errors
 /// See [`ResetError`].
-pub async fn reset_access(config: &Config, forget_devices: bool, now: Timestamp) -> Result<Reset, ResetError> {
+pub async fn reset_access(config: &Config, forget: Forget, now: Timestamp) -> Result<Reset, ResetError> {
     let data_dir = DataDir::prepare(&config.data_dir)?;
     let _lock = InstanceLock::take(data_dir.path(), now)?;
     let control = ControlStore::open(&data_dir.control_db()).await.map_err(ResetError::Open)?;
-    let reset = reset(&control, forget_devices, now).await;
+    let reset = reset(&control, forget, now).await;
+    let owner_keys = control.member_keys(OWNER_SUBJECT);
+    let may_sign_in = |member: &MemberRecord| member.subject != OWNER_SUBJECT && member.disabled_at.is_none();
+    let members = control.members().into_iter().filter(may_sign_in).collect();
     control.close().await;
     let (removed, pairing) = reset?;
     let listen = config.gateway.listen;
-    let url = (listen.port() != 0).then(|| format!("http://{listen}"));
-    Ok(Reset { removed, url, pairing })
+    let url = (listen.port() != 0).then(|| url_of(listen));
+    Ok(Reset { removed, owner_keys, members, url, pairing })
+}
+
+/// Where a browser on this machine finds what listens there.
+fn url_of(mut listen: SocketAddr) -> String {
+    if listen.ip().is_unspecified() {
+        let loopback: IpAddr = if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        listen.set_ip(loopback);
+    }
+    format!("http://{listen}")
 }
 
 async fn reset(
     control: &ControlStore,
-    forget_devices: bool,
+    forget: Forget,
     now: Timestamp,
 ) -> Result<(AccessReset, PairingCode), StoreError> {
-    let removed = control.reset_access(forget_devices, now).await?;
+    // First, so that a reset that ends too early has not forgotten it.
+    control.set_setting(KEYS_OWED, Some("yes")).await?;
+    let mut removed = control.reset_access(forget.devices, now).await?;
+    if forget.owner_keys {
+        let kept = owner_key::enrolled(control).await?;
+        removed.removed_keys += control.forget_owner_keys(kept, now).await?;
+    }
     let detail = json!({"ended_sessions": removed.ended_sessions, "removed_keys": removed.removed_keys});
     audit::owe(control, "session.reset", detail, now).await?;
     Ok((removed, control.create_pairing_code(now).await?))
+}
+
+/// Replaces the keys of people's tokens if a reset wants that, so that none that was signed before counts any more.
+pub(crate) async fn replace_keys(
+    control: &ControlStore,
+    tokens: &TokenKeys,
+    now: Timestamp,
+) -> Result<bool, StartError> {
+    if control.setting(KEYS_OWED).await.map_err(StartError::Reset)?.is_none() {
+        return Ok(false);
+    }
+    let tokens = tokens.clone();
+    let rotate = move || tokens.rotate(TokenSet::User, true, now);
+    tokio::task::spawn_blocking(rotate).await.map_err(StartError::Panicked)?.map_err(StartError::ResetKeys)?;
+    control.set_setting(KEYS_OWED, None).await.map_err(StartError::Reset)?;
+    Ok(true)
+}
+
+/// Writes down that it replaced them.
+pub(crate) async fn record_replaced(audit: &Audit) {
+    let detail = json!({"set": TokenSet::User.as_str(), "end_old": true, "reason": "sign-ins were reset"});
+    audit::record(audit, Entry::new(Actor::node(), "keys.rotate").detail(&detail)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_can_open_the_url_wherever_the_node_listens() {
+        let urls = [
+            ("0.0.0.0:7717", "http://127.0.0.1:7717"),
+            ("[::]:7717", "http://[::1]:7717"),
+            ("127.0.0.1:1", "http://127.0.0.1:1"),
+        ];
+        for (listen, url) in urls {
+            assert_eq!(url_of(listen.parse().unwrap()), url);
+        }
+    }
 }

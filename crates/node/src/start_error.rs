@@ -42,6 +42,12 @@ pub enum StartError {
     /// The keys that sign tokens can't be had.
     #[error("the node's signing keys cannot be had")]
     Key(#[source] flowork_tokens::OpenKeysError),
+    /// The keys of people's tokens can't be replaced, as a reset of sign-ins wants.
+    #[error("the keys of tokens from before the reset cannot be replaced")]
+    ResetKeys(#[source] flowork_tokens::RotateError),
+    /// What a reset of sign-ins left to do can't be read or noted.
+    #[error("the control store failed")]
+    Reset(#[source] flowork_control::StoreError),
     /// The audit log has no key.
     #[error("the audit log cannot be used")]
     AuditKeys(#[source] crate::audit::AuditError),

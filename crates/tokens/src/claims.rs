@@ -127,6 +127,9 @@ pub enum TokenError {
     /// It was valid once.
     #[error("the access token has expired")]
     Expired,
+    /// It was made later than it is now: the clock was set back.
+    #[error("the access token is not valid yet: it was made later than this node's clock says it is now")]
+    NotYet,
     /// It is none of ours, or not for this.
     #[error("the access token is not valid here")]
     Invalid,

@@ -249,7 +249,7 @@ impl TokenKeys {
                 passed
             }
             None => {
-                let passed = verify(token, now, |sets, kid| {
+                let passed = verify(token, |sets, kid| {
                     sets.iter().find_map(|set| Some((*set, Arc::clone(self.set(*set).find(kid, now)?))))
                 })?;
                 let passed = Arc::new(passed);

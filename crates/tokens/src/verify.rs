@@ -18,6 +18,8 @@ use crate::{
 
 /// How far two clocks may differ.
 pub(crate) const LEEWAY: Duration = Duration::from_secs(5);
+/// How far the clock may have been set back before tokens that were made until then are of the future.
+const SET_BACK_LEEWAY: Duration = Duration::from_secs(30);
 /// Longer text is not a token of ours, and not worth a look.
 const TOKEN_BYTES_MAX: usize = 4 << 10;
 
@@ -38,6 +40,7 @@ pub(crate) struct Passed {
     pub(crate) kid: Arc<str>,
     exp: u64,
     nbf: u64,
+    iat: u64,
 }
 
 impl Passed {
@@ -47,14 +50,13 @@ impl Passed {
         if now_s >= self.exp + LEEWAY.as_secs() {
             return Err(TokenError::Expired);
         }
-        if self.nbf > now_s + LEEWAY.as_secs() { Err(TokenError::Invalid) } else { Ok(()) }
+        if self.nbf.max(self.iat) > now_s + SET_BACK_LEEWAY.as_secs() { Err(TokenError::NotYet) } else { Ok(()) }
     }
 }
 
 /// Checks everything but the times of use, with the key that `find` has for the token's set and key id.
 pub(crate) fn verify(
     text: &str,
-    now: Timestamp,
     find: impl FnOnce(&[TokenSet], &str) -> Option<(TokenSet, Arc<Key>)>,
 ) -> Result<Passed, TokenError> {
     if text.len() > TOKEN_BYTES_MAX {
@@ -78,7 +80,7 @@ pub(crate) fn verify(
                 session_id: claims.sid,
                 expires_at_s: claims.registered.exp,
             });
-            passed(verified, &claims.registered, set, &head, now)
+            passed(verified, &claims.registered, set, &head)
         }
         TokenSet::Engine => {
             let claims: EngineToken = decode(token, &key, set)?;
@@ -87,7 +89,7 @@ pub(crate) fn verify(
                 generation: claims.generation,
                 expires_at_s: claims.registered.exp,
             });
-            passed(verified, &claims.registered, set, &head, now)
+            passed(verified, &claims.registered, set, &head)
         }
         TokenSet::Admin => {
             let claims: AdminToken = decode(token, &key, set)?;
@@ -97,7 +99,7 @@ pub(crate) fn verify(
                 session_id: claims.sid,
                 expires_at_s: claims.registered.exp,
             });
-            passed(verified, &claims.registered, set, &head, now)
+            passed(verified, &claims.registered, set, &head)
         }
     }
 }
@@ -120,24 +122,16 @@ fn decode<T: DeserializeOwned>(token: &str, key: &Key, set: TokenSet) -> Result<
 }
 
 /// What holds of the claims of every sort and does not change with time.
-fn passed(
-    verified: Verified,
-    claims: &Registered,
-    set: TokenSet,
-    head: &Head,
-    now: Timestamp,
-) -> Result<Passed, TokenError> {
-    let now_s = now.as_millis().max(0) as u64 / 1_000;
+fn passed(verified: Verified, claims: &Registered, set: TokenSet, head: &Head) -> Result<Passed, TokenError> {
     let sort = sort(set);
     let ours = claims.iss == ISSUER
         && claims.aud == sort.audience
         && !claims.sub.is_empty()
         && !claims.jti.is_empty()
-        && claims.iat <= now_s + LEEWAY.as_secs()
         && claims.exp > claims.iat
         && claims.exp - claims.iat <= sort.ttl_max.as_secs();
     if !ours {
         return Err(TokenError::Invalid);
     }
-    Ok(Passed { verified, set, kid: head.kid.as_str().into(), exp: claims.exp, nbf: claims.nbf })
+    Ok(Passed { verified, set, kid: head.kid.as_str().into(), exp: claims.exp, nbf: claims.nbf, iat: claims.iat })
 }

@@ -1,12 +1,17 @@
 //! `flowork auth reset` and `flowork auth sessions`
 
-use flowork_api_types::auth::{ResetAnswer, ResetRequest, SignInSession, SignInSessionList};
+use flowork_api_types::{
+    admin::{RotateKeysRequest, SigningKeyList, TokenSet},
+    auth::{ResetAnswer, ResetRequest, SignInSession, SignInSessionList},
+    member::{KeyAddress, KeyKind, MemberList, OWNER_SUBJECT},
+};
 use flowork_engine::clock::wall_now;
-use flowork_node::{Config, InstanceLock, LockError, ResetError};
-use serde_json::json;
+use flowork_node::{Config, Forget, InstanceLock, LockError, ResetError, owner_key};
+use serde_json::{Value, json};
 
+use super::link;
 use crate::{
-    client::Client,
+    client::{Client, path_segment},
     exit::{Exit, Failure},
     output::{Format, table},
 };
@@ -15,10 +20,19 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Sign everybody out and print a new link for the owner; works while the node runs and while it does not
+    #[command(
+        after_help = "Tokens of scripts end, too: at once, or with the next start of a node that is stopped. Keys \
+                            stay unless they are forgotten, so whoever enrolled one for the owner still signs in: look \
+                            at the keys and members that this prints. Who had the node's own key needs another in its \
+                            place: `flowork key import`."
+    )]
     Reset {
         /// Forget the keys that browsers made, too; all have to be paired again. Keys of wallets stay
         #[arg(long)]
         forget_devices: bool,
+        /// Forget all of the owner's keys, too, wallets' as well, but the node's own
+        #[arg(long)]
+        forget_keys: bool,
     },
     /// List the browsers and programs that are signed in
     Sessions,
@@ -26,7 +40,9 @@ pub(crate) enum Command {
 
 pub(super) async fn run(command: Command, config: &Config, format: Format) -> Result<(), Failure> {
     match command {
-        Command::Reset { forget_devices } => reset(forget_devices, config, format).await,
+        Command::Reset { forget_devices, forget_keys } => {
+            reset(Forget { devices: forget_devices, owner_keys: forget_keys }, config, format).await
+        }
         Command::Sessions => {
             let query = [("all", "true")];
             let list: SignInSessionList = Client::connect(config)?.get_with("/v1/auth/sessions", &query).await?;
@@ -49,48 +65,138 @@ fn row(session: &SignInSession) -> Vec<String> {
     ]
 }
 
-async fn reset(forget_devices: bool, config: &Config, format: Format) -> Result<(), Failure> {
+/// What a reset came to, and who can still sign in after it.
+struct Outcome {
+    ended_sessions: u64,
+    removed_keys: u64,
+    /// Address, kind and name of each.
+    owner_keys: Vec<(KeyAddress, KeyKind, String)>,
+    /// Subject, role and name of each.
+    members: Vec<[String; 3]>,
+}
+
+impl Outcome {
+    fn document(&self, link: &Value) -> Value {
+        let key = |(address, kind, name): &(KeyAddress, KeyKind, String)| json!({"address": address, "kind": kind, "name": name});
+        let member = |[subject, role, name]: &[String; 3]| json!({"subject": subject, "role": role, "name": name});
+        json!({
+            "ended_sessions": self.ended_sessions,
+            "removed_keys": self.removed_keys,
+            "owner_keys": self.owner_keys.iter().map(key).collect::<Vec<_>>(),
+            "members": self.members.iter().map(member).collect::<Vec<_>>(),
+            "link": link,
+        })
+    }
+
+    fn describe(&self) -> String {
+        let mut lines = vec![format!("Everybody is signed out; sessions that were open: {}.", self.ended_sessions)];
+        if self.removed_keys > 0 {
+            lines.push(format!("Keys that are forgotten: {}.", self.removed_keys));
+        }
+        let keys = self
+            .owner_keys
+            .iter()
+            .map(|(address, kind, name)| vec![format!("  {address}"), kind.as_str().to_owned(), name.clone()]);
+        lines.extend(listed("Keys that still sign in as the owner; --forget-keys leaves the node's own:", keys));
+        let members =
+            self.members.iter().map(|[subject, role, name]| vec![format!("  {subject}"), role.clone(), name.clone()]);
+        lines.extend(listed("Members who can still sign in by keys of theirs:", members));
+        lines.join("\n")
+    }
+}
+
+fn listed(heading: &str, rows: impl Iterator<Item = Vec<String>>) -> Option<String> {
+    let rows: Vec<_> = rows.map(|row| row.join("  ")).collect();
+    (!rows.is_empty()).then(|| format!("{heading}\n{}", rows.join("\n")))
+}
+
+async fn reset(forget: Forget, config: &Config, format: Format) -> Result<(), Failure> {
     let holder =
         InstanceLock::find(&config.data_dir).map_err(|error| Failure::from_error(Exit::Failed, "LOCK", &error))?;
     if holder.is_some() {
-        let request = ResetRequest { forget_devices };
-        let answer: ResetAnswer = Client::connect(config)?.post("/v1/auth/reset", Some(&request)).await?;
-        let ended = describe(answer.ended_sessions, answer.removed_keys);
-        return format.print(&answer, |answer| {
-            format!("{ended}\n{}\nIt signs one browser in, once, until {}.", answer.link.url, answer.link.expires_at)
-        });
+        reset_running(forget, config, format).await
+    } else {
+        reset_stopped(forget, config, format).await
     }
-    reset_stopped(forget_devices, config, format).await
+}
+
+async fn reset_running(forget: Forget, config: &Config, format: Format) -> Result<(), Failure> {
+    let client = Client::connect(config)?;
+    let request = ResetRequest { forget_devices: forget.devices };
+    let answer: ResetAnswer = client.post("/v1/auth/reset", Some(&request)).await?;
+    let forgotten = if forget.owner_keys { forget_owner_keys(&client, config).await? } else { 0 };
+    let members: MemberList = client.get("/v1/members").await?;
+    // Last: the token that this command signed for itself ends with it.
+    let rotate = RotateKeysRequest { set: Some(TokenSet::User), end_old: true };
+    let _: SigningKeyList = client.post("/v1/keys/rotate", Some(&rotate)).await?;
+    let owner = members.items.iter().filter(|member| member.subject == OWNER_SUBJECT);
+    let others = members.items.iter().filter(|member| member.subject != OWNER_SUBJECT && member.disabled_at.is_none());
+    let outcome = Outcome {
+        ended_sessions: answer.ended_sessions,
+        removed_keys: answer.removed_keys + forgotten,
+        owner_keys: owner.flat_map(|owner| &owner.keys).map(|key| (key.address, key.kind, key.name.clone())).collect(),
+        members: others
+            .map(|member| [member.subject.clone(), member.role.as_str().to_owned(), member.name.clone()])
+            .collect(),
+    };
+    let public = link::public_host(None, config)?.and_then(|host| link::public_url(&answer.link.url, host));
+    let (url, expires_at) = (&answer.link.url, answer.link.expires_at);
+    let document = outcome.document(&json!({"url": url, "public_url": public, "expires_at": expires_at}));
+    format.print(&document, |_| {
+        let links = link::lines(url, public.as_deref());
+        format!("{}\n{links}\nIt signs one browser in, once, until {expires_at}.", outcome.describe())
+    })
+}
+
+/// Takes all keys from the owner but the node's own, and says how many.
+async fn forget_owner_keys(client: &Client, config: &Config) -> Result<u64, Failure> {
+    let own = owner_key::read(config)
+        .map_err(|error| Failure::from_error(Exit::Refused, "OWNER_KEY", &error).hint(error.hint()))?
+        .address();
+    let members: MemberList = client.get("/v1/members").await?;
+    let owner = members.items.iter().filter(|member| member.subject == OWNER_SUBJECT);
+    let mut forgotten = 0;
+    for key in owner.flat_map(|owner| &owner.keys).filter(|key| key.address != own) {
+        let path = format!("/v1/members/{OWNER_SUBJECT}/keys/{}", path_segment(&key.address.to_string()));
+        client.delete(&path).await?;
+        forgotten += 1;
+    }
+    Ok(forgotten)
 }
 
 /// Nobody serves, so the file itself is changed, under the lock that keeps nodes away.
-async fn reset_stopped(forget_devices: bool, config: &Config, format: Format) -> Result<(), Failure> {
+async fn reset_stopped(forget: Forget, config: &Config, format: Format) -> Result<(), Failure> {
     if !config.data_dir.join("control.db").is_file() {
         let message = format!("no node has served with {} yet", config.data_dir.display());
         return Err(Failure::new(Exit::NotFound, "DATA_DIR", message).hint("name the right --data-dir".to_owned()));
     }
-    let done = flowork_node::reset_access(config, forget_devices, wall_now()).await.map_err(|error| failed(&error))?;
-    let removed = done.removed;
-    let ended = describe(removed.ended_sessions as u64, removed.removed_keys as u64);
+    let done = flowork_node::reset_access(config, forget, wall_now()).await.map_err(|error| failed(&error))?;
+    let outcome = Outcome {
+        ended_sessions: done.removed.ended_sessions as u64,
+        removed_keys: done.removed.removed_keys as u64,
+        owner_keys: done.owner_keys.iter().map(|key| (key.address, key.kind, key.name.clone())).collect(),
+        members: done
+            .members
+            .iter()
+            .map(|member| [member.subject.clone(), member.role.as_str().to_owned(), member.name.clone()])
+            .collect(),
+    };
     let expires_at = done.pairing.expires_at;
-    let link = done.link();
-    let document = json!({
-        "ended_sessions": removed.ended_sessions,
-        "removed_keys": removed.removed_keys,
-        "link": link.as_ref().map(|url| json!({"url": url, "expires_at": expires_at})),
-    });
-    format.print(&document, |_| match link {
-        Some(url) => format!(
-            "{ended}\n{url}\nIt signs one browser in, once, until {expires_at}, when the node runs: `flowork serve`, \
-             which prints one, too."
-        ),
-        None => format!("{ended}\n`flowork serve` prints a link that signs the owner in."),
+    let Some(url) = done.link() else {
+        return format.print(&outcome.document(&Value::Null), |_| {
+            format!("{}\nStart the node and run `flowork link` for a link that signs the owner in.", outcome.describe())
+        });
+    };
+    let public = link::public_host(None, config)?.and_then(|host| link::public_url(&url, host));
+    let document = outcome.document(&json!({"url": url, "public_url": public, "expires_at": expires_at}));
+    format.print(&document, |_| {
+        let links = link::lines(&url, public.as_deref());
+        format!(
+            "{}\n{links}\nIt signs one browser in, once, until {expires_at}, when the node runs; later, `flowork link` \
+             prints another.",
+            outcome.describe()
+        )
     })
-}
-
-fn describe(sessions: u64, keys: u64) -> String {
-    let keys = if keys == 0 { String::new() } else { format!(" Keys of browsers that are forgotten: {keys}.") };
-    format!("Everybody is signed out; sessions that were open: {sessions}.{keys}")
 }
 
 fn failed(error: &ResetError) -> Failure {

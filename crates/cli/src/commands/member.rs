@@ -160,10 +160,15 @@ pub(super) async fn run(command: Command, client: &Client, format: Format) -> Re
 
 /// The path of a member who is named by subject or by name.
 async fn path_of(client: &Client, member: &str) -> Result<String, Failure> {
+    Ok(format!("/v1/members/{}", path_segment(&subject_of(client, member).await?)))
+}
+
+/// The subject of a member who is named by it or by name.
+pub(super) async fn subject_of(client: &Client, member: &str) -> Result<String, Failure> {
     let members: MemberList = client.get("/v1/members").await?;
     let is_meant = |known: &&Member| known.subject == member || known.name.to_lowercase() == member.to_lowercase();
     match members.items.iter().find(is_meant) {
-        Some(known) => Ok(format!("/v1/members/{}", path_segment(&known.subject))),
+        Some(known) => Ok(known.subject.clone()),
         None => Err(Failure::new(Exit::NotFound, "MEMBER_NOT_FOUND", format!("there is no member {member:?}"))
             .hint("`flowork member list` lists the members".to_owned())),
     }

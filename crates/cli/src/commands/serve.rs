@@ -1,6 +1,6 @@
 //! `flowork serve`
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, io::IsTerminal, time::Duration};
 
 use flowork_node::{Flags, Node, NodeHandle, StartError};
 use serde_json::json;
@@ -18,7 +18,8 @@ const STOP_AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Start the node and print a link that signs you in
 #[derive(Debug, clap::Args)]
-#[command(after_help = "SIGTERM or Ctrl-C drains: running jobs get drain_deadline_ms to finish, and what then still \
+#[command(after_help = "The link is printed on a terminal, with --json, and until the owner has signed in once; else \
+                        `flowork link` prints one.\n\nSIGTERM or Ctrl-C drains: running jobs get drain_deadline_ms to finish, and what then still \
                         runs goes back into its queue. A second signal stops at once.")]
 pub(crate) struct Args {
     /// Loopback address and port to serve on; port 0 takes a free one [env: FLOWORK_LISTEN]
@@ -78,7 +79,13 @@ async fn without_second_thoughts(stopping: impl Future<Output = ()>, signals: &m
 }
 
 async fn announce(node: &NodeHandle, format: Format) -> Result<(), Failure> {
-    let link = node.link().await.map_err(|error| Failure::from_error(Exit::Failed, "LINK", &error))?;
+    let link_failure = |error| Failure::from_error(Exit::Failed, "LINK", &error);
+    // A link signs in as the owner, and what is no terminal is likely a log that others read. A program that asked for
+    // JSON reads it itself, and whoever never signed in has no other way that needs no second command.
+    let wanted = format.is_json()
+        || std::io::stdout().is_terminal()
+        || !node.owner_has_signed_in().await.map_err(link_failure)?;
+    let link = if wanted { Some(node.link().await.map_err(link_failure)?) } else { None };
     let notices = node.notices();
     tell(format, &json!({"event": "ready", "url": node.url(), "link": link}), || {
         let mut lines = vec![
@@ -87,7 +94,10 @@ async fn announce(node: &NodeHandle, format: Format) -> Result<(), Failure> {
             format!("vault   {}: {}", node.vault().as_str(), node.vault().protection()),
         ];
         lines.extend(notices.iter().map(describe_notice));
-        lines.push(format!("\nOpen this link to sign in (once, within 10 minutes):\n  {link}\n"));
+        lines.push(match &link {
+            Some(link) => format!("\nOpen this link to sign in (once, within 10 minutes):\n  {link}\n"),
+            None => "\nTo sign in, run `flowork link` on this machine.\n".to_owned(),
+        });
         lines.join("\n")
     });
     Ok(())

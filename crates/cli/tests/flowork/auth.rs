@@ -92,6 +92,54 @@ fn a_reset_while_the_node_is_stopped_holds_at_the_next_start() {
 }
 
 #[test]
+fn a_reset_can_take_the_owners_other_keys_and_ends_tokens_of_scripts() {
+    let world = World::new();
+    let node = world.serve();
+    let stolen = "0x00000000000000000000000000000000000000aa";
+    let take_in = || world.json(&["member", "key", "add", "owner", stolen, "--name", "a thief's"]);
+    take_in();
+    let zoe = world.json(&["member", "add", "Zoe", "--role", "viewer"]);
+    let script = || world.run(&["token", "create", "--role", "owner", "--ttl", "15m"]).stdout().trim().to_owned();
+    let counts = |node: &Served, token: &str| is_signed_in(node, &json!({"access_token": token}));
+    let token = script();
+    assert!(counts(&node, &token));
+    let reset = world.json(&["auth", "reset"]);
+    assert!(!counts(&node, &token), "no session stood behind it");
+    assert_eq!(reset["owner_keys"].as_array().unwrap().len(), 2, "{reset}");
+    assert_eq!(reset["members"][0]["subject"], zoe["subject"]);
+    let reset = world.json(&["auth", "reset", "--forget-keys"]);
+    assert_eq!((&reset["removed_keys"], reset["owner_keys"].as_array().unwrap().len()), (&json!(1), 1));
+
+    take_in();
+    let token = script();
+    drop(node);
+    let reset = world.json(&["auth", "reset", "--forget-keys"]);
+    let own = world.json(&["key", "address"])["address"].as_str().unwrap().to_owned();
+    let left = reset["owner_keys"].as_array().unwrap();
+    assert!(left.len() == 1 && left[0]["address"].as_str().unwrap().eq_ignore_ascii_case(&own), "{reset}");
+    let node = world.serve();
+    assert!(!counts(&node, &token));
+    assert!(counts(&node, &script()));
+}
+
+#[test]
+fn a_link_is_for_the_member_and_the_public_host_that_are_asked_for() {
+    let world = World::new();
+    let node = world.serve();
+    let zoe = world.json(&["member", "add", "Zoe", "--role", "viewer"]);
+    let (status, session) = pair(&node, &code_of(&world.json(&["link", "--member", "zoe"])["url"]));
+    assert_eq!((status, &session["me"]["subject"]), (StatusCode::OK, &zoe["subject"]));
+    let mut command = world.command(&["link", "--json"]);
+    command.env("FLOWORK_GATEWAY_TUNNEL_LISTEN", "127.0.0.1:0").env("FLOWORK_GATEWAY_PUBLIC_HOSTS", "node.example.com");
+    let output = command.output().unwrap();
+    let link: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let code = code_of(&link["url"]);
+    assert_eq!(link["public_url"], format!("https://node.example.com/#pair={code}"));
+    let elsewhere = world.run(&["link", "--host", "elsewhere.example.com"]);
+    assert_eq!(elsewhere.code(), 2, "{}", elsewhere.stderr());
+}
+
+#[test]
 fn the_owners_key_is_made_once_and_enrolled_for_the_owner() {
     let world = World::new();
     let none = world.run(&["key", "address"]);

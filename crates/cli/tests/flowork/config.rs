@@ -30,7 +30,7 @@ fn wrong_configuration_is_exit_code_2_with_a_hint() {
     };
     check("worker = 2", "hint: did you mean \"workers\"?");
     check("workers = true", "config.toml:1: workers must be a whole number");
-    check("listen = '0.0.0.0:80'", "serves its own machine only");
+    check("listen = '0.0.0.0:80'", "gateway.beyond_loopback is not set");
     check("egress.allow_hosts = ['http://x/']", "egress.allow_hosts");
     check("log = '=='", "log");
 }

@@ -1,6 +1,9 @@
 //! Which sessions there are, and ending many at once.
 
-use flowork_api_types::{SessionId, Timestamp, member::KeyAddress};
+use flowork_api_types::{
+    SessionId, Timestamp,
+    member::{KeyAddress, OWNER_SUBJECT},
+};
 use flowork_sqlite::StoreError;
 use rusqlite::{Connection, Row, params};
 
@@ -111,6 +114,42 @@ impl ControlStore {
             Ok(Ok((AccessReset { ended_sessions: ended.len(), removed_keys }, ended)))
         })
         .await
+    }
+
+    /// Takes every key from the owner but this one, ends the sessions that they opened, and says how many there were.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget_owner_keys(&self, kept: Option<KeyAddress>, now: Timestamp) -> Result<usize, StoreError> {
+        self.change_members(move |connection| {
+            let of_others = "subject = ?1 AND (?2 IS NULL OR address <> ?2)";
+            let kept = kept.map(|kept| kept.0);
+            let ended = connection
+                .prepare(&format!(
+                    "UPDATE sessions SET ended_at_ms = ?3 WHERE ended_at_ms IS NULL AND key_address IN
+                         (SELECT address FROM member_keys WHERE {of_others}) RETURNING id"
+                ))?
+                .query_map(params![OWNER_SUBJECT, kept, now.as_millis()], |row| session_id(row, 0))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let delete = format!("DELETE FROM member_keys WHERE {of_others}");
+            let removed = connection.execute(&delete, params![OWNER_SUBJECT, kept])?;
+            Ok(Ok((removed, ended)))
+        })
+        .await
+    }
+
+    /// Whether the owner ever signed in, as far as that is remembered: sessions that ended are for a month.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn owner_has_signed_in(&self) -> Result<bool, StoreError> {
+        self.database
+            .read(|connection| {
+                let select = "SELECT EXISTS (SELECT 1 FROM sessions WHERE subject = ?1)
+                                  OR EXISTS (SELECT 1 FROM member_keys WHERE subject = ?1 AND last_used_at_ms IS NOT NULL)";
+                connection.query_row(select, [OWNER_SUBJECT], |row| row.get(0))
+            })
+            .await
     }
 
     async fn end_some(

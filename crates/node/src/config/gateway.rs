@@ -79,6 +79,7 @@ impl Values {
         Ok(Rates {
             address: rate("address"),
             auth: rate("auth"),
+            refresh: rate("refresh"),
             failures: rate("failures"),
             time,
             read: rate("read"),
@@ -114,7 +115,9 @@ pub(super) fn reachable(options: &GatewayOptions) -> Option<Notice> {
             "Other machines reach this node at {open}, and what they send, tokens included, is not encrypted."
         ),
         hint: Some(
-            "put a proxy with TLS in front of it, or use a tunnel and gateway.beyond_loopback = false".to_owned(),
+            "let a tunnel or a proxy with TLS on this machine speak to gateway.tunnel_listen, and set \
+             gateway.beyond_loopback = false; a proxy has to overwrite CF-Connecting-IP with its client's address"
+                .to_owned(),
         ),
     })
 }

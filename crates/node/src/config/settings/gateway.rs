@@ -105,11 +105,18 @@ pub(super) const GATEWAY: &[Setting] = &[
         "Sign-ins that one remote address may try",
     ),
     Setting::new(
+        "gateway.rates.refresh",
+        "FLOWORK_GATEWAY_RATES_REFRESH",
+        ValueKind::Rate,
+        || Some("600/m".to_owned()),
+        "Sign-ins that one remote address may go on with",
+    ),
+    Setting::new(
         "gateway.rates.failures",
         "FLOWORK_GATEWAY_RATES_FAILURES",
         ValueKind::Rate,
         || Some("30/m".to_owned()),
-        "Refused credentials of one remote address, after which it may not try to sign in for a while",
+        "Failed sign-ins of one remote address, after which it may not try to sign in for a while",
     ),
     Setting::new(
         "gateway.rates.time",
