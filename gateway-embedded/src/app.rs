@@ -21,6 +21,7 @@ use crate::{
     options::Limits,
     router::{Permissions, RouteEntry},
     sockets::Sockets,
+    sse::seats::Streams,
 };
 
 /// The parts of the node that the gateway serves.
@@ -76,6 +77,8 @@ pub(crate) struct App {
     pub(crate) tickets: Tickets,
     /// WebSockets of sync sessions.
     pub(crate) sockets: Sockets,
+    /// How many event streams there are, and whose.
+    pub(crate) streams: Streams,
     /// Asked about every request of the tunnel's listener.
     pub(crate) access: Option<Access>,
     pub(crate) permissions: Permissions,

@@ -41,6 +41,7 @@ use crate::{
     options::GatewayOptions,
     router::{self, Permissions},
     sockets::Sockets,
+    sse::seats::Streams,
 };
 
 /// Why the gateway can't listen.
@@ -190,6 +191,7 @@ impl BoundGateway {
             chain_ids: options.chain_ids,
             tickets: Tickets::default(),
             sockets: Sockets::new(&limits, tasks.clone(), stopping.clone()),
+            streams: Streams::new(&limits),
             access,
             permissions: Permissions::new(&table.entries),
             audited: AuditedRoutes::new(&table.entries),

@@ -133,7 +133,9 @@ pub struct Rates {
     pub address: Option<Rate>,
     /// Sign-ins that are tried, by address.
     pub auth: Option<Rate>,
-    /// Refused credentials of any kind, by address. When they are used up no sign-in is tried any more.
+    /// Sign-ins that are gone on with, by address. No failures hold these up.
+    pub refresh: Option<Rate>,
+    /// Sign-ins that failed, by address. When they are used up none is tried any more.
     pub failures: Option<Rate>,
     /// `GET /v1/time`, by address: clocks that agree need some in a row, and many share an address.
     pub time: Option<Rate>,
@@ -154,6 +156,7 @@ impl Rates {
     pub const UNLIMITED: Self = Self {
         address: None,
         auth: None,
+        refresh: None,
         failures: None,
         time: None,
         read: None,
@@ -175,6 +178,8 @@ impl Default for Rates {
             address: Some(Rate::per_minute(count(1_200))),
             // A home with ten people that sign in at the same time.
             auth: Some(Rate::per_minute(count(60))),
+            // Every window of as many people as `address` has room for, some times an hour.
+            refresh: Some(Rate::per_minute(count(600))),
             failures: Some(Rate::per_minute(count(30))),
             time: Some(Rate::per_second(count(1_000))),
             // Several windows that refresh from events, and scripts besides.

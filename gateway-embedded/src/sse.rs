@@ -5,6 +5,7 @@
 pub(crate) mod engine_feed;
 pub(crate) mod job_feed;
 pub(crate) mod node_feed;
+pub(crate) mod seats;
 
 use std::{convert::Infallible, time::Duration};
 
@@ -20,6 +21,7 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, auth::credentials::Person};
+use seats::Seat;
 
 /// A stream never outlives this, whatever its token says; the client asks again and goes on.
 const STREAM_AGE_MAX: Duration = Duration::from_hours(24);
@@ -30,11 +32,11 @@ pub(crate) trait Feed: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Option<sse::Event>> + Send;
 }
 
-/// Streams what the feed gives.
-pub(crate) fn answer<F: Feed>(app: &App, feed: F) -> Response {
-    let events = stream::unfold(feed, async |mut feed| {
+/// Streams what the feed gives, in a place that is free again when the stream is dropped.
+pub(crate) fn answer<F: Feed>(app: &App, seat: Seat, feed: F) -> Response {
+    let events = stream::unfold((feed, seat), async |(mut feed, seat)| {
         let event = feed.next().await?;
-        Some((Ok::<_, Infallible>(event), feed))
+        Some((Ok::<_, Infallible>(event), (feed, seat)))
     });
     let keep_alive = KeepAlive::new().interval(app.limits.keep_alive_interval);
     // Proxies must pass events on as they come.

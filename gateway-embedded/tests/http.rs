@@ -22,6 +22,7 @@ mod http {
     mod sessions;
     mod sign_in;
     mod sockets;
+    mod stream_seats;
     mod streams;
     mod tokens;
     mod tunnel;

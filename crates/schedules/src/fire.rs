@@ -5,7 +5,7 @@ use std::time::Duration;
 use flowork_api_types::{
     JobId, ScheduleId, Timestamp,
     auth::Role,
-    member::owner_is_allowed,
+    member::{KindRoles, owner_is_allowed},
     schedule::{Overlap, ScheduleError, SkipReason, SkippedRuns},
 };
 use flowork_control::{RunEnd, ScheduleRecord, StoreError};
@@ -42,6 +42,16 @@ pub(crate) enum Visited {
     Over,
 }
 
+/// Whether a job of a schedule may be enqueued now in its maker's name.
+enum Right {
+    /// It may.
+    Given,
+    /// Its kind is open to the maker's role no more, or not to what the schedule was changed to.
+    Refused(ScheduleError),
+    /// No engine runs the kind, and nobody decided who may enqueue it: that shows once an engine runs it again.
+    Unknown,
+}
+
 /// What became of a run that was owed.
 enum Ended {
     /// It fired or was skipped.
@@ -51,17 +61,18 @@ enum Ended {
 }
 
 pub(crate) async fn visit(inner: &Inner, id: ScheduleId, blocked: u32) -> Visited {
-    match try_visit(inner, id, blocked).await {
+    let began = inner.clock.now();
+    match try_visit(inner, id, blocked, began).await {
         Ok(visited) => visited,
         Err(StoreError::Closed) => Visited::Over,
         Err(error) => {
             tracing::error!(schedule_id = %id, %error, "the schedule can't be read or written; it is tried again");
-            retry(inner, blocked, None)
+            retry(began, blocked, None)
         }
     }
 }
 
-async fn try_visit(inner: &Inner, id: ScheduleId, blocked: u32) -> Result<Visited, StoreError> {
+async fn try_visit(inner: &Inner, id: ScheduleId, blocked: u32, began: Timestamp) -> Result<Visited, StoreError> {
     let Some(mut record) = inner.control.schedule(id, None).await?.filter(|record| record.text.enabled) else {
         return Ok(Visited::Over);
     };
@@ -69,7 +80,7 @@ async fn try_visit(inner: &Inner, id: ScheduleId, blocked: u32) -> Result<Visite
         let ended = end(inner, &mut record, due).await?;
         inner.tell(&record.owner);
         if let Ended::Blocked(wait) = ended {
-            return Ok(retry(inner, blocked, Some(wait)));
+            return Ok(retry(began, blocked, Some(wait)));
         }
     }
     let now = inner.clock.now();
@@ -100,7 +111,7 @@ async fn try_visit(inner: &Inner, id: ScheduleId, blocked: u32) -> Result<Visite
             break;
         }
         if let Ended::Blocked(wait) = end(inner, &mut record, due).await? {
-            visited = retry(inner, blocked, Some(wait));
+            visited = retry(began, blocked, Some(wait));
             break;
         }
     }
@@ -113,12 +124,18 @@ async fn try_visit(inner: &Inner, id: ScheduleId, blocked: u32) -> Result<Visite
 /// Enqueues the run that is owed, and writes down what came of it.
 async fn end(inner: &Inner, record: &mut ScheduleRecord, due: Timestamp) -> Result<Ended, StoreError> {
     let caller = Caller { subject: record.owner.as_str().into(), sees_all: false, may_act: true };
-    if !may_enqueue(inner, &record.owner) {
-        let message = "who made this schedule may enqueue no jobs now".to_owned();
-        let told = ScheduleError { code: "OWNER_NOT_MEMBER".to_owned(), message, due_at: due, retrying: false };
-        let skipped = one_skipped(SkipReason::Refused, due);
-        inner.control.end_run(record.id, due, RunEnd::Skipped(skipped, Some(told))).await?;
-        return Ok(Ended::Over);
+    match right(inner, record, due) {
+        Right::Given => {}
+        Right::Refused(told) => {
+            let skipped = one_skipped(SkipReason::Refused, due);
+            inner.control.end_run(record.id, due, RunEnd::Skipped(skipped, Some(told))).await?;
+            return Ok(Ended::Over);
+        }
+        Right::Unknown => {
+            let kind = record.text.job.kind.chars().take(100).collect();
+            let error = EnqueueError::UnknownKind { kind, nearest: Vec::new() };
+            return refused(inner, record, due, &error).await;
+        }
     }
     if record.text.overlap == Overlap::Skip && is_open(inner, &caller, record.state.last_job_id).await? {
         let skipped = one_skipped(SkipReason::Overlap, due);
@@ -139,9 +156,19 @@ async fn end(inner: &Inner, record: &mut ScheduleRecord, due: Timestamp) -> Resu
         }
         Err(error) => error,
     };
-    let wait = wait_of(&error);
+    refused(inner, record, due, &error).await
+}
+
+/// Writes down why the run could not be enqueued, and whether it is tried again.
+async fn refused(
+    inner: &Inner,
+    record: &ScheduleRecord,
+    due: Timestamp,
+    error: &EnqueueError,
+) -> Result<Ended, StoreError> {
+    let wait = wait_of(error);
     let told = ScheduleError {
-        code: code_of(&error).to_owned(),
+        code: code_of(error).to_owned(),
         message: error.to_string(),
         due_at: due,
         retrying: wait.is_some(),
@@ -156,11 +183,36 @@ async fn end(inner: &Inner, record: &mut ScheduleRecord, due: Timestamp) -> Resu
     Ok(Ended::Over)
 }
 
-/// Members come and go, and so do their rights; all other owners are of tokens that the node's owner signed.
-fn may_enqueue(inner: &Inner, owner: &str) -> bool {
-    owner_is_allowed(owner, |subject| {
-        matches!(inner.control.role_of(subject), Some(Role::Owner | Role::Operator | Role::Member))
-    })
+/// Members come and go, and so do their rights and what the node's owner decides about kinds. All other makers are of
+/// tokens that the node's owner signed; their role is known only while they call.
+fn right(inner: &Inner, record: &ScheduleRecord, due: Timestamp) -> Right {
+    let refused = |code: &str, message| {
+        Right::Refused(ScheduleError { code: code.to_owned(), message, due_at: due, retrying: false })
+    };
+    let role = inner.control.role_of(&record.owner);
+    let can_enqueue = |role| matches!(role, Some(Role::Owner | Role::Operator | Role::Member));
+    if !owner_is_allowed(&record.owner, |_| can_enqueue(role)) {
+        return refused("OWNER_NOT_MEMBER", "who made this schedule may enqueue no jobs now".to_owned());
+    }
+    let kind = record.text.job.kind.as_str();
+    let reaches_machine = inner.engines.kind_reaches_machine(kind);
+    let KindRoles { roles, decided, .. } = inner.control.kind_roles(kind, reaches_machine);
+    let open = match role {
+        Some(role) => roles.contains(&role),
+        None => roles.iter().any(|role| *role != Role::Owner),
+    };
+    if open {
+        return Right::Given;
+    }
+    if reaches_machine.is_none() && !decided {
+        return Right::Unknown;
+    }
+    let kind: String = kind.chars().take(100).collect();
+    let message = format!(
+        "who made this schedule may enqueue no jobs of the kind {kind} now; the owner of this node can open the kind to \
+         their role, or pause the schedule"
+    );
+    refused("KIND_NOT_ALLOWED", message)
 }
 
 async fn fired(inner: &Inner, record: &mut ScheduleRecord, due: Timestamp, job_id: JobId) -> Result<Ended, StoreError> {
@@ -195,10 +247,11 @@ fn one_skipped(reason: SkipReason, due_at: Timestamp) -> SkippedRuns {
     SkippedRuns { reason, count: 1, uncounted: false, due_at }
 }
 
-fn retry(inner: &Inner, blocked: u32, wait: Option<Duration>) -> Visited {
+/// Counted from when the visit began: whoever hears of it may do something about it before it is over.
+fn retry(began: Timestamp, blocked: u32, wait: Option<Duration>) -> Visited {
     let doubled = BLOCKED_WAIT.saturating_mul(2_u32.saturating_pow(blocked.min(10)));
     let wait = doubled.max(wait.unwrap_or_default()).min(BLOCKED_WAIT_MAX);
-    let until = Timestamp(inner.clock.now().as_millis() + wait.as_millis() as i64);
+    let until = Timestamp(began.as_millis() + wait.as_millis() as i64);
     Visited::Blocked { until, times: blocked + 1 }
 }
 

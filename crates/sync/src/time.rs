@@ -32,8 +32,9 @@ impl SessionTime {
 
     /// Milliseconds since the Unix epoch.
     pub(crate) fn now_ms(&self) -> i64 {
-        let steady_ms = elapsed_ms(&self.clock);
+        // In this order: a pause of the process between the two must not look as if the wall clock had been set.
         let wall_ms = self.clock.now().as_millis();
+        let steady_ms = elapsed_ms(&self.clock);
         let mut offset_ms = self.offset_ms.load(Ordering::Relaxed);
         if wall_ms > steady_ms + offset_ms + AHEAD_MS_MAX {
             offset_ms = self.offset_ms.fetch_max(wall_ms - steady_ms, Ordering::Relaxed).max(wall_ms - steady_ms);

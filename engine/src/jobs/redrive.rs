@@ -12,7 +12,7 @@ use flowork_sqlite::StoreError;
 use super::{Caller, enqueue::is_name};
 use crate::{
     engines::Engines,
-    store::{DeadFilter, ListFilter},
+    store::{DeadFilter, ListFilter, Lookup, Shard},
 };
 
 /// Jobs in one call where it names no number.
@@ -42,15 +42,22 @@ impl Engines {
     /// Brings ended jobs back, those that are named or all that match, and keeps where they were.
     ///
     /// Newest first; a job that was brought back is not found again, so a call can be repeated until nothing is left.
+    /// Jobs of kinds that the caller may not enqueue (`may_enqueue`) are skipped, and take no room in the limit: they
+    /// would be found by every call.
     ///
     /// # Errors
     /// See [`RedriveError`].
-    pub async fn requeue_many(&self, caller: &Caller, request: RequeueRequest) -> Result<RequeueAnswer, RedriveError> {
+    pub async fn requeue_many(
+        &self,
+        caller: &Caller,
+        request: RequeueRequest,
+        may_enqueue: impl Fn(&str) -> bool + Send + Sync,
+    ) -> Result<RequeueAnswer, RedriveError> {
         check(&request)?;
         let to_queue: Option<Arc<str>> = request.to_queue.as_deref().map(Into::into);
         match &request.ids {
-            Some(ids) => self.requeue_named(caller, ids, to_queue).await,
-            None => self.requeue_matching(caller, &request, to_queue).await,
+            Some(ids) => self.requeue_named(caller, ids, to_queue, &may_enqueue).await,
+            None => self.requeue_matching(caller, &request, to_queue, &may_enqueue).await,
         }
     }
 
@@ -59,6 +66,7 @@ impl Engines {
         caller: &Caller,
         ids: &[JobId],
         to_queue: Option<Arc<str>>,
+        may_enqueue: &(impl Fn(&str) -> bool + Sync),
     ) -> Result<RequeueAnswer, RedriveError> {
         let mut requeued = 0;
         let mut shards: HashMap<ShardNumber, Vec<JobId>> = HashMap::new();
@@ -67,6 +75,7 @@ impl Engines {
         }
         for ids in shards.into_values() {
             let Some((_, shard)) = self.shard_of(ids[0]) else { continue };
+            let ids = of_open_kinds(&shard, caller, ids, may_enqueue).await?;
             requeued += shard.requeue_many(ids, caller.actor(), to_queue.clone()).await?;
         }
         Ok(RequeueAnswer { requeued, skipped: ids.len() as u64 - requeued, more: false })
@@ -77,6 +86,7 @@ impl Engines {
         caller: &Caller,
         request: &RequeueRequest,
         to_queue: Option<Arc<str>>,
+        may_enqueue: &(impl Fn(&str) -> bool + Sync),
     ) -> Result<RequeueAnswer, RedriveError> {
         let mut answer = RequeueAnswer { requeued: 0, skipped: 0, more: false };
         let mut left = request.limit.unwrap_or(JOBS_DEFAULT) as usize;
@@ -89,17 +99,36 @@ impl Engines {
                         return Ok(answer);
                     }
                     let page = shard.find_dead(filter(caller, request, below_key, left)).await?;
-                    let found = page.ids.len();
-                    let requeued = shard.requeue_many(page.ids, caller.actor(), to_queue.clone()).await?;
+                    let found = page.jobs.len();
+                    let open = page.jobs.into_iter().filter(|(_, kind)| may_enqueue(kind));
+                    let ids: Vec<_> = open.map(|(id, _)| id).collect();
+                    let asked = ids.len();
+                    let requeued = shard.requeue_many(ids, caller.actor(), to_queue.clone()).await?;
                     answer.requeued += requeued;
                     answer.skipped += found as u64 - requeued;
-                    left = left.saturating_sub(found);
+                    left = left.saturating_sub(asked);
                     below = page.go_on_below;
                 }
             }
         }
         Ok(answer)
     }
+}
+
+/// Those of the caller's jobs whose kinds they may enqueue. A job's kind never changes.
+async fn of_open_kinds(
+    shard: &Shard,
+    caller: &Caller,
+    ids: Vec<JobId>,
+    may_enqueue: &(impl Fn(&str) -> bool + Sync),
+) -> Result<Vec<JobId>, StoreError> {
+    let mut open = Vec::with_capacity(ids.len());
+    for id in ids {
+        if matches!(shard.lookup(id, caller.actor()).await?, Lookup::Found(job) if may_enqueue(&job.kind)) {
+            open.push(id);
+        }
+    }
+    Ok(open)
 }
 
 fn filter(caller: &Caller, request: &RequeueRequest, below_key: i64, left: usize) -> DeadFilter {

@@ -1,5 +1,7 @@
 //! Reads: one job, lists, attempts, logs. They run on reading connections and never wait for writes.
 
+use std::sync::Arc;
+
 use flowork_api_types::{
     JobId, Timestamp,
     job::{Attempt, AttemptOutcome, JobState, LogLevel, LogLine},
@@ -246,7 +248,8 @@ pub(crate) struct DeadFilter {
 /// Ended jobs of one shard.
 #[derive(Debug)]
 pub(crate) struct DeadPage {
-    pub(crate) ids: Vec<JobId>,
+    /// Each with its kind.
+    pub(crate) jobs: Vec<(JobId, Arc<str>)>,
     /// Older ones have not been looked at; go on below this key.
     pub(crate) go_on_below: Option<i64>,
 }
@@ -258,6 +261,6 @@ pub(super) fn find_dead(connection: &Connection, filter: &DeadFilter) -> rusqlit
         let code = row.error.as_ref().map(|error| error.code.as_str());
         filter.error_code.is_none() || filter.error_code.as_deref() == code
     };
-    let ids = page.rows.iter().filter(|row| fits(row)).map(|row| row.id).collect();
-    Ok(DeadPage { ids, go_on_below: page.complete_from })
+    let jobs = page.rows.iter().filter(|row| fits(row)).map(|row| (row.id, Arc::clone(&row.kind))).collect();
+    Ok(DeadPage { jobs, go_on_below: page.complete_from })
 }

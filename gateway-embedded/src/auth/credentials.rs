@@ -170,6 +170,9 @@ fn invalid_token(error: TokenError) -> ApiError {
     match error {
         TokenError::Expired => ApiError::unauthorized("TOKEN_EXPIRED", error.to_string())
             .hint("refresh it with POST /v1/auth/refresh, or make one with `flowork token create`"),
+        TokenError::NotYet => ApiError::unauthorized("TOKEN_NOT_YET", error.to_string()).hint(
+            "the clock of this node was set back; set it right, or sign in again for a token of the time it shows",
+        ),
         TokenError::Invalid => ApiError::unauthorized("TOKEN_INVALID", error.to_string())
             .hint("tokens are valid only on the node that made them, and until its keys are ended"),
     }

@@ -1,35 +1,34 @@
 //! Who may enqueue jobs of which kind: by what the owner decided, else by what the kind asks for.
 
-use flowork_api_types::{auth::Role, kind::default_roles, member::KindRoles};
+use flowork_api_types::{auth::Role, member::KindRoles};
 use http::StatusCode;
 
 use super::{credentials::Person, permission::Permission};
 use crate::{app::App, error::ApiError};
 
 /// Who may enqueue jobs of this kind. The owner always may.
-pub(crate) fn roles_of(app: &App, kind: &str, reaches_machine: bool) -> KindRoles {
-    let grant = app.state.control.kind_grant(kind);
-    let decided = grant.is_some();
-    let roles = match grant {
-        Some(roles) => std::iter::once(Role::Owner).chain(roles).collect(),
-        None => default_roles(reaches_machine).to_vec(),
-    };
-    KindRoles { kind: kind.to_owned(), roles, decided }
+pub(crate) fn roles_of(app: &App, kind: &str) -> KindRoles {
+    app.state.control.kind_roles(kind, app.state.engines.kind_reaches_machine(kind))
 }
 
-/// Refuses who may not enqueue jobs of this kind. A kind that nobody runs is left to whoever knows the kinds.
+/// Whether this person may enqueue jobs of this kind.
+pub(crate) fn may_enqueue(app: &App, person: &Person, kind: &str) -> bool {
+    person.role == Role::Owner || roles_of(app, kind).roles.contains(&person.role)
+}
+
+/// Refuses who may not enqueue jobs of this kind. A kind that no engine runs now may be of an engine that comes back, so
+/// it is no more open than one that reaches the machine.
 pub(crate) fn check(app: &App, person: &Person, kind: &str) -> Result<(), ApiError> {
-    if person.role == Role::Owner {
+    if may_enqueue(app, person, kind) {
         return Ok(());
     }
-    let Some(reaches_machine) = app.state.engines.kind_reaches_machine(kind) else { return Ok(()) };
-    let KindRoles { roles, decided, .. } = roles_of(app, kind, reaches_machine);
-    if roles.contains(&person.role) {
-        return Ok(());
-    }
+    let KindRoles { roles, decided, .. } = roles_of(app, kind);
+    let kind: String = kind.chars().take(100).collect();
     let message = format!("the role {} may not enqueue jobs of the kind {kind}", person.role.as_str());
     let hint = if decided {
         "the owner decided so; ask them for another role, or to open this kind to yours"
+    } else if app.state.engines.kind_reaches_machine(&kind).is_none() {
+        "no engine runs this kind now; GET /v1/kinds lists the kinds that are there and who may enqueue them"
     } else {
         "this kind reaches what is on the machine; the owner can open it with PUT /v1/kinds/{kind}/roles"
     };

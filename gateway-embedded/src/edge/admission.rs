@@ -16,7 +16,7 @@ use axum::{
 };
 use flowork_admission::{InFlight, Limiter, Network, Rate, Verdict};
 use flowork_api_types::{EngineId, auth::Role};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, uri::Authority};
 
 use super::client::{ClientIp, Ingress};
 use crate::{
@@ -44,6 +44,8 @@ const SESSIONS: &str = "sessions";
 /// What lets a request in costs nothing of the budget of addresses here: it has one of its own.
 const TIME_ROUTE: &str = "/v1/time";
 const AUTH_ROUTES: &str = "/v1/auth/";
+/// Goes on with a sign-in. What it asks for is too long to be guessed.
+const REFRESH_ROUTE: &str = "/v1/auth/refresh";
 /// Sync sessions, which have a budget of their own.
 const SESSION_ROUTES: &str = "/v1/sessions";
 
@@ -52,6 +54,7 @@ pub(crate) struct Admission {
     started: Instant,
     address: Budget<Network>,
     auth: Budget<Network>,
+    refresh: Budget<Network>,
     failures: Budget<Network>,
     time: Budget<Network>,
     read: Budget<Caller>,
@@ -81,6 +84,8 @@ enum Kind {
     Open,
     /// A try to sign in.
     Auth,
+    /// Goes on with a sign-in, so that whoever is in stays in while a neighbor guesses.
+    Refresh,
     Time,
     /// Asks for credentials, so whoever has them is counted by name.
     Protected,
@@ -101,6 +106,7 @@ impl Admission {
             started: Instant::now(),
             address: Budget::new("address", rates.address, ADDRESSES),
             auth: Budget::new("auth", rates.auth, ADDRESSES),
+            refresh: Budget::new("refresh", rates.refresh, ADDRESSES),
             failures: Budget::new("failures", rates.failures, ADDRESSES),
             time: Budget::new("time", rates.time, ADDRESSES),
             read: Budget::new("read", rates.read, CALLERS),
@@ -123,6 +129,7 @@ impl Admission {
             Kind::Protected => Ok(()),
             Kind::Time => self.time.take(&network, now).map(|_| ()),
             Kind::Open => self.address.take(&network, now).map(|_| ()),
+            Kind::Refresh => self.refresh.take(&network, now).map(|_| ()),
             Kind::Auth => {
                 self.failures.look(&network, now)?;
                 self.auth.take(&network, now).map(|_| ())
@@ -172,7 +179,7 @@ pub(crate) async fn admit_address(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    if is_this_machine(ingress, address) {
+    if is_this_machine(ingress, address, &request) {
         return Ok(next.run(request).await);
     }
     let network = Network::from(address);
@@ -184,7 +191,7 @@ pub(crate) async fn admit_address(
         _ => Some(app.admission.in_flight.enter(network).ok_or_else(|| too_many_at_once(&app.admission.in_flight))?),
     };
     let response = next.run(request).await;
-    if let Some(failure) = failure_of(&response) {
+    if let Some(failure) = failure_of(&response, kind) {
         app.admission.count_failure(network, failure)?;
     }
     Ok(response)
@@ -202,7 +209,7 @@ pub(crate) async fn admit_caller(
     let admission = &app.admission;
     let of_sessions = matched.is_some_and(|path| path.as_str().starts_with(SESSION_ROUTES));
     let now = admission.now();
-    let here = is_this_machine(ingress, address);
+    let here = is_this_machine(ingress, address, &request);
     let extensions = request.extensions();
     let (budget, caller) = if let Some(CallingEngine(engine)) = extensions.get() {
         (if here { &admission.local } else { &admission.engine }, Caller::Engine(*engine))
@@ -235,15 +242,30 @@ pub(crate) async fn admit_caller(
     Ok(response)
 }
 
-/// On loopback all programs share one address, and it is not a stranger's.
-fn is_this_machine(ingress: Ingress, address: IpAddr) -> bool {
-    ingress == Ingress::Local && address.is_loopback()
+/// On loopback all programs share one address, and it is not a stranger's. A proxy there, which speaks for others, asks
+/// for the name under which they know it.
+fn is_this_machine(ingress: Ingress, address: IpAddr, request: &Request) -> bool {
+    ingress == Ingress::Local && address.is_loopback() && asks_for_loopback(request)
+}
+
+fn asks_for_loopback(request: &Request) -> bool {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let (Some(host), None) = (named.next(), named.next()) else { return false };
+    let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    [Some(&host), request.uri().authority()].into_iter().flatten().all(is_loopback_name)
+}
+
+fn is_loopback_name(authority: &Authority) -> bool {
+    let host = authority.host();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn kind_of(app: &App, method: &Method, path: Option<&str>) -> Kind {
     let permission = path.and_then(|path| app.permissions.of(method, path));
     match (path, permission) {
         (Some(TIME_ROUTE), _) => Kind::Time,
+        (Some(REFRESH_ROUTE), _) => Kind::Refresh,
         (Some(path), Some(Permission::Public)) if path.starts_with(AUTH_ROUTES) => Kind::Auth,
         (_, None | Some(Permission::Public)) => Kind::Open,
         (_, Some(_)) => Kind::Protected,
@@ -251,11 +273,18 @@ fn kind_of(app: &App, method: &Method, path: Option<&str>) -> Kind {
 }
 
 /// What a refused request of a stranger counts as.
-fn failure_of(response: &Response) -> Option<Failure> {
+fn failure_of(response: &Response, kind: Kind) -> Option<Failure> {
     let code = response.extensions().get::<ApiError>().map(ApiError::code);
     match (response.status(), code) {
         // A window that wakes up asks for everything with a token that was good.
-        (StatusCode::UNAUTHORIZED, Some("UNAUTHENTICATED" | "TOKEN_EXPIRED" | "SESSION_ENDED")) => Some(Failure::Stale),
+        (StatusCode::UNAUTHORIZED, Some("UNAUTHENTICATED" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET" | "SESSION_ENDED")) => {
+            Some(Failure::Stale)
+        }
+        // Nobody guesses a token or a key, and a program with one that was revoked must not shut its neighbors out.
+        (StatusCode::UNAUTHORIZED, Some("TOKEN_INVALID" | "ENGINE_TOKEN_INVALID")) if kind == Kind::Protected => {
+            Some(Failure::Stale)
+        }
+        (StatusCode::UNAUTHORIZED, _) if kind == Kind::Refresh => Some(Failure::Stale),
         (StatusCode::UNAUTHORIZED, _) | (_, Some("ACCESS_REFUSED")) => Some(Failure::Wrong),
         _ => None,
     }

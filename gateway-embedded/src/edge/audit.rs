@@ -1,7 +1,8 @@
 //! Writes down who did what: each route says in the table of `router.rs` whether it is audited, and as what.
 //!
 //! The entry is written after the handler and before the answer leaves, so that nothing that was acknowledged is missing
-//! from the log. If it can't be written the answer is 503, and says that the operation may have been done.
+//! from the log. If it can't be written the answer is 503, and says that the operation may have been done. Only an answer
+//! with a session's tokens is given all the same, and the node's own log has that line.
 
 use std::{
     collections::HashMap,
@@ -14,7 +15,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use flowork_api_types::audit::ActorKind;
+use flowork_api_types::{audit::ActorKind, member::OWNER_SUBJECT};
 use flowork_audit::{Actor, Entry};
 use flowork_control::{OpenedSession, StoreError};
 use http::{Method, StatusCode, request::Parts};
@@ -26,6 +27,9 @@ use crate::{app::AppState, error::ApiError, router::RouteEntry};
 
 /// How soon to try again when the log can't be written.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Actions whose answer is given though it could not be written down.
+const OPENS_SESSION: &[&str] = &["session.sign_in", "session.pair", "session.refresh"];
 
 /// Whether calls of a route are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +105,13 @@ impl AuditNote {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn names_actor(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).actor.is_some()
+    /// Whose room in the log the call takes.
+    fn share(&self) -> Share {
+        match &self.0.lock().unwrap_or_else(PoisonError::into_inner).actor {
+            None => Share::Anybody,
+            Some(actor) if *actor == Actor::named(ActorKind::Person, OWNER_SUBJECT) => Share::Owner,
+            Some(_) => Share::Caller,
+        }
     }
 
     fn add_to(&self, entry: Entry) -> Entry {
@@ -112,6 +121,17 @@ impl AuditNote {
         let entry = object.into_iter().fold(entry, Entry::object);
         detail.iter().fold(entry, Entry::detail)
     }
+}
+
+/// How much of the log's room there is for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    /// That of all whose name is not known.
+    Anybody,
+    /// The caller's own.
+    Caller,
+    /// All of it: the disk is theirs.
+    Owner,
 }
 
 impl<S: Sync> FromRequestParts<S> for AuditNote {
@@ -150,16 +170,21 @@ pub(crate) async fn record(
         let response = next.run(request).await;
         let status = response.status();
         let code = response.extensions().get::<ApiError>().map(ApiError::code);
-        let known = note.names_actor();
+        let share = if status.is_client_error() { Share::Anybody } else { note.share() };
         let entry = note.add_to(entry.answered(status.as_u16(), code));
-        // What anybody can do or try must not fill the disk.
-        let written = if status.is_client_error() || !known {
-            app.state.audit.record_or_count(entry).await.map(|_| ())
-        } else {
-            app.state.audit.record(entry).await.map(|_| ())
+        // What anybody can do or try must not fill the disk, and no member may either.
+        let written = match share {
+            Share::Anybody => app.state.audit.record_or_count(entry).await.map(|_| ()),
+            Share::Caller => app.state.audit.record_or_count_of_actor(entry).await.map(|_| ()),
+            Share::Owner => app.state.audit.record(entry).await.map(|_| ()),
         };
         match written {
             Ok(()) => response,
+            // The answer has the only copy of tokens whose predecessors are used up: without it the caller is shut out.
+            Err(error) if status.is_success() && OPENS_SESSION.contains(&action) => {
+                tracing::error!(error = ?error, action, "an entry of the audit log could not be written");
+                response
+            }
             Err(error) => unavailable(error, status).into_response(),
         }
     };

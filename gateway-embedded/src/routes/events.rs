@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 use crate::{
     app::AppState,
     auth::credentials::Person,
+    error::ApiError,
     extract::QueryOf,
     sse::{self, node_feed::NodeFeed},
 };
@@ -48,8 +49,9 @@ pub(crate) async fn events(
     person: Person,
     headers: HeaderMap,
     QueryOf(query): QueryOf<EventsQuery>,
-) -> impl IntoResponse {
+) -> Result<impl IntoResponse, ApiError> {
     let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     let cursor = last.or(query.cursor);
-    sse::answer(&app, NodeFeed::new(&app, person, cursor.as_deref()))
+    let seat = app.streams.seat(&person)?;
+    Ok(sse::answer(&app, seat, NodeFeed::new(&app, person, cursor.as_deref())))
 }

@@ -31,7 +31,7 @@ use crate::{
 pub(crate) async fn list_kinds(State(app): State<AppState>, person: Person) -> Json<KindList> {
     let mut kinds = app.state.engines.list_kinds();
     for kind in &mut kinds.items {
-        let rights = kind_rights::roles_of(&app, &kind.descriptor.name, kind.descriptor.reaches_machine);
+        let rights = kind_rights::roles_of(&app, &kind.descriptor.name);
         kind.allowed_actions = kind_rights::allowed_actions(&person, &rights.roles);
         (kind.roles, kind.roles_decided) = (rights.roles, rights.decided);
     }
@@ -60,17 +60,17 @@ pub(crate) async fn set_kind_roles(
     Path(kind): Path<String>,
     JsonBody(request): JsonBody<KindRolesRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<Json<KindRoles>, ApiError> {
-    let Some(reaches_machine) = app.state.engines.kind_reaches_machine(&kind) else {
+    if app.state.engines.kind_reaches_machine(&kind).is_none() {
         let message = format!("no engine runs the kind {:?}", kind.chars().take(100).collect::<String>());
         return Err(ApiError::new(StatusCode::NOT_FOUND, "KIND_NOT_FOUND", message)
             .hint("GET /v1/kinds lists the kinds; start the engine that runs it first"));
-    };
+    }
     let roles = request.roles.map(checked).transpose()?;
     note.object(&*kind);
     note.detail(serde_json::json!({"roles": roles}));
     app.state.control.set_kind_grant(&kind, roles, app.state.clock.now()).await?;
     app.state.engines.events().publish(None, Event::KindsChanged);
-    Ok(Json(kind_rights::roles_of(&app, &kind, reaches_machine)))
+    Ok(Json(kind_rights::roles_of(&app, &kind)))
 }
 
 /// The roles other than the owner's, strongest first.

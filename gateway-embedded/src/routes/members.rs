@@ -14,6 +14,7 @@ use std::collections::HashMap;
 
 use flowork_api_types::member::{Member, MemberKey, OWNER_SUBJECT};
 use flowork_control::{MemberError, MemberKeyRecord, MemberRecord};
+use http::StatusCode;
 
 use crate::{
     app::App,
@@ -28,6 +29,21 @@ async fn describe(app: &App, caller: &Person, subject: &str) -> Result<Member, A
     let record = control.member(subject).ok_or_else(unknown)?;
     let sessions = control.sessions(Some(subject)).await?.len();
     Ok(to_wire(app, caller, record, sessions as u64))
+}
+
+/// Whether the caller may change this member at all. An admin token ends soon and does only what it was made for; with a
+/// key of the owner's, or without those that are theirs, whoever holds it would be the owner for good.
+fn may_change(caller: &Person, subject: &str) -> bool {
+    caller.scopes.is_none() || subject != OWNER_SUBJECT
+}
+
+/// Refuses changes of the owner that come with an admin token.
+fn check_change(caller: &Person, subject: &str) -> Result<(), ApiError> {
+    if may_change(caller, subject) {
+        return Ok(());
+    }
+    Err(ApiError::new(StatusCode::FORBIDDEN, "FORBIDDEN", "an admin token changes nothing about the owner")
+        .hint("sign in as the owner for this; an admin token with members:write changes all other members"))
 }
 
 /// All members as the caller sees them.
@@ -48,7 +64,8 @@ async fn describe_all(app: &App, caller: &Person) -> Result<Vec<Member>, ApiErro
 
 fn to_wire(app: &App, caller: &Person, record: MemberRecord, sessions: u64) -> Member {
     let is_owner = record.subject == OWNER_SUBJECT;
-    let mut allowed_actions = vec!["update", "add_key", "remove_key"];
+    let mut allowed_actions =
+        if may_change(caller, &record.subject) { vec!["update", "add_key", "remove_key"] } else { Vec::new() };
     match (is_owner, record.disabled_at) {
         (true, _) => {}
         (false, None) => allowed_actions.extend(["disable", "delete"]),

@@ -3,11 +3,14 @@
 use std::sync::PoisonError;
 
 use axum::{Json, extract::State};
-use flowork_api_types::node::Status;
+use flowork_api_types::{auth::Role, drain::Drain, node::Status};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::drain;
-use crate::{app::AppState, auth::credentials::Person};
+use crate::{
+    app::{App, AppState},
+    auth::credentials::Person,
+};
 
 /// Describes the node: where it is, how it is, what to know about it.
 #[utoipa::path(
@@ -17,6 +20,9 @@ use crate::{app::AppState, auth::credentials::Person};
     responses((status = 200, description = "The node", body = Status))
 )]
 pub(crate) async fn status(State(app): State<AppState>, person: Person) -> Json<Status> {
+    if person.role == Role::Guest && person.scopes.is_none() {
+        return Json(for_guests(&app));
+    }
     let node = &app.state.node;
     // Reading the process table can block, on some systems for milliseconds.
     let memory_bytes = tokio::task::spawn_blocking(memory_bytes).await.unwrap_or_default();
@@ -35,6 +41,32 @@ pub(crate) async fn status(State(app): State<AppState>, person: Person) -> Json<
         engines: app.state.engines.list(),
         notices,
     })
+}
+
+/// Anybody can be a guest, so this names no path, no program and no place.
+fn for_guests(app: &App) -> Status {
+    let draining = app.state.engines.is_draining();
+    Status {
+        version: app.state.node.version.clone(),
+        url: String::new(),
+        pid: 0,
+        started_at: app.state.node.started_at,
+        data_dir: String::new(),
+        vault: String::new(),
+        draining,
+        drain: Drain {
+            on: draining,
+            stopping: false,
+            since: None,
+            by: None,
+            reason: None,
+            running: 0,
+            allowed_actions: Vec::new(),
+        },
+        memory_bytes: 0,
+        engines: Vec::new(),
+        notices: Vec::new(),
+    }
 }
 
 /// Memory this process has in RAM; 0 where the system does not say.

@@ -56,6 +56,21 @@ async fn a_change_is_in_the_log_before_its_answer_is_here() {
 }
 
 #[tokio::test]
+async fn no_caller_but_the_owner_fills_the_log_with_calls_that_succeed() {
+    let gateway = Gateway::start().await;
+    let omar = gateway.token("omar", Role::Operator);
+    for token in [&omar, &gateway.owner] {
+        for _ in 0..205 {
+            let pause = gateway.plain(Method::POST, "/v1/queues/mail/pause").bearer_auth(token);
+            assert_eq!(read(pause).await.status, StatusCode::OK);
+        }
+    }
+    let log = entries(&gateway, "action=queue.pause").await;
+    let of = |subject: &str| log.iter().filter(|entry| entry["actor"]["subject"] == subject).count();
+    assert_eq!((of("omar"), of("owner")), (200, 205));
+}
+
+#[tokio::test]
 async fn refused_calls_and_sign_ins_that_fail_are_in_the_log_with_their_reason() {
     let gateway = Gateway::start().await;
     let viewer = gateway.token("vera", Role::Viewer);
@@ -85,6 +100,9 @@ async fn signing_in_and_every_rotation_of_tokens_is_in_the_log_and_no_token_is()
     let body = json!({"refresh_token": refresh});
     let rotated = read(gateway.plain(Method::POST, "/v1/auth/refresh").json(&body)).await;
     assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.text);
+    let next = json!({"refresh_token": rotated.json()["refresh_token"]});
+    let rotated = read(gateway.plain(Method::POST, "/v1/auth/refresh").json(&next)).await;
+    assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.text);
     let again = read(gateway.plain(Method::POST, "/v1/auth/refresh").json(&body)).await;
     assert_eq!(again.status, StatusCode::UNAUTHORIZED);
     let found = entries(&gateway, "action=session").await;
@@ -94,11 +112,12 @@ async fn signing_in_and_every_rotation_of_tokens_is_in_the_log_and_no_token_is()
         [
             json!(["session.refresh", "refused", "REFRESH_REUSED"]),
             json!(["session.refresh", "done", null]),
+            json!(["session.refresh", "done", null]),
             json!(["session.pair", "done", null]),
             json!(["session.link", "done", null]),
         ]
     );
-    assert_eq!((&found[2]["actor"]["subject"], &found[2]["object"]), (&json!("owner"), &signed_in["me"]["session_id"]));
+    assert_eq!((&found[3]["actor"]["subject"], &found[3]["object"]), (&json!("owner"), &signed_in["me"]["session_id"]));
     let text = Value::from(found).to_string();
     assert!(!text.contains(refresh) && !text.contains("flr_") && !text.contains("eyJ"), "{text}");
 }
@@ -115,6 +134,10 @@ async fn a_change_that_can_not_be_written_down_is_answered_so_though_it_was_made
     let queues = read(gateway.get("/v1/queues")).await;
     assert_eq!(queues.status, StatusCode::OK, "what is not audited goes on");
     assert!(queues.text.contains("mail"), "it was done: {}", queues.text);
+    let code = gateway.state.control.create_pairing_code(gateway.state.clock.now()).await.unwrap().code;
+    let pair = json!({"code": code.expose()});
+    let signed_in = read(gateway.plain(Method::POST, "/v1/auth/pair").json(&pair)).await;
+    assert_eq!(signed_in.status, StatusCode::OK, "the code is used up, so its answer is not lost: {}", signed_in.text);
     let signed_in = read(gateway.plain(Method::POST, "/v1/auth/pair").json(&json!({"code": "wrong"}))).await;
     assert_eq!(signed_in.code(), "AUDIT_UNAVAILABLE", "nobody tries codes unseen");
 }

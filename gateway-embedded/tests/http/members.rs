@@ -287,3 +287,86 @@ async fn a_members_script_token_goes_by_the_records_too() {
     change(&gateway, &ada.subject, json!({"disabled": true})).await;
     assert_eq!(ada.get(&gateway, "/v1/auth/me").await.code(), "SESSION_ENDED");
 }
+
+#[tokio::test]
+async fn an_admin_token_changes_members_and_nothing_about_the_owner() {
+    let gateway = Gateway::start().await;
+    let ada = add(&gateway, "Ada", "member").await["subject"].as_str().unwrap().to_owned();
+    let made = read(gateway.post("/v1/admin-tokens").json(&json!({"scopes": ["members:write"]}))).await.json();
+    let with = |method, path: &str| gateway.plain(method, path).bearer_auth(made["token"].as_str().unwrap());
+    let key = |address: &str| json!({"address": address, "kind": "wallet", "name": "a key"});
+    let others = ADDRESS.replace('5', "7");
+    assert_eq!(
+        read(gateway.post("/v1/members/owner/keys").json(&key(ADDRESS))).await.status,
+        StatusCode::CREATED,
+        "the owner adds keys of their own"
+    );
+    let owners_key = format!("/v1/members/owner/keys/{ADDRESS}");
+    for request in [
+        with(Method::POST, "/v1/members/owner/keys").json(&key(&others)),
+        with(Method::POST, "/v1/members/%6fwner/keys").json(&key(&others)),
+        with(Method::DELETE, &owners_key),
+        with(Method::PATCH, "/v1/members/owner").json(&json!({"name": "Mallory"})),
+        with(Method::PATCH, "/v1/members/owner").json(&json!({"disabled": true})),
+        with(Method::DELETE, "/v1/members/owner"),
+    ] {
+        let refused = read(request).await;
+        assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "FORBIDDEN"));
+        assert!(refused.json()["error"]["hint"].is_string());
+    }
+    let path = format!("/v1/members/{ada}");
+    for request in [
+        with(Method::POST, "/v1/members").json(&json!({"name": "Eve", "role": "owner"})),
+        with(Method::PATCH, &path).json(&json!({"role": "owner"})),
+    ] {
+        assert_eq!(read(request).await.code(), "VALIDATION_ERROR", "there is one owner");
+    }
+    let owner = read(gateway.get("/v1/members/owner")).await.json();
+    assert_eq!((&owner["name"], owner["keys"].as_array().unwrap().len()), (&json!("Owner"), 1), "{owner}");
+    for (request, status) in [
+        (with(Method::POST, &format!("{path}/keys")).json(&key(&others)), StatusCode::CREATED),
+        (with(Method::PATCH, &path).json(&json!({"role": "viewer"})), StatusCode::OK),
+        (with(Method::DELETE, &format!("{path}/keys/{others}")), StatusCode::NO_CONTENT),
+        (with(Method::DELETE, &path), StatusCode::NO_CONTENT),
+        (gateway.request(Method::DELETE, &owners_key), StatusCode::NO_CONTENT),
+    ] {
+        let answer = read(request).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_enqueue_a_kind_brings_no_job_of_it_back_and_resumes_no_schedule_of_it() {
+    let gateway = Gateway::start().await;
+    let member = signed_in(&gateway, "Ada", "member").await;
+    let body = json!({"name": "n", "interval_ms": 3_600_000, "job": {"kind": "noop", "payload": {}}});
+    let schedule = read(member.request(&gateway, Method::POST, "/v1/schedules").json(&body)).await.json();
+    let schedule = format!("/v1/schedules/{}", schedule["id"].as_str().unwrap());
+    read(gateway.post("/v1/queues/default/pause")).await;
+    let job = member.enqueue(&gateway, "1", "noop").await.json()["id"].as_str().unwrap().to_owned();
+    read(member.request(&gateway, Method::POST, &format!("/v1/jobs/{job}/cancel"))).await;
+    let only_operators = gateway.request(Method::PUT, "/v1/kinds/noop/roles").json(&json!({"roles": ["operator"]}));
+    assert_eq!(read(only_operators).await.status, StatusCode::OK);
+
+    for request in [json!({"ids": [job]}), json!({"state": "cancelled"})] {
+        let answer = read(member.request(&gateway, Method::POST, "/v1/jobs/requeue").json(&request)).await;
+        assert_eq!(answer.json(), json!({"requeued": 0, "skipped": 1, "more": false}), "{request}");
+    }
+    assert_eq!(read(gateway.get(&format!("/v1/jobs/{job}"))).await.json()["state"], "cancelled");
+    let unknown = member.enqueue(&gateway, "2", "no.such").await;
+    assert_eq!(unknown.code(), "KIND_NOT_ALLOWED", "nobody knows whether it reaches the machine");
+    assert!(unknown.json()["error"]["hint"].as_str().unwrap().contains("GET /v1/kinds"));
+
+    let change = |body: Value| read(member.request(&gateway, Method::PATCH, &schedule).json(&body));
+    for body in [json!({"name": "m"}), json!({"enabled": false})] {
+        assert_eq!(change(body.clone()).await.status, StatusCode::OK, "{body}");
+    }
+    for body in [json!({"enabled": true}), json!({"interval_ms": 1_000}), json!({"cron": "* * * * *"})] {
+        assert_eq!(change(body.clone()).await.code(), "KIND_NOT_ALLOWED", "{body}");
+    }
+    let as_before = gateway.request(Method::PUT, "/v1/kinds/noop/roles").json(&json!({"roles": null}));
+    assert_eq!(read(as_before).await.status, StatusCode::OK);
+    assert_eq!(change(json!({"enabled": true})).await.status, StatusCode::OK);
+    let all = read(member.request(&gateway, Method::POST, "/v1/jobs/requeue").json(&json!({"ids": [job]}))).await;
+    assert_eq!(all.json(), json!({"requeued": 1, "skipped": 0, "more": false}));
+}

@@ -81,20 +81,65 @@ async fn sign_ins_are_tried_only_so_often() {
 }
 
 #[tokio::test]
-async fn refused_credentials_of_any_kind_use_up_one_budget() {
+async fn sign_ins_that_fail_use_up_a_budget_which_holds_up_nobody_who_is_in() {
     let gateway = start(|options| options.rates.failures = Some(rate("3/h"))).await;
-    let wrong = || from(&gateway, CLIENT, Method::GET, "/v1/status").bearer_auth("wrong");
-    let engine = || from(&gateway, CLIENT, Method::POST, "/v1/engine/heartbeat").header("x-engine-token", "fle_wrong");
-    assert_eq!(read(wrong()).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(read(engine()).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(read(pair(&gateway, CLIENT)).await.status, StatusCode::UNAUTHORIZED);
-    assert_limited(&read(wrong()).await, "failures");
+    let session = gateway.sign_in().await;
+    assert_eq!(statuses(3, || pair(&gateway, CLIENT)).await, [401; 3]);
     assert_limited(&read(pair(&gateway, CLIENT)).await, "failures");
     let nothing = from(&gateway, CLIENT, Method::GET, "/v1/status");
     assert_eq!(read(nothing).await.status, StatusCode::UNAUTHORIZED, "no credentials are no wrong ones");
     let right = from(&gateway, CLIENT, Method::GET, "/v1/status").bearer_auth(&gateway.owner);
     assert_eq!(read(right).await.status, StatusCode::OK, "whoever is signed in is not locked out by a neighbor");
+    let body = json!({"refresh_token": session["refresh_token"]});
+    let refresh = from(&gateway, CLIENT, Method::POST, "/v1/auth/refresh").json(&body);
+    assert_eq!(read(refresh).await.status, StatusCode::OK, "and stays signed in");
     assert_eq!(read(pair(&gateway, NEIGHBOR)).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn tokens_that_are_not_good_any_more_are_no_guesses() {
+    let gateway = start(|options| options.rates.failures = Some(rate("1/h"))).await;
+    let wrong = || from(&gateway, CLIENT, Method::GET, "/v1/status").bearer_auth("wrong");
+    let engine = || from(&gateway, CLIENT, Method::POST, "/v1/engine/heartbeat").header("x-engine-token", "fle_wrong");
+    let refresh =
+        || from(&gateway, CLIENT, Method::POST, "/v1/auth/refresh").json(&json!({"refresh_token": "flr_wrong"}));
+    assert_eq!(statuses(5, wrong).await, [401; 5]);
+    assert_eq!(statuses(5, engine).await, [401; 5]);
+    assert_eq!(statuses(5, refresh).await, [401; 5]);
+    let first = read(pair(&gateway, CLIENT)).await;
+    assert_eq!(first.status, StatusCode::UNAUTHORIZED, "a neighbor's old program shuts nobody out: {}", first.text);
+    assert_limited(&read(pair(&gateway, CLIENT)).await, "failures");
+}
+
+#[tokio::test]
+async fn refreshing_has_a_budget_of_its_own() {
+    let gateway = start(|options| {
+        options.rates.refresh = Some(rate("2/h"));
+        options.rates.auth = Some(rate("1/h"));
+    })
+    .await;
+    let refresh =
+        || from(&gateway, CLIENT, Method::POST, "/v1/auth/refresh").json(&json!({"refresh_token": "flr_wrong"}));
+    assert_eq!(statuses(2, refresh).await, [401; 2]);
+    assert_limited(&read(refresh()).await, "refresh");
+    assert_eq!(read(pair(&gateway, CLIENT)).await.status, StatusCode::UNAUTHORIZED, "it costs no sign-in");
+}
+
+#[tokio::test]
+async fn whoever_comes_by_a_proxy_on_this_machine_is_not_this_machine() {
+    let gateway = start(|options| {
+        options.extra_hosts = vec!["flowork.example".to_owned()];
+        options.rates.address = Some(rate("2/h"));
+        options.rates.read = Some(rate("1/h"));
+    })
+    .await;
+    let by_proxy = || gateway.plain(Method::GET, "/health").header("host", "flowork.example");
+    assert_eq!(statuses(2, by_proxy).await, [200; 2]);
+    assert_limited(&read(by_proxy()).await, "address");
+    assert_eq!(statuses(3, || gateway.plain(Method::GET, "/health")).await, [200; 3]);
+    let owner = || gateway.get("/v1/jobs").header("host", "flowork.example");
+    assert_eq!(statuses(2, owner).await, [200, 429]);
+    assert_eq!(statuses(3, || gateway.get("/v1/jobs")).await, [200; 3]);
 }
 
 #[tokio::test]

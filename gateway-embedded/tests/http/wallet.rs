@@ -260,7 +260,17 @@ async fn guests_see_that_the_node_is_there_and_no_more_while_they_are_let_in() {
     assert_eq!((&answer["me"]["role"], &answer["me"]["session_id"]), (&json!("guest"), &Value::Null));
     assert!(answer.get("refresh_token").is_none());
     let get = |path: &'static str| read(with(&gateway, &answer, Method::GET, path));
-    assert_eq!(get("/v1/status").await.status, StatusCode::OK);
+    let (told, whole) = (get("/v1/status").await.json(), read(gateway.get("/v1/status")).await.json());
+    for field in ["version", "started_at", "draining"] {
+        assert_eq!(told[field], whole[field], "{field}");
+    }
+    for field in ["url", "data_dir", "vault"] {
+        assert_eq!(told[field], "", "{field} is nothing for strangers");
+        assert_ne!(whole[field], "", "{field}");
+    }
+    assert_eq!((&told["engines"], &told["notices"]), (&json!([]), &json!([])));
+    assert_eq!((&told["pid"], &told["memory_bytes"]), (&json!(0), &json!(0)));
+    assert_eq!(whole["engines"].as_array().unwrap().len(), 1);
     assert_eq!(get("/v1/jobs").await.code(), "FORBIDDEN");
     assert_eq!(get("/v1/auth/sessions?all=true").await.code(), "FORBIDDEN");
     let job = with(&gateway, &answer, Method::POST, "/v1/jobs").header("Idempotency-Key", "1");

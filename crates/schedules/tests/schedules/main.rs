@@ -7,9 +7,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use flowork_api_types::{
     Timestamp,
+    auth::Role,
     job::{EnqueueRequest, JobState},
-    schedule::{ListSchedulesQuery, PreviewScheduleRequest, ScheduleAction, SkipReason, UpdateScheduleRequest},
+    schedule::{
+        ListSchedulesQuery, MissedRuns, Overlap, PreviewScheduleRequest, Schedule, ScheduleAction, SkipReason,
+        UpdateScheduleRequest,
+    },
 };
+use flowork_control::{MemberChange, ScheduleText};
 use flowork_schedules::{
     LookupError, RunError, WriteError,
     timing::{Timing, TimingText},
@@ -341,5 +346,56 @@ async fn what_could_never_run_is_refused_when_it_is_made() {
     assert_eq!(fields(preview(51).unwrap_err()), "/count");
     assert_eq!(fields(preview(0).unwrap_err()), "/count");
     assert_eq!(preview(50).unwrap().runs.len(), 50);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_schedule_enqueues_nothing_of_a_kind_that_is_closed_to_its_maker() {
+    let world = World::at("2026-01-01T00:00:00Z");
+    let (control, engines) = world.open().await;
+    let ada = control.create_member("Ada", Role::Member, world.clock.now()).await.unwrap();
+    let away = ScheduleText {
+        name: "of an engine that is away".to_owned(),
+        cron: None,
+        time_zone: None,
+        interval_ms: Some(60_000),
+        anchor: Some(world.clock.now()),
+        job: serde_json::from_value(json!({"kind": "gone"})).unwrap(),
+        missed: MissedRuns::Once,
+        overlap: Overlap::Allow,
+        enabled: true,
+    };
+    let away = control.create_schedule(&ada.subject, away, world.clock.now()).await.unwrap().unwrap().id;
+    close(control, engines).await;
+
+    let running = world.start().await;
+    let away = running.schedules.get(&owner(), away).await.unwrap();
+    let body = request(&json!({"interval_ms": 60_000, "overlap": "allow"}));
+    let schedule = running.schedules.create(&member(&ada.subject), body).await.unwrap();
+    running.pass(MINUTE);
+    let fired = running.until(&schedule, |now| now.last_fired_at.is_some()).await;
+    assert_eq!(fired.last_error, None);
+    let waits = running.until(&away, |now| now.last_error.is_some()).await.last_error.unwrap();
+    assert_eq!((waits.code.as_str(), waits.retrying), ("UNKNOWN_KIND", true), "nobody has decided yet");
+
+    for kind in ["noop", "gone"] {
+        running.control.set_kind_grant(kind, Some(vec![Role::Operator]), running.clock.now()).await.unwrap();
+    }
+    running.pass(MINUTE);
+    for schedule in [&schedule, &away] {
+        let is_refused = |now: &Schedule| now.last_error.as_ref().is_some_and(|error| error.code == "KIND_NOT_ALLOWED");
+        let refused = running.until(schedule, is_refused).await;
+        let error = refused.last_error.unwrap();
+        assert!(!error.retrying && error.message.contains("the owner of this node can open the kind"), "{error:?}");
+        assert_eq!(refused.last_skipped.unwrap().reason, SkipReason::Refused);
+    }
+    assert_eq!(running.jobs().await.len(), 1);
+
+    let promoted = MemberChange { name: None, role: Some(Role::Operator), disabled: None };
+    running.control.update_member(&ada.subject, promoted, running.clock.now()).await.unwrap();
+    running.pass(MINUTE);
+    let due = Some(time("2026-01-01T00:03:00Z"));
+    running.until(&schedule, |now| now.last_due_at == due && now.last_fired_at == due).await;
+    assert_eq!(running.jobs().await.len(), 2, "with the right, the runs are back");
     running.stop().await;
 }

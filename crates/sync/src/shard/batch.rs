@@ -102,8 +102,12 @@ impl Batch {
                 Staged::Removed => writes.removed.push(*id),
             }
         }
-        // A switch moves nothing in a list; whoever watches the clock listens to the session itself.
-        let listed = |event: &&NewEvent| event.change.event != SessionEventKind::CycleSwitched;
+        // Turns that go on move nothing in a list; whoever watches the clock listens to the session itself.
+        let listed = |event: &&NewEvent| match event.change.event {
+            SessionEventKind::CycleSwitched => false,
+            SessionEventKind::ParticipantExpired => event.change.status.is_final(),
+            _ => true,
+        };
         let told = self.events.iter().filter(listed).map(|event| Arc::clone(&event.owner)).collect();
         writes.events = self.events;
         (writes, Decided { staged: self.staged, replies: self.replies, told })

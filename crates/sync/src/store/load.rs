@@ -35,7 +35,7 @@ pub(crate) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Session>
             session.add(row)?;
         }
     }
-    Ok(sessions.into_values().map(Unfinished::finish).collect())
+    Ok(sessions.into_values().filter_map(Unfinished::finish).collect())
 }
 
 /// A session whose participants come row by row.
@@ -97,9 +97,15 @@ impl Unfinished {
         Ok(())
     }
 
-    fn finish(self) -> Session {
+    /// Nothing for a session whose rows do not fit together: the others go on without it.
+    fn finish(self) -> Option<Session> {
         let Self { rules, pots, session } = self;
-        Session { rules: Arc::new(rules), pots: pots.balances, ..session }
+        let participants = session.accounts.len();
+        if participants == 0 || session.active.is_some_and(|position| position >= participants) {
+            tracing::error!(session_id = %rules.id, participants, "a stored session is damaged and is left out");
+            return None;
+        }
+        Some(Session { rules: Arc::new(rules), pots: pots.balances, ..session })
     }
 }
 

@@ -23,15 +23,24 @@ impl ShardWriter {
     pub(super) fn enqueue(&mut self, connection: &Connection, job: &NewJob) -> Result<EnqueueOutcome, Failed> {
         let now = self.now();
         let options = &self.options;
+        let mut held = None;
         let outcome = insert::enqueue(connection, &mut self.keys, now, job, |id| {
             if options.is_draining() || options.gate.waiting() >= options.gate.waiting_max() {
                 return Err(EnqueueOutcome::Refused);
             }
             match &job.unique_key {
-                Some(key) => options.gate.hold_unique(&job.owner, key, id).map_err(EnqueueOutcome::UniqueHeld),
+                Some(key) => {
+                    options.gate.hold_unique(&job.owner, key, id).map_err(EnqueueOutcome::UniqueHeld)?;
+                    held = Some((key, id));
+                    Ok(())
+                }
                 None => Ok(()),
             }
-        })?;
+        });
+        if let (Err(_), Some((key, id))) = (&outcome, held) {
+            options.gate.drop_unique(&job.owner, key, id);
+        }
+        let outcome = outcome?;
         if let EnqueueOutcome::Created(row) = &outcome {
             self.moved(connection, None, row).map_err(Failed::Stuck)?;
             self.batch.measured.push((Arc::clone(&row.queue), Measured::Enqueued));

@@ -60,8 +60,9 @@ pub(crate) async fn verify_audit(State(app): State<AppState>, person: Person) ->
     if begun.await.is_err() {
         return Err(outcome.await.ok().and_then(Result::err).map_or_else(ApiError::unexplained, ApiError::from));
     }
+    let seat = app.streams.seat(&person)?;
     let end = StreamEnd::new(&app, &person);
-    Ok(stream::answer(&app, VerifyFeed { progressed, outcome: Some(outcome), end, _ending: ending }))
+    Ok(stream::answer(&app, seat, VerifyFeed { progressed, outcome: Some(outcome), end, _ending: ending }))
 }
 
 /// Ends the check when nobody listens any more.

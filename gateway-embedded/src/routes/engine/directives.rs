@@ -22,6 +22,7 @@ use crate::{
     responses((status = 200, description = "Server-sent events", body = Directive, content_type = "text/event-stream"))
 )]
 pub(crate) async fn directives(State(app): State<AppState>, pass: EnginePass) -> Result<Response, ApiError> {
+    let seat = app.streams.seat_engine(pass.proof.id)?;
     let feed = app.state.engines.directives(pass.proof.id)?;
-    Ok(sse::answer(&app, EngineFeed::new(&app, feed, pass)))
+    Ok(sse::answer(&app, seat, EngineFeed::new(&app, feed, pass)))
 }

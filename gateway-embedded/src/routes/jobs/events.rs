@@ -31,6 +31,7 @@ pub(crate) async fn job_events(
     person: Person,
     PathId(job_id): PathId<JobId>,
 ) -> Result<impl IntoResponse, ApiError> {
+    let seat = app.streams.seat(&person)?;
     let feed = JobFeed::start(&app, person, job_id).await?;
-    Ok(sse::answer(&app, feed))
+    Ok(sse::answer(&app, seat, feed))
 }

@@ -46,6 +46,7 @@ pub(crate) async fn requeue_job(
 /// Puts many jobs that ended back into their queues: the failed ones, or those that match, or those that are named.
 ///
 /// Each remembers where it was. Newest first; while `more` says so, ask again for the rest.
+/// Jobs of kinds that are not open to the caller's role are skipped.
 #[utoipa::path(
     post,
     path = "/v1/jobs/requeue",
@@ -65,6 +66,7 @@ pub(crate) async fn requeue_jobs(
     person: Person,
     JsonBody(request): JsonBody<RequeueRequest, REQUEST_BYTES_MAX>,
 ) -> Result<Json<RequeueAnswer>, ApiError> {
-    let answer = app.state.engines.requeue_many(&person.caller(), request).await?;
+    let may_enqueue = |kind: &str| kind_rights::may_enqueue(&app, &person, kind);
+    let answer = app.state.engines.requeue_many(&person.caller(), request, may_enqueue).await?;
     Ok(Json(answer))
 }

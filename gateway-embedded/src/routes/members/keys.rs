@@ -8,7 +8,7 @@ use flowork_api_types::member::{AddMemberKeyRequest, KeyAddress, Member};
 use flowork_control::MemberError;
 use http::StatusCode;
 
-use super::describe;
+use super::{check_change, describe};
 use crate::{
     app::AppState, auth::credentials::Person, edge::audit::AuditNote, error::ApiError, extract::JsonBody,
     routes::SMALL_BODY_BYTES_MAX,
@@ -39,6 +39,7 @@ pub(crate) async fn add_key(
 ) -> Result<(StatusCode, Json<Member>), ApiError> {
     let AddMemberKeyRequest { address, kind, name } = request;
     note.detail(serde_json::json!({"address": address, "kind": kind}));
+    check_change(&person, &subject)?;
     app.state.control.add_member_key(&subject, address, kind, &name, app.state.clock.now()).await?;
     Ok((StatusCode::CREATED, Json(describe(&app, &person, &subject).await?)))
 }
@@ -58,8 +59,10 @@ pub(crate) async fn add_key(
 )]
 pub(crate) async fn remove_key(
     State(app): State<AppState>,
+    person: Person,
     Path((subject, address)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
+    check_change(&person, &subject)?;
     let address: KeyAddress =
         address.parse().map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "INVALID_ID", format!("{error}")))?;
     let control = &app.state.control;

@@ -8,7 +8,7 @@ use flowork_api_types::member::{Member, UpdateMemberRequest};
 use flowork_control::MemberChange;
 use http::StatusCode;
 
-use super::describe;
+use super::{check_change, describe};
 use crate::{
     app::AppState, auth::credentials::Person, edge::audit::AuditNote, error::ApiError, extract::JsonBody,
     routes::SMALL_BODY_BYTES_MAX,
@@ -38,6 +38,7 @@ pub(crate) async fn update_member(
     JsonBody(request): JsonBody<UpdateMemberRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<Json<Member>, ApiError> {
     note.detail(serde_json::json!({"role": request.role, "disabled": request.disabled}));
+    check_change(&person, &subject)?;
     let change = MemberChange { name: request.name, role: request.role, disabled: request.disabled };
     app.state.control.update_member(&subject, change, app.state.clock.now()).await?;
     describe(&app, &person, &subject).await.map(Json)
@@ -58,8 +59,10 @@ pub(crate) async fn update_member(
 )]
 pub(crate) async fn delete_member(
     State(app): State<AppState>,
+    person: Person,
     Path(subject): Path<String>,
 ) -> Result<StatusCode, ApiError> {
+    check_change(&person, &subject)?;
     app.state.control.delete_member(&subject, app.state.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

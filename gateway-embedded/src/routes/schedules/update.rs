@@ -44,7 +44,18 @@ pub(crate) async fn update_schedule(
 ) -> Result<Json<Schedule>, ApiError> {
     if let Some(job) = &request.job {
         kind_rights::check(&app, &person, &job.kind)?;
+    } else if makes_runs(&request) {
+        let schedule = app.state.schedules.get(&person.caller(), schedule_id).await?;
+        kind_rights::check(&app, &person, &schedule.job.kind)?;
     }
     let schedule = app.state.schedules.update(&person.caller(), schedule_id, request).await?;
     Ok(Json(schedule))
+}
+
+/// Whether the change lets the job run at times when it would not have. A pause and a new name are open to who may not
+/// enqueue the job any more.
+fn makes_runs(request: &UpdateScheduleRequest) -> bool {
+    let UpdateScheduleRequest { cron, time_zone, interval_ms, anchor, enabled, .. } = request;
+    let new_times = cron.is_some() || time_zone.is_some() || interval_ms.is_some() || anchor.is_some();
+    new_times || *enabled == Some(true)
 }
