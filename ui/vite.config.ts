@@ -19,7 +19,10 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
   },
   server: {
-    proxy: Object.fromEntries(served.map((path) => [path, { target: node, changeOrigin: true }])),
+    proxy: {
+      ...Object.fromEntries(served.map((path) => [path, { target: node, changeOrigin: true }])),
+      "/ws": { target: node, changeOrigin: true, ws: true },
+    },
   },
   test: {
     environment: "jsdom",

@@ -1,4 +1,5 @@
 import type { AuditOutcome, EnqueueRequest, JobState } from "~/api/types";
+import type { SessionStatus } from "~/sync/state";
 
 /** What narrows the list of jobs; it lives in the URL. */
 export interface JobFilters {
@@ -23,6 +24,13 @@ export interface AuditFilters {
   cursor?: string | undefined;
 }
 
+/** What narrows the list of live sessions; it lives in the URL. */
+export interface SyncFilters {
+  status?: SessionStatus | undefined;
+  /** The page: where the one before it ended. */
+  cursor?: string | undefined;
+}
+
 /** What a link to the form fills in. */
 export interface NewJobPrefill {
   kind?: string | undefined;
@@ -41,6 +49,10 @@ export const paths = {
   schedules: "/schedules",
   newSchedule: "/schedules/new",
   schedule: "/schedules/$scheduleId",
+  sync: "/sync",
+  newSync: "/sync/new",
+  syncSession: "/sync/$sessionId",
+  spectate: "/spectate/$sessionId",
   engines: "/engines",
   kinds: "/kinds",
   members: "/members",

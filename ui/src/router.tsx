@@ -2,16 +2,17 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "
 
 import { NotFoundPage } from "~/features/app/not-found-page";
 import { PageCrash } from "~/features/app/page-crash";
-import { Shell } from "~/features/app/shell";
+import { Frames } from "~/features/app/frames";
 import { readAuditFilters } from "~/features/audit/search";
 import { BatchPage } from "~/features/batches/page";
 import { JobPage } from "~/features/jobs/detail/page";
 import { JobsPage } from "~/features/jobs/list/page";
 import { readCursor, readJobFilters, readPrefill } from "~/features/jobs/search";
 import { OverviewPage } from "~/features/overview/page";
+import { readSyncFilters } from "~/features/sync/search";
 import { paths } from "~/paths";
 
-const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage });
+const root = createRootRoute({ component: Frames, notFoundComponent: NotFoundPage });
 
 const overview = createRoute({
   getParentRoute: () => root,
@@ -83,6 +84,31 @@ const schedule = createRoute({
   getParentRoute: () => root,
   path: paths.schedule,
   component: lazyRouteComponent(() => import("~/features/schedules/edit/page"), "SchedulePage"),
+});
+
+const sync = createRoute({
+  getParentRoute: () => root,
+  path: paths.sync,
+  validateSearch: readSyncFilters,
+  component: lazyRouteComponent(() => import("~/features/sync/list/route"), "SyncListRoutePage"),
+});
+
+const newSync = createRoute({
+  getParentRoute: () => root,
+  path: paths.newSync,
+  component: lazyRouteComponent(() => import("~/features/sync/create/page"), "NewSyncPage"),
+});
+
+const syncSession = createRoute({
+  getParentRoute: () => root,
+  path: paths.syncSession,
+  component: lazyRouteComponent(() => import("~/features/sync/session/page"), "SyncSessionRoutePage"),
+});
+
+const spectate = createRoute({
+  getParentRoute: () => root,
+  path: paths.spectate,
+  component: lazyRouteComponent(() => import("~/features/sync/spectate/page"), "SpectateRoutePage"),
 });
 
 const engines = createRoute({
@@ -159,6 +185,10 @@ export const router = createRouter({
     schedules,
     newSchedule,
     schedule,
+    sync,
+    newSync,
+    syncSession,
+    spectate,
     engines,
     kinds,
     members,

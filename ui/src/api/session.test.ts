@@ -106,7 +106,8 @@ function fakeNode() {
     }
     if (path === "/v1/auth/refresh") {
       const { refresh_token: used = "" } = await fields(request);
-      if (ended || spent.has(used)) {
+      if (ended) return refuse(401, "SESSION_ENDED");
+      if (spent.has(used)) {
         ended = true;
         return Response.json({ error: { code: "REFRESH_REUSED", message: "reused" } }, { status: 401 });
       }
@@ -222,6 +223,21 @@ describe("the key of a browser", () => {
     await createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW }).start();
     expect([...node.members]).toEqual(["0x1", "0x2"]);
     expect((await home().deviceKey.read())?.address).toBe("0x2");
+  });
+
+  it("goes in where a refresh token counts no more, though nobody ended the session on purpose", async () => {
+    const home = sharedHome();
+    const node = fakeNode();
+    await createSession({ platform: home("good"), fetch: node.fetch, now: () => NOW }).start();
+    // As after an answer that was lost on its way: the node has used the token up.
+    await node.fetch("http://node/v1/auth/refresh", {
+      method: "POST",
+      body: JSON.stringify({ refresh_token: home().secret.read() }),
+    });
+    const session = createSession({ platform: home(), fetch: node.fetch, now: () => NOW });
+    await session.start();
+    expect(session.state().name).toBe("signed_in");
+    expect(node.count("/v1/auth/verify")).toBe(1);
   });
 
   it("does not go in by itself where the session was ended on purpose", async () => {

@@ -45,7 +45,7 @@ export type Session = ReturnType<typeof createSession>;
 /**
  * Who is signed in here, and the tokens that prove it.
  *
- * The refresh token works once and using it twice ends the session, so there is one refresh at a time across all
+ * The refresh token works once and using it twice may end the session, so there is one refresh at a time across all
  * windows: a lock for the windows, one shared promise within this one. A guest has no refresh token and is a new guest
  * when the token has ended.
  */
@@ -142,8 +142,13 @@ export function createSession({ platform, fetch, now }: Dependencies) {
     if (isPassing(refusal)) throw refusal;
     // A window without locks may have been faster; its newer token is the one to use.
     if (platform.secret.read() !== used) return refresh();
-    leave("ended");
-    throw new SignedOut();
+    const key = await platform.deviceKey.read().catch(() => undefined);
+    if (refusal.code === "SESSION_ENDED" || key === undefined) {
+      leave("ended");
+      throw new SignedOut();
+    }
+    // Nobody ended the session on purpose: an answer was lost, or it was not used for long. The key proves who this is.
+    return recognize();
   }
 
   /** Gets a new access token, unless somebody got one since `stale` was handed out. */

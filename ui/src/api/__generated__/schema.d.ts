@@ -725,6 +725,7 @@ export interface paths {
         /**
          * Puts many jobs that ended back into their queues: the failed ones, or those that match, or those that are named.
          * @description Each remembers where it was. Newest first; while `more` says so, ask again for the rest.
+         *     Jobs of kinds that are not open to the caller's role are skipped.
          */
         post: operations["requeue_jobs"];
         delete?: never;
@@ -3192,7 +3193,7 @@ export interface components {
          * @description What can be done with a session.
          * @enum {string}
          */
-        SessionAction: "Start" | "Switch" | "Pause" | "Resume" | "Complete" | "Cancel";
+        SessionAction: "start" | "switch" | "pause" | "resume" | "complete" | "cancel";
         /** @description The envelope of everything about sync sessions. */
         SessionData_SessionEventList: {
             /** @description Events of a session, oldest first. */
@@ -3330,7 +3331,7 @@ export interface components {
          * @description What happened to a session.
          * @enum {string}
          */
-        SessionEventKind: "Created" | "Started" | "CycleSwitched" | "Paused" | "Resumed" | "ParticipantExpired" | "Completed" | "Cancelled" | "Deleted";
+        SessionEventKind: "session_created" | "started" | "cycle_switched" | "paused" | "resumed" | "participant_expired" | "completed" | "cancelled" | "deleted";
         /** @description Events of a session, oldest first. */
         SessionEventList: {
             /** @description One page. */
@@ -3410,7 +3411,7 @@ export interface components {
          * @description Where a session stands.
          * @enum {string}
          */
-        SessionStatus: "Pending" | "Running" | "Paused" | "Completed" | "Cancelled" | "Expired";
+        SessionStatus: "pending" | "running" | "paused" | "completed" | "cancelled" | "expired";
         /** @description A session in a list. */
         SessionSummary: {
             active_participant?: components["schemas"]["Participant"] | null;
@@ -3617,7 +3618,7 @@ export interface components {
          * @description What counts down.
          * @enum {string}
          */
-        SyncMode: "PerParticipant" | "PerCycle" | "PerGroup" | "Global" | "CountUp";
+        SyncMode: "per_participant" | "per_cycle" | "per_group" | "global" | "count_up";
         /**
          * Format: uuid
          * @example 0f9b2c1e-5d53-4a6e-9d0c-3b1f6a7e8d90
@@ -3649,7 +3650,7 @@ export interface components {
          * @description What the server does when time has run out.
          * @enum {string}
          */
-        TimeoutAction: "None" | "AutoAdvance" | "EndSession";
+        TimeoutAction: "none" | "auto_advance" | "end_session";
         /**
          * Format: date-time
          * @description RFC 3339, UTC, milliseconds

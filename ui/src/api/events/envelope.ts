@@ -10,6 +10,7 @@ export type NodeEvent =
   | { type: "engines.changed" }
   | { type: "queues.changed" }
   | { type: "schedules.changed" }
+  | { type: "sessions.changed" }
   | { type: "autoscaled" }
   | { type: "resync" };
 
@@ -44,6 +45,8 @@ export function readEvent(value: unknown): NodeEvent | undefined {
       return { type: "queues.changed" };
     case "schedules.changed":
       return { type: "schedules.changed" };
+    case "sessions.changed":
+      return { type: "sessions.changed" };
     case "autoscaled":
       return { type: "autoscaled" };
     case "resync":

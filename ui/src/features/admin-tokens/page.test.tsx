@@ -1,4 +1,4 @@
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 
@@ -23,7 +23,8 @@ describe("the page of the admin tokens", () => {
     expect(within(shown).getByRole("status", { name: "Admin token" })).toHaveTextContent("fla_secret");
     expect(shown).toHaveTextContent(/May: ops:drain/);
     expect(shown).toHaveTextContent(/It lives for another/);
-    await user.click(within(shown).getByRole("button", { name: "I have saved it" }));
+    // The dialog takes the pointer a moment after it is there.
+    await waitFor(() => user.click(within(shown).getByRole("button", { name: "I have saved it" })));
     expect(screen.queryByText("fla_secret")).not.toBeInTheDocument();
   });
 

@@ -15,9 +15,9 @@ async function places(me: Partial<Me>): Promise<(string | null)[]> {
 
 describe("the navigation", () => {
   it("offers the owner every place", async () => {
-    const permissions = ["signed_in", "status", "read", "members_write", "keys_rotate", "audit_read", "owner_only"];
+    const permissions = ["signed_in", "status", "read", "sessions_read", "members_write", "keys_rotate", "audit_read", "owner_only"];
     const offered = await places({ role: "owner", permissions });
-    expect(offered).toEqual(expect.arrayContaining(["Overview", "Jobs", "Members", "Devices", "Keys", "Admin tokens", "Audit", "Status"]));
+    expect(offered).toEqual(expect.arrayContaining(["Overview", "Jobs", "Live sessions", "Members", "Devices", "Keys", "Admin tokens", "Audit", "Status"]));
   });
 
   it("offers a viewer nothing that only the owner may do", async () => {
@@ -29,5 +29,10 @@ describe("the navigation", () => {
   it("offers a guest what is open, and no devices, which a guest has none of", async () => {
     const offered = await places({ role: "guest", session_id: null, permissions: ["signed_in", "status"] });
     expect(offered).toEqual(["Overview", "Kinds & modules", "Status", "API reference"]);
+  });
+
+  it("offers live sessions to a guest for whom they are open", async () => {
+    const offered = await places({ role: "guest", session_id: null, permissions: ["signed_in", "status", "sessions_read"] });
+    expect(offered).toContain("Live sessions");
   });
 });

@@ -16,6 +16,7 @@ import {
   Rows3,
   ScrollText,
   Ticket,
+  Timer,
   Users,
 } from "lucide-react";
 
@@ -39,6 +40,7 @@ const GROUPS = [
       { to: paths.queues, title: "Queues", Icon: Layers, asks: "read" },
       { to: paths.limits, title: "Limits", Icon: Gauge, asks: "read" },
       { to: paths.schedules, title: "Schedules", Icon: CalendarClock, asks: "read" },
+      { to: paths.sync, title: "Live sessions", Icon: Timer, asks: "sessions_read" },
       { to: paths.engines, title: "Engines", Icon: Cpu, asks: "read" },
       { to: paths.kinds, title: "Kinds & modules", Icon: Boxes, asks: "status" },
     ],

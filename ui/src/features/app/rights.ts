@@ -7,6 +7,8 @@ export type Permission =
   | "signed_in"
   | "status"
   | "read"
+  | "sessions_read"
+  | "sessions_write"
   | "jobs_write"
   | "members_write"
   | "engines_write"

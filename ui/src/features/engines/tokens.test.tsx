@@ -1,4 +1,4 @@
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 
@@ -48,7 +48,8 @@ describe("the token of an engine", () => {
     expect(within(shown).getByRole("status", { name: "Token" })).toHaveTextContent("fle_first");
     await user.keyboard("{Escape}");
     expect(shown).toBeInTheDocument();
-    await user.click(within(shown).getByRole("button", { name: "I have saved it" }));
+    // The dialog takes the pointer a moment after it is there.
+    await waitFor(() => user.click(within(shown).getByRole("button", { name: "I have saved it" })));
     expect(screen.queryByText("fle_first")).not.toBeInTheDocument();
   });
 

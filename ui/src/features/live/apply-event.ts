@@ -11,6 +11,7 @@ import { limitQueries } from "~/features/limits/queries";
 import { queueQueries } from "~/features/queues/queries";
 import { scheduleQueries } from "~/features/schedules/queries";
 import { statusQueries } from "~/features/status/queries";
+import { syncQueries } from "~/features/sync/queries";
 
 import { appendLines } from "../jobs/log-lines";
 import { createRefresher } from "./refresher";
@@ -44,6 +45,8 @@ export function eventApplier(queries: QueryClient) {
         return queries.invalidateQueries({ queryKey: drainQueries.state.queryKey });
       case "schedules":
         return queries.invalidateQueries({ queryKey: scheduleQueries.all });
+      case "sync":
+        return queries.invalidateQueries({ queryKey: syncQueries.lists });
       case "batches":
         return queries.invalidateQueries({ queryKey: batchQueries.all });
       case "status":
@@ -107,6 +110,9 @@ export function eventApplier(queries: QueryClient) {
         return;
       case "schedules.changed":
         refresh("schedules");
+        return;
+      case "sessions.changed":
+        refresh("sync");
         return;
       case "resync":
         void queries.invalidateQueries();

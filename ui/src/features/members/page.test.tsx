@@ -70,7 +70,8 @@ describe("the page of the members", () => {
     expect(shown).toHaveTextContent(/It works for another/);
     await user.keyboard("{Escape}");
     expect(shown).toBeInTheDocument();
-    await user.click(within(shown).getByRole("button", { name: "I have saved it" }));
+    // The dialog takes the pointer a moment after it is there.
+    await waitFor(() => user.click(within(shown).getByRole("button", { name: "I have saved it" })));
     expect(screen.queryByText(/pair=abc/)).not.toBeInTheDocument();
   });
 

@@ -1,0 +1,58 @@
+import { screen, within } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
+
+import type { SyncSummary } from "~/sync/state";
+import { participant } from "~/sync/test-world";
+import { fakeNode } from "~/test-node";
+import { renderPart } from "~/test-render";
+
+import { SyncListPage } from "./page";
+
+const ENTRY: SyncSummary = {
+  session_id: "0f9b2c1e-5d53-4a6e-9d0c-3b1f6a7e8d90",
+  sync_mode: "per_participant",
+  status: "paused",
+  version: 4,
+  participant_count: 2,
+  active_participant: participant({ participant_index: 1, is_active: true }),
+  cycle_started_at: null,
+  metadata: { title: "Final", names: ["White", "Black"] },
+  created_by: "owner",
+  created_at: "2027-01-15T08:00:00.000Z",
+  updated_at: "2027-01-15T08:00:00.000Z",
+  allowed_actions: ["resume"],
+  computed: { now_ms: 0, active_remaining_ms: 61_000, active_elapsed_ms: 3_000 },
+};
+
+function open(items: SyncSummary[], filters = {}) {
+  fakeNode({ "GET /v1/sessions": { body: { data: { items, next_cursor: null } } } });
+  renderPart(<SyncListPage filters={filters} />);
+}
+
+describe("the list of live sessions", () => {
+  it("tells of each its mode, status, who is active and the clock", async () => {
+    open([ENTRY]);
+    const entry = (await screen.findByRole("link", { name: "Final" })).closest("li");
+    if (entry === null) throw new Error("the link is in no entry");
+    for (const words of [/Time for each · 2 participants/, "Black", "Paused"]) expect(within(entry).getByText(words)).toBeInTheDocument();
+    expect(within(entry).getByRole("timer", { name: "Time left" })).toHaveTextContent("1:01.0");
+  });
+
+  it("lets a clock run on from what the node computed", async () => {
+    const startedAt = new Date(Date.now() - 5_000).toISOString();
+    open([{ ...ENTRY, status: "running", cycle_started_at: startedAt, computed: { now_ms: Date.now(), active_remaining_ms: 61_000, active_elapsed_ms: 3_000 } }]);
+    const clock = await screen.findByRole("timer", { name: "Time left" });
+    await expect.poll(() => clock.textContent, { timeout: 20_000 }).not.toBe("1:01.0");
+  });
+
+  it("says what to do when there is none, and when none matches", async () => {
+    open([]);
+    await screen.findByText("No live sessions yet");
+    expect(screen.getByRole("link", { name: "New live session" })).toBeInTheDocument();
+  });
+
+  it("names the status that nothing matches", async () => {
+    open([], { status: "expired" });
+    await screen.findByText(/No session is here with the status “Time ran out”/);
+  });
+});
