@@ -202,8 +202,16 @@ async fn changes_are_synced_together_and_the_last_one_too() -> anyhow::Result<()
     let after = syncs()?;
     ensure!(after - before < CHANGES, "{} syncs for {CHANGES} changes: none of them shared one", after - before);
     // The last change is synced without another one after it.
-    while syncs()? == after {
-        tokio::task::yield_now().await;
-    }
+    let answer = post(&client, (node.url(), node.token()), &path, &json!({})).await.context("no answer")?;
+    ensure!(answer.0 == StatusCode::OK, "{answer:?}");
+    let synced = async {
+        while syncs()? == after {
+            tokio::task::yield_now().await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), synced)
+        .await
+        .context("the last change was not synced")??;
     Ok(())
 }

@@ -35,8 +35,7 @@ fn control() -> Result<()> {
     let secret = |letters: &str, length: usize| -> String { letters.chars().cycle().take(length).collect() };
     let token = format!("{}_{}", "fle", secret("0a1b2c3d4e5f6g7h8", 76));
     let key = format!("ghp_{}", secret("0a1b2c3d4e5f6g7h8i", 36));
-    let planted =
-        [("token.md", token), ("cloud.txt", format!("token = {key}\n")), ("plain.md", String::new())];
+    let planted = [("token.md", token), ("cloud.txt", format!("token = {key}\n")), ("plain.md", String::new())];
     for (name, text) in planted {
         let path = folder.join(name);
         fs::write(&path, format!("# A file\n\n{text}\n")).with_context(|| format!("writing {}", path.display()))?;

@@ -146,9 +146,9 @@ async fn load_until(node: TestNode, prefix: &str, moment: &Moment) -> anyhow::Re
 /// The negative control: from some call on, the kernel tells the node that it wrote, and writes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_writes_reach_nothing_fails_the_same_check() -> anyhow::Result<()> {
-    let lies = injected("trace=pwrite64", "inject=pwrite64:retval=4096:when=80+");
+    let lies = injected("trace=pwrite64", "inject=pwrite64:retval=4096:when=200+");
     let node = TestHome::new()?.start_under(&lies, &[]).await?;
-    let (ledger, _, home) = load_until(node, "lie", &Moment::Acknowledged(150)).await?;
+    let (ledger, _, home) = load_until(node, "lie", &Moment::Acknowledged(300)).await?;
     ensure!(!ledger.is_empty(), "it acknowledged nothing, so this proves nothing");
     let node = Arc::new(home.start().await?);
     let verdict = judge(&node, &ledger).await?;

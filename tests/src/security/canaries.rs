@@ -177,7 +177,10 @@ async fn sign_in(watched: &mut Watched) -> anyhow::Result<()> {
     watched.send("pairing once more", request, false).await?;
     let refresh = json!({"refresh_token": session["refresh_token"]});
     let request = watched.request(Method::POST, "/v1/auth/refresh").json(&refresh);
-    watched.given("refreshing", request, &["/access_token", "/refresh_token"]).await?;
+    let next = watched.given("refreshing", request, &["/access_token", "/refresh_token"]).await?;
+    let next = json!({"refresh_token": next["refresh_token"]});
+    let request = watched.request(Method::POST, "/v1/auth/refresh").json(&next);
+    watched.given("refreshing once more", request, &["/access_token", "/refresh_token"]).await?;
     let request = watched.request(Method::POST, "/v1/auth/refresh").json(&refresh);
     watched.send("refreshing with the old one", request, false).await?;
     let request = watched.request(Method::POST, "/v1/auth/guest").json(&json!({}));

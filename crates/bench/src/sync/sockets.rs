@@ -60,7 +60,6 @@ pub(super) struct Delivered {
 struct Said {
     #[serde(rename = "type")]
     name: String,
-    version: Option<u64>,
     state: Option<Version>,
 }
 
@@ -118,7 +117,9 @@ async fn read(index: usize, mut socket: WebSocketStream<TcpStream>, sent: Sent, 
     while let Some(Ok(message)) = socket.next().await {
         match message {
             Message::Text(text) => {
-                let Ok(Said { version: Some(version), .. }) = serde_json::from_str::<Said>(&text) else { continue };
+                let Ok(Said { state: Some(Version { version }), .. }) = serde_json::from_str::<Said>(&text) else {
+                    continue;
+                };
                 let due = lock(&sent.0[index]).pop_front();
                 let mut heard = lock(&heard[index]);
                 heard.disordered += u64::from(version != heard.version + 1);
