@@ -124,7 +124,10 @@ pub(crate) fn describe_permission(operation: &mut Operation, permission: Permiss
         responses.entry(status.to_owned()).or_insert_with(|| Response::new(description).into());
     };
     if permission != Permission::Public {
-        missing("401", "`UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `SESSION_ENDED`".to_owned());
+        missing(
+            "401",
+            "`UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `TOKEN_NOT_YET`, `SESSION_ENDED`".to_owned(),
+        );
         missing("403", format!("`FORBIDDEN`: asks for the permission `{}`", permission.as_str()));
     }
     missing("403", "`ORIGIN_NOT_ALLOWED`: a web page of elsewhere asks".to_owned());

@@ -172,7 +172,7 @@ fn start_fault(round: u32, chance: &mut StdRng) -> (&'static str, &'static str, 
 /// The negative control: the same failures, but the node is told that it wrote.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_that_are_hidden_from_the_node_fail_the_same_check() -> anyhow::Result<()> {
-    let lies = injected("trace=pwrite64", "inject=pwrite64:retval=4096:when=80+97");
+    let lies = injected("trace=pwrite64", "inject=pwrite64:retval=4096:when=200+97");
     let node = TestHome::new()?.start_under(&lies, &[]).await?;
     let offer = Offer {
         per_second: scaled(ENQUEUES_PER_SECOND.0, ENQUEUES_PER_SECOND.1),

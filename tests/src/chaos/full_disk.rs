@@ -145,7 +145,7 @@ async fn a_node_on_a_full_disk_drains_when_it_is_told_to_stop_and_starts_again()
 async fn a_full_disk_that_is_hidden_from_the_node_loses_acknowledged_jobs() -> anyhow::Result<()> {
     let home = TestHome::new()?;
     let disk = SmallDisk::mount(&home.data_dir().join("shards")).await?;
-    let node = disk.start(home, &injected("trace=pwrite64", "inject=pwrite64:retval=4096:when=150+")).await?;
+    let node = disk.start(home, &injected("trace=pwrite64", "inject=pwrite64:retval=4096:when=200+")).await?;
     let mut load = Load::start(&node, offer());
     let mut ledger = Ledger::new();
     while ledger.len() < 200 {

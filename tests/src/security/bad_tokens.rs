@@ -14,8 +14,14 @@ use self::{forge::Forge, list::bad_tokens};
 use super::callers::{AT_ONCE, Callers, guarded, outcome, path_of};
 
 /// What a bad token is answered with, always with status 401.
-const CODES: [&str; 5] =
-    ["TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_ENDED", "CREDENTIALS_AMBIGUOUS", "ENGINE_TOKEN_INVALID"];
+const CODES: [&str; 6] = [
+    "TOKEN_INVALID",
+    "TOKEN_EXPIRED",
+    "TOKEN_NOT_YET",
+    "SESSION_ENDED",
+    "CREDENTIALS_AMBIGUOUS",
+    "ENGINE_TOKEN_INVALID",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_bad_token_is_accepted_on_any_route() -> anyhow::Result<()> {
