@@ -21,16 +21,14 @@ pub struct ParseIdError {
     prefix: &'static str,
 }
 
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $example:literal) => {
+/// What ids of both forms have: the type, its UUID, and its text on the wire.
+macro_rules! uuid_type {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
 
         impl $name {
-            /// The text that comes before the underscore.
-            pub const PREFIX: &'static str = $prefix;
-
             /// Takes a UUID as it is.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
@@ -42,27 +40,9 @@ macro_rules! id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), self.0.simple())
-            }
-        }
-
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ParseIdError;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.strip_prefix(concat!($prefix, "_"))
-                    .filter(|hex| hex.len() == 32)
-                    .and_then(|hex| Uuid::try_parse(hex).ok())
-                    .map(Self)
-                    .ok_or_else(|| ParseIdError { text: text.chars().take(80).collect(), prefix: $prefix })
             }
         }
 
@@ -78,6 +58,37 @@ macro_rules! id {
             }
         }
 
+        impl ToSchema for $name {}
+    };
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $example:literal) => {
+        uuid_type!($(#[$doc])* $name);
+
+        impl $name {
+            /// The text that comes before the underscore.
+            pub const PREFIX: &'static str = $prefix;
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), self.0.simple())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .filter(|hex| hex.len() == 32)
+                    .and_then(|hex| Uuid::try_parse(hex).ok())
+                    .map(Self)
+                    .ok_or_else(|| ParseIdError { text: text.chars().take(80).collect(), prefix: $prefix })
+            }
+        }
+
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
                 ObjectBuilder::new()
@@ -87,8 +98,6 @@ macro_rules! id {
                     .into()
             }
         }
-
-        impl ToSchema for $name {}
     };
 }
 
@@ -116,31 +125,11 @@ id!(
 /// Ids that clients make: any UUID, written with hyphens as everybody writes them.
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Uuid);
-
-        impl $name {
-            /// Takes a UUID as it is.
-            pub const fn from_uuid(uuid: Uuid) -> Self {
-                Self(uuid)
-            }
-
-            /// The UUID inside.
-            pub const fn as_uuid(self) -> Uuid {
-                self.0
-            }
-        }
+        uuid_type!($(#[$doc])* $name);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(&self.0.hyphenated(), f)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
             }
         }
 
@@ -156,18 +145,6 @@ macro_rules! uuid_id {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-            }
-        }
-
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
                 ObjectBuilder::new()
@@ -177,8 +154,6 @@ macro_rules! uuid_id {
                     .into()
             }
         }
-
-        impl ToSchema for $name {}
     };
 }
 

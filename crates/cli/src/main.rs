@@ -9,8 +9,10 @@ mod commands;
 mod duration;
 mod exit;
 mod output;
+mod private_file;
 mod secret_input;
 mod signals;
+mod stopped_node;
 mod version;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};

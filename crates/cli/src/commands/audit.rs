@@ -12,7 +12,6 @@ use flowork_api_types::{
     Timestamp,
     audit::{AuditOutcome, AuditQuery},
 };
-use flowork_engine::clock::wall_now;
 use flowork_node::{
     Config, InstanceLock,
     audit::{AuditError, StoppedAudit},
@@ -22,6 +21,7 @@ use crate::{
     client::Client,
     exit::{Exit, Failure},
     output::Format,
+    stopped_node,
 };
 
 /// See who did what, and check that nobody changed the log of it
@@ -111,9 +111,7 @@ fn find(config: &Config) -> Result<Log, Failure> {
     }
     // Before the lock, which would make its file in a directory that is none of ours.
     let audit = StoppedAudit::find(config).map_err(|error| failed(&error))?;
-    let lock = InstanceLock::take(&config.data_dir, wall_now()).map_err(|error| {
-        Failure::from_error(Exit::Taken, "NODE_RUNNING", &error).hint("try again in a moment".to_owned())
-    })?;
+    let lock = stopped_node::lock(config, "try again in a moment")?;
     Ok(Log::Stopped { audit: Box::new(audit), _lock: lock })
 }
 

@@ -1,7 +1,7 @@
 //! `flowork key address`, `flowork key export` and `flowork key import`
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::{
     exit::{Exit, Failure},
     output::Format,
+    private_file::create_new,
 };
 
 /// Names the file with the passphrase of a keystore file.
@@ -161,11 +162,7 @@ fn text_of(passphrase: &Secret) -> Result<&str, Failure> {
 
 /// Only its owner can read it, from the first byte on.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = create_new(path)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all());
     if written.is_err() {
         // Half a key helps nobody; that it stays is said by the error that follows.

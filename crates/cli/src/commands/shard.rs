@@ -15,11 +15,12 @@ use flowork_engine::{
     clock::wall_now,
     store::inspect::{Findings, InspectError, Level},
 };
-use flowork_node::{Config, InstanceLock, LockError};
+use flowork_node::Config;
 
 use crate::{
     exit::{Exit, Failure},
     output::{Format, say},
+    stopped_node,
 };
 
 /// How often somebody who watches hears how far it is.
@@ -62,28 +63,13 @@ pub(crate) struct Which {
 }
 
 pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(), Failure> {
-    let _lock = take_lock(config)?;
+    let hint = "stop the node first; a running node checks its own shards with `flowork job enqueue shard.scrub`";
+    let _lock = stopped_node::lock(config, hint)?;
     match command {
         Command::Check(which) => check::run(&find(config, &which)?, format),
         Command::Repair { which, force } => repair::run(&find(config, &which)?, force, format),
         Command::Export { which, output } => export::run(&find(config, &which)?, output.as_deref(), format),
     }
-}
-
-/// While a node runs, nobody else may open its files.
-fn take_lock(config: &Config) -> Result<InstanceLock, Failure> {
-    if !config.data_dir.is_dir() {
-        let message = format!("there is no directory {}", config.data_dir.display());
-        let failure = Failure::new(Exit::NotFound, "DATA_DIR", message);
-        return Err(failure.hint("name the right --data-dir".to_owned()));
-    }
-    InstanceLock::take(&config.data_dir, wall_now()).map_err(|error| {
-        let exit = if matches!(error, LockError::Held { .. }) { Exit::Taken } else { Exit::Failed };
-        Failure::from_error(exit, "NODE_RUNNING", &error).hint(
-            "stop the node first; a running node checks its own shards with `flowork job enqueue shard.scrub`"
-                .to_owned(),
-        )
-    })
 }
 
 /// One shard file.

@@ -8,8 +8,7 @@ use std::{
 };
 
 use flowork_api_types::node::Notice;
-use flowork_engine::clock::wall_now;
-use flowork_node::{Config, InstanceLock, LockError};
+use flowork_node::Config;
 use flowork_vault::{
     BackEnd, Candidate, MigrateError, Migrated, MigrationStep, OpenError, PassphraseSource, Vault, VaultChoice,
     change_passphrase, migrate, survey,
@@ -20,7 +19,11 @@ use super::status::describe_notice;
 use crate::{
     exit::{Exit, Failure, chain},
     output::{Format, table},
+    stopped_node,
 };
+
+/// A node that runs would go on with a vault that is no more.
+const STOP_FIRST: &str = "stop the node first";
 
 /// Show where the secrets are and move them
 #[derive(Debug, clap::Subcommand)]
@@ -134,7 +137,7 @@ fn move_to(to: BackEnd, config: &Config, format: Format) -> Result<(), Failure> 
         let hint = format!("set vault = \"auto\" or \"{}\" (FLOWORK_VAULT) first", to.as_str());
         return Err(Failure::new(Exit::Usage, "VAULT", message).hint(hint));
     }
-    let _lock = take_lock(config)?;
+    let _lock = stopped_node::lock(config, STOP_FIRST)?;
     let options = flowork_vault::VaultOptions { choice: VaultChoice::Auto, ..config.vault_options() };
     let moved = migrate(&options, to, &mut go_on).map_err(|error| failed(&error))?;
     format.print(&as_json(&moved), |_| {
@@ -157,7 +160,7 @@ fn change(new: Option<PathBuf>, config: &Config, format: Format) -> Result<(), F
         let failure = Failure::new(Exit::Usage, "VAULT", "there is no terminal to ask for the new passphrase on");
         return Err(failure.hint("name a file with --new-passphrase-file".to_owned()));
     }
-    let _lock = take_lock(config)?;
+    let _lock = stopped_node::lock(config, STOP_FIRST)?;
     let options = config.vault_options();
     let changed =
         change_passphrase(&options, PassphraseSource::new(new, None), &mut go_on).map_err(|error| failed(&error))?;
@@ -177,19 +180,6 @@ fn as_json(moved: &Migrated) -> Value {
         "to": moved.to.as_str(),
         "items": moved.items,
         "leftover": moved.leftover,
-    })
-}
-
-/// A node that runs would go on with a vault that is no more.
-fn take_lock(config: &Config) -> Result<InstanceLock, Failure> {
-    if !config.data_dir.is_dir() {
-        let message = format!("there is no directory {}", config.data_dir.display());
-        let failure = Failure::new(Exit::NotFound, "DATA_DIR", message);
-        return Err(failure.hint("name the right --data-dir".to_owned()));
-    }
-    InstanceLock::take(&config.data_dir, wall_now()).map_err(|error| {
-        let exit = if matches!(error, LockError::Held { .. }) { Exit::Taken } else { Exit::Failed };
-        Failure::from_error(exit, "NODE_RUNNING", &error).hint("stop the node first".to_owned())
     })
 }
 

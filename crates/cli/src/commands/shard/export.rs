@@ -1,7 +1,6 @@
 //! `flowork shard export`
 
 use std::{
-    fs::{self, File},
     io::{self, BufWriter, Write},
     path::Path,
 };
@@ -12,20 +11,16 @@ use super::{ShardFile, failed, watch};
 use crate::{
     exit::{Exit, Failure},
     output::{Format, say},
+    private_file::PrivateFile,
 };
 
 pub(super) fn run(files: &[ShardFile], output: Option<&Path>, format: Format) -> Result<(), Failure> {
     let report = match output {
         None => export_all(files, &mut BufWriter::new(io::stdout().lock()))?,
         Some(output) => {
-            // Whoever finds a file of this name finds all of it.
-            let mut partial = output.as_os_str().to_owned();
-            partial.push(".partial");
-            let failure = |error: io::Error| Failure::from_error(Exit::Failed, "OUTPUT", &error);
-            let mut writer = BufWriter::new(File::create(&partial).map_err(failure)?);
-            let report = export_all(files, &mut writer)?;
-            let file = writer.into_inner().map_err(|error| failure(error.into_error()))?;
-            file.sync_all().and_then(|()| fs::rename(&partial, output)).map_err(failure)?;
+            let mut file = PrivateFile::begin(output)?;
+            let report = export_all(files, &mut file)?;
+            file.finish()?;
             report
         }
     };
