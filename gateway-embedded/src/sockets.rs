@@ -5,11 +5,12 @@
 
 mod beat;
 mod conversation;
+mod handshake;
 mod messages;
+mod wire;
 
 use std::sync::Arc;
 
-use axum::extract::ws::WebSocketUpgrade;
 use flowork_admission::{InFlight, Place};
 use flowork_api_types::auth::Role;
 use http::StatusCode;
@@ -20,17 +21,11 @@ use tokio_util::{
 };
 
 pub(crate) use conversation::{Conversation, refuse};
+pub(crate) use handshake::Handshake;
 
 use crate::{auth::credentials::Person, error::ApiError, options::Limits};
 use beat::Beat;
 
-/// The longest message a client may send, in bytes: all of theirs are a few words.
-const MESSAGE_BYTES_MAX: usize = 4 << 10;
-/// Bytes that are read at once. The library's own choice of 128 KiB would be the most of what a socket costs.
-const READ_BYTES: usize = 1 << 10;
-/// Bytes that may wait in a socket before it counts as broken: the largest state, of a thousand participants, and room.
-/// Nothing is put there while something waits, so this is reached by no client.
-const WRITE_BYTES_MAX: usize = 1 << 20;
 /// Sockets of one person who does not run the node.
 const SOCKETS_PER_PERSON_MAX: usize = 256;
 /// What guests may take of all sockets: the others must get in too.
@@ -71,6 +66,11 @@ impl Sockets {
         self.tasks.token()
     }
 
+    /// Asks every client now whether it is there.
+    pub(crate) fn look_after_all(&self) {
+        self.beat.tell_all();
+    }
+
     /// A place for another one of a person.
     pub(crate) fn seat(&self, person: &Person) -> Result<Seated, ApiError> {
         let full = |what: &str| {
@@ -94,14 +94,4 @@ impl Sockets {
         }
         Ok(Seated { _all: all, _guest: guest, _person: own })
     }
-}
-
-/// Bounds what a socket takes.
-pub(crate) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
-        .max_write_buffer_size(WRITE_BYTES_MAX)
-        .write_buffer_size(0)
-        .read_buffer_size(READ_BYTES)
 }

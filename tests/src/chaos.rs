@@ -13,6 +13,7 @@ mod kills;
 mod load;
 mod overload;
 mod power;
+mod reconnects;
 mod verdict;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};

@@ -179,18 +179,22 @@ async fn time_runs_out_at_its_instant_also_while_the_node_is_dead() -> anyhow::R
 /// `kill -9` proves nothing about power loss, and a power cut may cost the last second. So the syncs are counted.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_are_synced_together_and_the_last_one_too() -> anyhow::Result<()> {
-    const CHANGES: usize = 100;
+async fn changes_are_synced_together_the_last_one_too_and_no_change_waits_for_it() -> anyhow::Result<()> {
+    const CHANGES: usize = 60;
     let home = TestHome::new()?.with_setting("FLOWORK_SYNC_SWITCHES_PER_SECOND", &0);
     let log = home.path().join("syncs");
     let log = log.to_str().context("a temporary path is text")?.to_owned();
     // `-D`: the node is our own child and the tracer is not, so that ending the child ends the node.
-    let wrapper = ["strace", "-D", "-f", "-qq", "-y", "-e", "trace=fdatasync,fsync", "-e", "signal=none", "-o", &log];
+    let trace = ["-e", "trace=fdatasync,fsync,pwrite64", "-e", "signal=none", "-o", &log];
+    let wrapper: Vec<_> = ["strace", "-D", "-f", "-qq", "-y"].into_iter().chain(trace).collect();
     let node = home.start_under(&wrapper, &[]).await?;
-    let syncs = || {
+    // The threads that did something to the log of sync sessions, each time they did.
+    let calls = |name: &str| -> anyhow::Result<Vec<String>> {
         let text = std::fs::read_to_string(&log)?;
-        anyhow::Ok(text.lines().filter(|line| line.contains("sync(") && line.contains("sync.db-wal")).count())
+        let ours = text.lines().filter(|line| line.contains(name) && line.contains("sync.db-wal"));
+        Ok(ours.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
     };
+    let syncs = || anyhow::Ok(calls("sync(")?.len());
     start_session(&node, 0, &json!({})).await?;
     let path = format!("/v1/sessions/{}/switch", session_id(0));
     let client = client();
@@ -213,5 +217,8 @@ async fn changes_are_synced_together_and_the_last_one_too() -> anyhow::Result<()
     tokio::time::timeout(std::time::Duration::from_mins(1), synced)
         .await
         .context("the last change was not synced")??;
+    let (writers, syncers) = (calls("pwrite64(")?, calls("sync(")?.split_off(before));
+    let writer = writers.last().context("nothing was written")?;
+    ensure!(!syncers.contains(writer), "the thread {writer}, which writes, waited for the disk: {syncers:?}");
     Ok(())
 }

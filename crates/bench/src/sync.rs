@@ -5,6 +5,7 @@
 //! have been sent, so a stall is paid for by every switch that it holds up.
 
 mod load;
+mod open_files;
 mod sockets;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -14,7 +15,12 @@ use clap::Args;
 use hdrhistogram::Histogram;
 use tokio::runtime::Runtime;
 
-use crate::{client::Client, node};
+use flowork_api_types::session::SESSIONS_MAX;
+
+use crate::{
+    client::Client,
+    node::{self, Usage},
+};
 
 /// What to measure.
 #[derive(Args)]
@@ -42,6 +48,8 @@ const SETTLE: Duration = Duration::from_secs(3);
 const WATCH: Duration = Duration::from_secs(5);
 /// Switches one after another, with nothing else to do.
 const ALONE: usize = 500;
+/// Files of this process besides a socket for each session.
+const OTHER_FILES: usize = 300;
 
 /// Promised, in milliseconds.
 const SWITCH_P50_MS: f64 = 2.0;
@@ -53,6 +61,9 @@ const TIME_P99_MS: f64 = 2.0;
 const SESSION_KIB: f64 = 30.0;
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    ensure!((1..=SESSIONS_MAX).contains(&options.sessions), "a node holds 1 to {SESSIONS_MAX} sessions");
+    ensure!(options.rate > 0 && options.seconds > 0, "without switches there is nothing to measure");
+    open_files::make_room(options.sessions + OTHER_FILES)?;
     std::fs::create_dir_all(&options.dir)?;
     let directory = tempfile::Builder::new().prefix("sync").tempdir_in(&options.dir)?;
     let room = (options.sessions + 1_000).to_string();
@@ -74,23 +85,16 @@ async fn measure(options: &Options, node: &node::Running, token: &Arc<str>) -> a
     line("switch of a single session, p50", &format!("≤ {ALONE_P50_MS} ms"), &quantiles(&alone));
 
     let sessions = load::make(&node.address, token, options.sessions).await?;
-    tokio::time::sleep(SETTLE).await;
-    let before = node.usage()?;
-    tokio::time::sleep(WATCH).await;
-    let after = node.usage()?;
-    let idle = format!(
-        "{} CPU ticks, {} wake-ups in {} s",
-        after.cpu_ticks - before.cpu_ticks,
-        after.wakeups - before.wakeups,
-        WATCH.as_secs()
-    );
+    let (idle, _) = watch(node).await?;
     line(&format!("{} running sessions, nobody there", sessions.len()), "no CPU", &idle);
 
-    let empty = load::resident_of_a_fresh_node(options).context("measuring a node without sessions")?;
+    let other = (options.program.clone(), options.dir.clone());
+    let empty = tokio::task::spawn_blocking(move || load::resident_of_a_fresh_node(&other.0, &other.1));
+    let empty = empty.await?.context("measuring a node without sessions")?;
     let sockets = sockets::open(&node.address, token, &sessions).await?;
-    tokio::time::sleep(SETTLE).await;
-    let full = node.usage()?.resident_kib;
-    let each = full.saturating_sub(empty) as f64 / sessions.len() as f64;
+    let (idle, full) = watch(node).await?;
+    line(&format!("{} sockets on them, nobody speaks", sessions.len()), "pings only", &idle);
+    let each = full.resident_kib.saturating_sub(empty) as f64 / sessions.len() as f64;
     line("memory of a session with its socket", &format!("≤ {SESSION_KIB} KiB"), &format!("{each:.1} KiB"));
 
     let load = load::Load { rate: options.rate, seconds: options.seconds };
@@ -105,6 +109,21 @@ async fn measure(options: &Options, node: &node::Running, token: &Arc<str>) -> a
     line("states", "0 lost or out of order", &lost);
     ensure!(delivered.lost == 0 && delivered.disordered == 0, "states did not arrive as they should");
     Ok(())
+}
+
+/// What a node uses while nobody asks for anything.
+async fn watch(node: &node::Running) -> anyhow::Result<(String, Usage)> {
+    tokio::time::sleep(SETTLE).await;
+    let before = node.usage()?;
+    tokio::time::sleep(WATCH).await;
+    let after = node.usage()?;
+    let used = format!(
+        "{} CPU ticks, {} wake-ups in {} s",
+        after.cpu_ticks - before.cpu_ticks,
+        after.wakeups - before.wakeups,
+        WATCH.as_secs()
+    );
+    Ok((used, after))
 }
 
 fn line(what: &str, goal: &str, measured: &str) {

@@ -1,17 +1,11 @@
-//! Where to find the sessions, and how many there may be.
+//! Where to find the sessions.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
 };
 
-use flowork_api_types::{
-    SyncSessionId,
-    session::{PARTICIPANTS_TOTAL_MAX, SESSIONS_MAX},
-};
+use flowork_api_types::SyncSessionId;
 use flowork_engine::jobs::Caller;
 use tokio::sync::watch;
 
@@ -21,8 +15,6 @@ use crate::snapshot::{Published, Snapshot, Subscription};
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     index: RwLock<Index>,
-    sessions: AtomicUsize,
-    participants: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -40,40 +32,10 @@ pub(crate) struct Slot {
     published: watch::Sender<Published>,
 }
 
-/// Room for a session that is being made; given back when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Room {
-    directory: Arc<Directory>,
-    participants: usize,
-}
-
 /// Where a page of a list begins: after this one.
 pub(crate) type Place = (i64, SyncSessionId);
 
 impl Directory {
-    /// Takes room for a session; `None` when there is no more.
-    pub(crate) fn room(self: &Arc<Self>, participants: usize) -> Option<Room> {
-        let grown = |counter: &AtomicUsize, by: usize, max: usize| {
-            let add = |count: usize| Some(count + by).filter(|count| *count <= max);
-            counter.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
-        };
-        if !grown(&self.sessions, 1, SESSIONS_MAX) {
-            return None;
-        }
-        if !grown(&self.participants, participants, PARTICIPANTS_TOTAL_MAX) {
-            self.sessions.fetch_sub(1, Ordering::AcqRel);
-            return None;
-        }
-        Some(Room { directory: Arc::clone(self), participants })
-    }
-
-    /// Takes room for what there was at the start, also past the bounds: nothing is thrown away for them.
-    pub(crate) fn room_regardless(self: &Arc<Self>, participants: usize) -> Room {
-        self.sessions.fetch_add(1, Ordering::AcqRel);
-        self.participants.fetch_add(participants, Ordering::AcqRel);
-        Room { directory: Arc::clone(self), participants }
-    }
-
     pub(crate) fn insert(&self, snapshot: Arc<Snapshot>) -> Arc<Slot> {
         let session = snapshot.session();
         let (id, created_at_ms) = (session.id(), session.rules.created_at_ms);
@@ -146,12 +108,5 @@ impl Slot {
             Published::Live(snapshot) => Some(Arc::clone(snapshot)),
             Published::Deleted => None,
         }
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.directory.sessions.fetch_sub(1, Ordering::AcqRel);
-        self.directory.participants.fetch_sub(self.participants, Ordering::AcqRel);
     }
 }

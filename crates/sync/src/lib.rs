@@ -15,6 +15,7 @@ mod directory;
 pub mod machine;
 mod operations;
 mod pace;
+mod quota;
 mod sessions;
 mod shard;
 mod snapshot;
@@ -23,5 +24,6 @@ mod time;
 
 pub use operations::{ChangeError, Changed, CreateError, EventsError, ListError, LookupError};
 pub use pace::Pace;
+pub use quota::{OwnerBound, PARTICIPANTS_PER_OWNER_MAX, RUNNING_PER_OWNER_MAX, SESSIONS_PER_OWNER_MAX};
 pub use sessions::{OpenError, Sessions, SyncOptions};
 pub use snapshot::{Published, Snapshot, Subscription};

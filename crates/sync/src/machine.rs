@@ -9,8 +9,11 @@
 //!   What is left stops at zero. So the sum of all used time is the time that the session ran.
 //! - In mode `per_cycle` an expiry is the cycle's: it is forgotten when its participant's next cycle begins.
 //! - Where one clock is for all (`global`, `count_up`), its end is everybody's.
-//! - With `auto_advance` a switch without a target skips those who have no time left, as the server itself does. When
-//!   nobody has time left the session ends as `expired`.
+//! - With `auto_advance` a switch passes over those who have no time left, as the server itself does, also over whom it
+//!   names: they would be active for no time at all, and nothing would go on from there. When nobody has time left the
+//!   session ends as `expired`.
+//! - In mode `per_cycle` with `auto_advance` nobody ever runs out of time, so the session would go on by itself for ever.
+//!   It ends as `expired` with the cycle in which it has run for a day, which is the most that anything counts down from.
 //! - A session that has ended has nobody active.
 
 mod create;
@@ -272,10 +275,10 @@ impl Session {
             None => self.successor(),
             Some(participant_id) => {
                 let found = self.rules.roster.iter().position(|member| member.id == participant_id);
-                Some(found.ok_or(Refusal::UnknownParticipant { participant_id })?)
+                self.in_turn(found.ok_or(Refusal::UnknownParticipant { participant_id })?)
             }
         };
-        Ok(self.switch_to(target.unwrap_or(0), at_ms))
+        Ok(self.switch_to(target, at_ms))
     }
 
     /// Charges, and makes the one at `target` active.
@@ -352,13 +355,17 @@ impl Session {
     }
 
     /// Whose turn is next: the next in the list, after the last the first. With `auto_advance`, of those who have time.
-    fn successor(&self) -> Option<usize> {
+    fn successor(&self) -> usize {
+        self.in_turn(self.active.map_or(0, |position| (position + 1) % self.accounts.len()))
+    }
+
+    /// The one at a position. With `auto_advance`, the first from there on who has time.
+    fn in_turn(&self, position: usize) -> usize {
         let count = self.accounts.len();
-        let from = self.active.unwrap_or(count - 1);
-        let mut order = (1..=count).map(|step| (from + step) % count);
+        let mut order = (0..count).map(|step| (position + step) % count);
         match self.rules.on_timeout {
-            TimeoutAction::AutoAdvance => order.find(|position| self.has_time(*position)).or(Some((from + 1) % count)),
-            TimeoutAction::None | TimeoutAction::EndSession => order.next(),
+            TimeoutAction::AutoAdvance => order.find(|position| self.has_time(*position)).unwrap_or(position),
+            TimeoutAction::None | TimeoutAction::EndSession => position,
         }
     }
 

@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use crate::{
     Sessions,
     directory::Place,
-    machine::{Command, Refusal, Session},
+    machine::{Command, Refusal, Session, validate},
+    quota::{NoRoom, OwnerBound},
     shard::Message,
     snapshot::{Snapshot, Subscription},
 };
@@ -44,6 +45,12 @@ pub enum CreateError {
     /// There are too many.
     #[error("this node has {SESSIONS_MAX} sessions, or as many participants as it can hold")]
     Full,
+    /// The caller has as much as one person may have.
+    #[error("you have {} {}, which is as many as one person may have", .bound.max(), .bound.what())]
+    OwnerFull {
+        /// Of what.
+        bound: OwnerBound,
+    },
     /// Too much waits.
     #[error("too many changes wait for their turn")]
     Busy,
@@ -79,6 +86,20 @@ pub enum ChangeError {
         per_second: u32,
         /// When the next one is possible.
         retry_after: Duration,
+    },
+    /// Switches of it were refused too often.
+    #[error("more than {per_second} switches of this session a second were refused")]
+    TooManyRefused {
+        /// How often it may be.
+        per_second: u32,
+        /// When the next one is possible.
+        retry_after: Duration,
+    },
+    /// The session's owner has as much as one person may have.
+    #[error("whoever made it has {} {}, which is as many as one person may have", .bound.max(), .bound.what())]
+    OwnerFull {
+        /// Of what.
+        bound: OwnerBound,
     },
     /// Too much waits.
     #[error("too many changes wait for their turn")]
@@ -148,9 +169,14 @@ impl Sessions {
     /// # Errors
     /// See [`CreateError`].
     pub async fn create(&self, caller: &Caller, request: CreateSessionRequest) -> Result<Arc<Snapshot>, CreateError> {
+        validate(&request).map_err(|errors| CreateError::Invalid { errors })?;
+        let room = self.room(caller, request.participants.len()).map_err(|full| match full {
+            NoRoom::Node => CreateError::Full,
+            NoRoom::Owner(bound) => CreateError::OwnerFull { bound },
+        })?;
+        // After that: the first session of a node that had none may have set the time.
         let session = Session::new(request, Arc::clone(&caller.subject), self.now_ms())
             .map_err(|errors| CreateError::Invalid { errors })?;
-        let room = self.directory().room(session.participant_count()).ok_or(CreateError::Full)?;
         let (reply, answer) = oneshot::channel();
         let id = session.id();
         self.send(id, Message::Create { session: Box::new(session), room, reply }).map_err(

@@ -7,8 +7,11 @@ use std::{
     time::Duration,
 };
 
-use flowork_api_types::{SyncSessionId, session::SessionEvent};
-use flowork_engine::{Clock, Events};
+use flowork_api_types::{
+    SyncSessionId,
+    session::{SessionEvent, SessionStatus},
+};
+use flowork_engine::{Clock, Events, jobs::Caller};
 use flowork_sqlite::StoreError;
 use tokio::{
     sync::{Mutex as AsyncMutex, mpsc},
@@ -18,12 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     directory::Directory,
+    machine::Session,
     operations::Refused,
     pace::Pace,
+    quota::{NoRoom, Quota, Room},
     shard::{Message, Shard, ShardParts},
     snapshot::Snapshot,
-    store::SessionStore,
-    time::SessionTime,
+    store::{Found, SessionStore},
+    time::{Known, SessionTime},
 };
 
 /// Tasks that own sessions. All of them share the one writer of the file, so more would not write faster.
@@ -71,6 +76,7 @@ pub struct Sessions {
 
 struct Inner {
     directory: Arc<Directory>,
+    quota: Arc<Quota>,
     time: SessionTime,
     shards: Vec<mpsc::Sender<Message>>,
     stopping: CancellationToken,
@@ -86,13 +92,19 @@ impl Sessions {
     /// See [`OpenError`].
     pub async fn open(options: SyncOptions, events: Events) -> Result<Self, OpenError> {
         let path = options.path.clone();
-        let (store, sessions) = tokio::task::spawn_blocking(move || SessionStore::open(&path)).await??;
-        let floor_ms = sessions.iter().map(crate::machine::Session::updated_at_ms).max().unwrap_or(0);
-        let time = SessionTime::start(options.clock.clone(), floor_ms);
-        let directory = Arc::new(Directory::default());
+        let (store, Found { sessions, ahead_ms }) =
+            tokio::task::spawn_blocking(move || SessionStore::open(&path)).await??;
+        let known = Known {
+            floor_ms: sessions.iter().map(Session::updated_at_ms).max().unwrap_or(0),
+            ahead_ms,
+            running: sessions.iter().any(|session| session.status() == SessionStatus::Running),
+        };
+        let time = SessionTime::start(options.clock.clone(), known);
+        let (directory, quota) = (Arc::new(Directory::default()), Arc::new(Quota::default()));
         let stopping = CancellationToken::new();
         let parts = ShardParts {
             directory: Arc::clone(&directory),
+            quota: Arc::clone(&quota),
             journal: store.journal(),
             time: time.clone(),
             retention_ms: i64::try_from(options.retention.as_millis()).unwrap_or(i64::MAX / 2),
@@ -113,6 +125,7 @@ impl Sessions {
         }
         let inner = Inner {
             directory,
+            quota,
             time,
             shards: senders,
             stopping,
@@ -127,8 +140,8 @@ impl Sessions {
         self.inner.time.now_ms()
     }
 
-    /// Makes the timers look at the clock again, after a test has moved it.
-    pub async fn poke(&self) {
+    /// Makes the timers look at the clock at once: the machine has slept, and they stood still meanwhile.
+    pub async fn check_now(&self) {
         for shard in &self.inner.shards {
             // A shard that has ended has no timers.
             let _ = shard.send(Message::Look).await;
@@ -153,6 +166,12 @@ impl Sessions {
 
     pub(crate) fn directory(&self) -> &Arc<Directory> {
         &self.inner.directory
+    }
+
+    /// Room for a session of a caller, who is bound unless they see everything: then they run the node.
+    pub(crate) fn room(&self, caller: &Caller, participants: usize) -> Result<Room, NoRoom> {
+        let inner = &self.inner;
+        inner.quota.room(&caller.subject, participants, !caller.sees_all, || inner.time.anchor())
     }
 
     pub(crate) fn send(&self, id: SyncSessionId, message: Message) -> Result<(), Refused> {

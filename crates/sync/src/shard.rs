@@ -21,18 +21,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    directory::{Directory, Room, Slot},
+    directory::{Directory, Slot},
     machine::{Command, Session},
     operations::{ChangeError, Changed, CreateError},
     pace::{Pace, Used},
+    quota::{Quota, Room, Running},
     snapshot::Snapshot,
-    store::JournalSender,
+    store::{Failed, JournalSender},
     time::SessionTime,
 };
 use batch::Batch;
 
-/// The longest sleep towards an instant. Timers stand still while a machine sleeps and know nothing of clocks that are
-/// set, so this is how late either is noticed.
+/// The longest sleep towards an instant. Timers stand still while a machine sleeps, so this is how late that is noticed
+/// where nobody tells ([`crate::Sessions::check_now`]), and how late it is stored that the wall clock was set.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
 /// Messages that are decided together.
 const MESSAGES_MAX: usize = 512;
@@ -40,6 +41,8 @@ const MESSAGES_MAX: usize = 512;
 const TIMERS_MAX: usize = 256;
 /// After a failed write, what is due waits at least this long: on a full disk it would only fail again.
 const FAILED_PAUSE: Duration = Duration::from_millis(500);
+/// The same for a session that can't be stored though others can.
+const FAILED_PAUSE_MS: i64 = 5_000;
 
 /// What a shard is asked.
 pub(crate) enum Message {
@@ -71,6 +74,7 @@ pub(crate) enum Message {
 #[derive(Clone)]
 pub(crate) struct ShardParts {
     pub(crate) directory: Arc<Directory>,
+    pub(crate) quota: Arc<Quota>,
     pub(crate) journal: JournalSender,
     pub(crate) time: SessionTime,
     pub(crate) retention_ms: i64,
@@ -94,7 +98,12 @@ struct Entry {
     snapshot: Arc<Snapshot>,
     slot: Arc<Slot>,
     timer_ms: Option<i64>,
+    /// Switches that happened.
     switches: Used,
+    /// Switches that were refused.
+    refusals: Used,
+    /// While it runs.
+    running: Option<Running>,
     /// Given back with the entry.
     _room: Room,
 }
@@ -112,8 +121,11 @@ impl Shard {
 
     /// Takes over a session that was stored before the node started.
     pub(crate) fn adopt(&mut self, snapshot: Arc<Snapshot>) {
-        let room = self.parts.directory.room_regardless(snapshot.session().participant_count());
-        self.insert(snapshot, room);
+        let session = snapshot.session();
+        let room = self.parts.quota.room_regardless(session.owner(), session.participant_count());
+        let runs = session.status() == SessionStatus::Running;
+        let running = runs.then(|| self.parts.quota.run(session.owner(), false)).flatten();
+        self.insert(snapshot, room, running);
     }
 
     pub(crate) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
@@ -163,30 +175,52 @@ impl Shard {
                 batch.look(self, id, now_ms);
             }
         }
-        let (writes, decided) = batch.into_parts();
-        let outcome = if writes.is_empty() { Ok(()) } else { self.parts.journal.save(writes).await };
+        let (mut writes, decided) = batch.into_parts();
+        writes.ahead_ms = self.parts.time.moved();
+        let moved = writes.ahead_ms.is_some();
+        let outcome = if writes.is_empty() { Ok(Failed::new()) } else { self.parts.journal.save(writes).await };
         match outcome {
-            Ok(()) => {
+            Ok(failed) => {
                 self.paused_until = None;
-                decided.settle(self);
+                for (id, error) in &failed {
+                    tracing::error!(session_id = %id, error = ?error, "a sync session could not be stored");
+                    self.postpone(*id);
+                }
+                decided.settle(self, &failed);
             }
             Err(error) => {
                 tracing::error!(error = ?error, "changes of sync sessions could not be stored; none of them happened");
                 self.paused_until = Some(Instant::now() + FAILED_PAUSE);
+                if moved {
+                    self.parts.time.was_not_stored();
+                }
                 decided.fail(&error);
             }
         }
     }
 
-    fn insert(&mut self, snapshot: Arc<Snapshot>, room: Room) {
+    /// Looks later at a session whose time is due and that can't be stored now.
+    fn postpone(&mut self, id: SyncSessionId) {
+        let later_ms = self.parts.time.now_ms() + FAILED_PAUSE_MS;
+        if let Some(entry) = self.sessions.get_mut(&id)
+            && let Some(at_ms) = entry.timer_ms.filter(|at_ms| *at_ms < later_ms)
+        {
+            self.timers.remove(&(at_ms, id));
+            self.timers.insert((later_ms, id));
+            entry.timer_ms = Some(later_ms);
+        }
+    }
+
+    fn insert(&mut self, snapshot: Arc<Snapshot>, room: Room, running: Option<Running>) {
         let id = snapshot.session().id();
         let timer_ms = self.timer_of(snapshot.session());
         self.timers.extend(timer_ms.map(|at_ms| (at_ms, id)));
         let slot = self.parts.directory.insert(Arc::clone(&snapshot));
-        self.sessions.insert(id, Entry { snapshot, slot, timer_ms, switches: Used::default(), _room: room });
+        let (switches, refusals) = (Used::default(), Used::default());
+        self.sessions.insert(id, Entry { snapshot, slot, timer_ms, switches, refusals, running, _room: room });
     }
 
-    fn replace(&mut self, snapshot: Arc<Snapshot>) {
+    fn replace(&mut self, snapshot: Arc<Snapshot>, running: Option<Running>) {
         let id = snapshot.session().id();
         let timer_ms = self.timer_of(snapshot.session());
         let Some(entry) = self.sessions.get_mut(&id) else { return };
@@ -197,6 +231,8 @@ impl Shard {
             self.timers.extend(timer_ms.map(|at_ms| (at_ms, id)));
             entry.timer_ms = timer_ms;
         }
+        let runs = snapshot.session().status() == SessionStatus::Running;
+        entry.running = entry.running.take().or(running).filter(|_| runs);
         entry.snapshot = Arc::clone(&snapshot);
         entry.slot.publish(snapshot);
     }

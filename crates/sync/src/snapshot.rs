@@ -7,13 +7,18 @@ use tokio::sync::watch;
 
 use crate::machine::Session;
 
+const UPDATE: &str = "STATE_UPDATE";
+const SYNC: &str = "STATE_SYNC";
+/// What is behind the state.
+const TAIL: &[u8] = b"}";
+
 /// A session as of one version. It is encoded once, however many there are who get it.
 #[derive(Debug)]
 pub struct Snapshot {
     session: Session,
     /// When it was published.
     at_ms: i64,
-    state: OnceLock<Bytes>,
+    /// The message `STATE_UPDATE`; the state is a part of it.
     update: OnceLock<Bytes>,
 }
 
@@ -50,7 +55,7 @@ impl Subscription {
 
 impl Snapshot {
     pub(crate) fn new(session: Session, at_ms: i64) -> Self {
-        Self { session, at_ms, state: OnceLock::new(), update: OnceLock::new() }
+        Self { session, at_ms, update: OnceLock::new() }
     }
 
     /// The session.
@@ -58,9 +63,11 @@ impl Snapshot {
         &self.session
     }
 
-    /// The state as JSON.
-    pub fn state_json(&self) -> &Bytes {
-        self.state.get_or_init(|| serde_json::to_vec(&self.session.state()).unwrap_or_default().into())
+    /// The state as JSON: a part of the message, and no copy of it.
+    pub fn state_json(&self) -> Bytes {
+        let update = self.update_message();
+        let head = self.head(UPDATE, self.at_ms).len();
+        update.slice(head..update.len() - TAIL.len())
     }
 
     /// The state as JSON, with the times at an instant.
@@ -68,22 +75,33 @@ impl Snapshot {
         let state = self.state_json();
         let computed = serde_json::to_vec(&self.session.computed(now_ms)).unwrap_or_default();
         // The state is an object with fields, so another one fits in before its end.
-        [state.strip_suffix(b"}").unwrap_or(state), b",\"computed\":", &computed, b"}"].concat()
+        [state.strip_suffix(b"}").unwrap_or(&state), b",\"computed\":", &computed, b"}"].concat()
     }
 
     /// The message `STATE_UPDATE` that tells of this version: UTF-8.
     pub fn update_message(&self) -> &Bytes {
-        self.update.get_or_init(|| self.message("STATE_UPDATE", self.at_ms).into())
+        self.update.get_or_init(|| {
+            let mut message = self.head(UPDATE, self.at_ms).into_bytes();
+            let begin = message.len();
+            if serde_json::to_writer(&mut message, &self.session.state()).is_err() {
+                // Not for words and numbers; it would be half a state.
+                message.truncate(begin);
+                message.extend_from_slice(b"null");
+            }
+            message.extend_from_slice(TAIL);
+            // What was reserved and is not needed is given back: this is kept for as long as the version is the newest.
+            message.shrink_to_fit();
+            message.into()
+        })
     }
 
     /// The message `STATE_SYNC` with this version: UTF-8.
     pub fn sync_message(&self, now_ms: i64) -> Vec<u8> {
-        self.message("STATE_SYNC", now_ms)
+        [self.head(SYNC, now_ms).as_bytes(), &self.state_json(), TAIL].concat()
     }
 
-    fn message(&self, name: &str, at_ms: i64) -> Vec<u8> {
-        let head =
-            format!("{{\"type\":\"{name}\",\"sessionId\":\"{}\",\"timestamp\":{at_ms},\"state\":", self.session.id());
-        [head.as_bytes(), self.state_json(), b"}"].concat()
+    /// What is before the state.
+    fn head(&self, name: &str, at_ms: i64) -> String {
+        format!("{{\"type\":\"{name}\",\"sessionId\":\"{}\",\"timestamp\":{at_ms},\"state\":", self.session.id())
     }
 }

@@ -1,12 +1,13 @@
 //! `sync.db`: the sessions as of their last change, and every change as an event.
 //!
 //! A change is written to the write-ahead log before it is answered, in one transaction with its event, so it survives
-//! the end of the process and the audit always equals what was acknowledged. It is synced to disk within a second: a
-//! power cut may cost the last second.
+//! the end of the process and the audit always equals what was acknowledged. It is synced to disk within a second, by a
+//! thread that holds up no change (`log_sync`): a power cut may cost the last second.
 
 mod events;
 mod journal;
 mod load;
+mod log_sync;
 mod schema;
 
 use std::path::Path;
@@ -17,7 +18,16 @@ use tokio::sync::oneshot;
 
 use crate::machine::Session;
 pub(crate) use events::NewEvent;
-pub(crate) use journal::{Journal, SessionWrite, Writes};
+use journal::Journal;
+pub(crate) use journal::{Failed, Outcome, SessionWrite, Writes};
+use log_sync::{Log, LogSync};
+
+/// What was stored before the node started.
+pub(crate) struct Found {
+    pub(crate) sessions: Vec<Session>,
+    /// How far the time of sessions was ahead of the wall clock.
+    pub(crate) ahead_ms: i64,
+}
 
 /// The store of all sessions.
 pub(crate) struct SessionStore {
@@ -26,14 +36,18 @@ pub(crate) struct SessionStore {
 }
 
 impl SessionStore {
-    /// Opens or makes the file, and reads the sessions that are in it.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Session>), OpenError> {
+    /// Opens or makes the file, and reads what is in it.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Found), OpenError> {
         let at = |source| OpenError::Sqlite { path: path.to_owned(), source };
         let connection = open_writer(path, &schema::SCHEMA)?;
         journal::sync_later(&connection).map_err(at)?;
         let sessions = load::sessions(&connection).map_err(at)?;
-        let writer = GroupWriter::start(path, connection, journal::Journaling::default())?;
-        Ok((Self { writer, readers: Readers::new(path.to_owned()) }, sessions))
+        let ahead_ms = load::ahead_ms(&connection).map_err(at)?;
+        let mut log = Log::of(path);
+        let sync = LogSync::start(move || log.sync());
+        let sync = sync.map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
+        let writer = GroupWriter::start(path, connection, journal::Journaling::new(sync))?;
+        Ok((Self { writer, readers: Readers::new(path.to_owned()) }, Found { sessions, ahead_ms }))
     }
 
     /// Where changes are written.
@@ -67,8 +81,9 @@ pub(crate) struct JournalSender {
 }
 
 impl JournalSender {
-    /// Writes changes in one transaction. An error means that nothing of them was kept.
-    pub(crate) async fn save(&self, writes: Writes) -> Result<(), StoreError> {
+    /// Writes changes in one transaction. An error means that nothing of them was kept; otherwise nothing is missing but
+    /// what was of a session that could not be stored.
+    pub(crate) async fn save(&self, writes: Writes) -> Outcome {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Journal { writes, answer })?;
         answered.await.map_err(|_| StoreError::Closed)?

@@ -38,9 +38,6 @@ const ADDRESSES: usize = 1 << 15;
 /// The same for people and engines, who are known by name.
 const CALLERS: usize = 1 << 12;
 
-/// The budget of sync sessions, which clients know by another code.
-const SESSIONS: &str = "sessions";
-
 /// What lets a request in costs nothing of the budget of addresses here: it has one of its own.
 const TIME_ROUTE: &str = "/v1/time";
 const AUTH_ROUTES: &str = "/v1/auth/";
@@ -48,6 +45,8 @@ const AUTH_ROUTES: &str = "/v1/auth/";
 const REFRESH_ROUTE: &str = "/v1/auth/refresh";
 /// Sync sessions, which have a budget of their own.
 const SESSION_ROUTES: &str = "/v1/sessions";
+/// Follows a sync session.
+const SOCKET_ROUTE: &str = "/ws";
 
 /// All budgets.
 pub(crate) struct Admission {
@@ -111,7 +110,7 @@ impl Admission {
             time: Budget::new("time", rates.time, ADDRESSES),
             read: Budget::new("read", rates.read, CALLERS),
             write: Budget::new("write", rates.write, CALLERS),
-            sessions: Budget::new(SESSIONS, rates.sessions, CALLERS),
+            sessions: Budget::new("sessions", rates.sessions, CALLERS),
             engine: Budget::new("engine", rates.engine, CALLERS),
             local: Budget::new("local", rates.local, CALLERS),
             in_flight: InFlight::new(limits.in_flight_per_address_max),
@@ -183,16 +182,20 @@ pub(crate) async fn admit_address(
         return Ok(next.run(request).await);
     }
     let network = Network::from(address);
-    let kind = kind_of(&app, request.method(), matched.as_ref().map(MatchedPath::as_str));
-    app.admission.admit_stranger(network, kind)?;
+    let path = matched.as_ref().map(MatchedPath::as_str);
+    let kind = kind_of(&app, request.method(), path);
+    app.admission.admit_stranger(network, kind).map_err(|refusal| known_as(path, refusal))?;
     // Whoever has credentials is not held up by neighbors behind the same address.
     let _place = match kind {
         Kind::Protected => None,
-        _ => Some(app.admission.in_flight.enter(network).ok_or_else(|| too_many_at_once(&app.admission.in_flight))?),
+        _ => {
+            let in_flight = &app.admission.in_flight;
+            Some(in_flight.enter(network).ok_or_else(|| known_as(path, too_many_at_once(in_flight)))?)
+        }
     };
     let response = next.run(request).await;
     if let Some(failure) = failure_of(&response, kind) {
-        app.admission.count_failure(network, failure)?;
+        app.admission.count_failure(network, failure).map_err(|refusal| known_as(path, refusal))?;
     }
     Ok(response)
 }
@@ -207,7 +210,8 @@ pub(crate) async fn admit_caller(
     next: Next,
 ) -> Result<Response, ApiError> {
     let admission = &app.admission;
-    let of_sessions = matched.is_some_and(|path| path.as_str().starts_with(SESSION_ROUTES));
+    let path = matched.as_ref().map(MatchedPath::as_str);
+    let of_sessions = path.is_some_and(|path| path.starts_with(SESSION_ROUTES));
     let now = admission.now();
     let here = is_this_machine(ingress, address, &request);
     let extensions = request.extensions();
@@ -216,7 +220,7 @@ pub(crate) async fn admit_caller(
     } else if let Some(person) = extensions.get::<Person>() {
         if matches!(person.standing(), Standing::Guest(_)) && !here {
             // Guests are made by anybody, so a budget for each would be none.
-            admission.address.take(&Network::from(address), now)?;
+            admission.address.take(&Network::from(address), now).map_err(|refusal| known_as(path, refusal))?;
         }
         let trusted =
             here && matches!(person.standing(), Standing::Person(Role::Owner | Role::Operator) | Standing::Admin(_));
@@ -230,7 +234,7 @@ pub(crate) async fn admit_caller(
     } else {
         return Ok(next.run(request).await);
     };
-    let verdict = budget.take(&caller, now)?;
+    let verdict = budget.take(&caller, now).map_err(|refusal| known_as(path, refusal))?;
     let mut response = next.run(request).await;
     if let Some(verdict) = verdict
         && !std::ptr::eq(budget, &raw const admission.local)
@@ -293,15 +297,28 @@ fn failure_of(response: &Response, kind: Kind) -> Option<Failure> {
 fn too_many_at_once(in_flight: &InFlight<Network>) -> ApiError {
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too many requests at the same time")
         .hint(format!("one address may have {} requests in flight without a sign-in", in_flight.max()))
+        .details(serde_json::json!({"retry_after_ms": 1_000, "retry_after_seconds": 1}))
+        .header(RATE_LIMIT, HeaderValue::from_static("\"in_flight\";r=0;t=1"))
         .retry_after(Duration::from_secs(1))
+}
+
+/// The refusal as clients of this route know it: the interface of sync sessions has a code of its own, whichever budget
+/// was used up.
+fn known_as(path: Option<&str>, refusal: ApiError) -> ApiError {
+    match path {
+        Some(path) if path.starts_with(SESSION_ROUTES) || matches!(path, TIME_ROUTE | SOCKET_ROUTE) => {
+            refusal.named("RATE_LIMIT_EXCEEDED")
+        }
+        _ => refusal,
+    }
 }
 
 fn refusal(name: &'static str, verdict: &Verdict) -> ApiError {
     let rate = verdict.rate;
     let wait_ms = verdict.retry_in.as_millis() as u64;
     let wait_s = wait_ms.div_ceil(1_000).max(1);
-    let code = if name == SESSIONS { "RATE_LIMIT_EXCEEDED" } else { "RATE_LIMITED" };
-    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, code, format!("more than {rate} requests of this kind"))
+    let message = format!("more than {rate} requests of this kind");
+    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
         .hint(format!(
             "wait for as long as Retry-After says; the owner of the node sets gateway.rates.{name} in config.toml"
         ))

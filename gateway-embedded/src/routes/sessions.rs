@@ -46,7 +46,7 @@ async fn change(
 
 /// The state as it was encoded for everybody.
 fn state(snapshot: &Snapshot) -> Response {
-    encoded(snapshot, snapshot.state_json())
+    encoded(snapshot, &snapshot.state_json())
 }
 
 /// JSON in the envelope, with the version for `If-Match`.

@@ -1,20 +1,17 @@
 //! `GET /ws`
 
 use axum::{
-    extract::{
-        Query, State,
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
-    },
+    extract::{Query, State},
     response::Response,
 };
 use flowork_api_types::SyncSessionId;
-use http::{HeaderValue, StatusCode, Uri, header};
+use http::Uri;
 
 use crate::{
     app::AppState,
     auth::credentials::Person,
     error::ApiError,
-    sockets::{self, Conversation},
+    sockets::{self, Conversation, Handshake},
 };
 
 /// The parameter that names the session.
@@ -44,9 +41,8 @@ pub(crate) async fn socket(
     State(app): State<AppState>,
     person: Person,
     uri: Uri,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Handshake,
 ) -> Result<Response, ApiError> {
-    let upgrade = sockets::bounded(upgrade.map_err(|rejection| not_an_upgrade(&rejection))?);
     if app.stopping.is_cancelled() {
         return Err(ApiError::shutting_down());
     }
@@ -54,21 +50,21 @@ pub(crate) async fn socket(
     let tracked = app.sockets.track();
     let Some(session_id) = session_of(&uri) else {
         let reason = "sessionId must be the UUID of a session";
-        return Ok(upgrade.on_upgrade(move |socket| async move {
+        return Ok(handshake.accept(move |wire| async move {
             let _held = (tracked, seated);
-            sockets::refuse(socket, "VALIDATION_ERROR", reason).await;
+            sockets::refuse(wire, "VALIDATION_ERROR", reason).await;
         }));
     };
     let Ok(subscription) = app.state.sync.subscribe(&person.session_caller(), session_id) else {
-        return Ok(upgrade.on_upgrade(move |socket| async move {
+        return Ok(handshake.accept(move |wire| async move {
             let _held = (tracked, seated);
-            sockets::refuse(socket, "SESSION_NOT_FOUND", "there is no such session").await;
+            sockets::refuse(wire, "SESSION_NOT_FOUND", "there is no such session").await;
         }));
     };
     let conversation = Conversation::new(&app, &person, session_id, subscription, seated);
-    Ok(upgrade.on_upgrade(move |socket| async move {
+    Ok(handshake.accept(move |wire| async move {
         let _held = tracked;
-        conversation.hold(socket).await;
+        conversation.hold(wire).await;
     }))
 }
 
@@ -80,10 +76,4 @@ fn session_of(uri: &Uri) -> Option<SyncSessionId> {
         (Some((_, text)), None) => text.parse().ok(),
         _ => None,
     }
-}
-
-fn not_an_upgrade(rejection: &WebSocketUpgradeRejection) -> ApiError {
-    ApiError::new(StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED", format!("this is a WebSocket: {rejection}"))
-        .hint("open it with a WebSocket client, such as `new WebSocket(url)`")
-        .header(header::UPGRADE, HeaderValue::from_static("websocket"))
 }

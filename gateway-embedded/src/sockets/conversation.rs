@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::body::Bytes;
 use flowork_api_types::SyncSessionId;
 use flowork_sync::{Published, Subscription};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::{
     Seated,
-    beat::Beats,
-    messages::{Heard, Said, encoded},
+    beat::{Beats, Told},
+    messages::{Heard, Said},
+    wire::Wire,
 };
 use crate::{app::AppState, auth::credentials::Person, sse::StreamEnd};
 
@@ -22,6 +24,11 @@ const SEND_MAX: Duration = Duration::from_secs(15);
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// Messages between two beats. Nobody has as much to say.
 const MESSAGES_MAX: u32 = 200;
+
+/// Codes of a close. Source: RFC 6455, section 7.4.1.
+const NORMAL: u16 = 1_000;
+const AWAY: u16 = 1_001;
+const POLICY: u16 = 1_008;
 
 /// Who talks about which session.
 pub(crate) struct Conversation {
@@ -47,8 +54,8 @@ enum End {
 enum Next {
     End(&'static str),
     Published(Published),
-    Beat,
-    Heard(Option<Result<Message, axum::Error>>),
+    Beat(Told),
+    Heard(Option<Message>),
 }
 
 impl Conversation {
@@ -72,74 +79,74 @@ impl Conversation {
     }
 
     /// Talks to the end.
-    pub(crate) async fn hold(mut self, mut socket: WebSocket) {
-        let end = match self.greet(&mut socket).await {
+    pub(crate) async fn hold(mut self, mut wire: Wire) {
+        let end = match self.greet(&mut wire).await {
             Ok(()) => loop {
-                if let Err(end) = self.turn(&mut socket).await {
+                if let Err(end) = self.turn(&mut wire).await {
                     break end;
                 }
             },
             Err(end) => end,
         };
         if let End::Close(code, reason) = end {
-            close(socket, code, reason).await;
+            close(wire, code, reason).await;
         }
     }
 
-    async fn greet(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+    async fn greet(&mut self, wire: &mut Wire) -> Result<(), End> {
         let connected = Said::Connected { session_id: self.session_id, timestamp: self.now_ms() };
-        send(socket, connected.into()).await?;
-        self.tell_everything(socket).await
+        self.say(wire, connected.into()).await?;
+        self.tell_everything(wire).await
     }
 
-    async fn turn(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+    async fn turn(&mut self, wire: &mut Wire) -> Result<(), End> {
         let next = tokio::select! {
             biased;
             reason = self.end.due() => Next::End(reason),
             published = self.subscription.changed() => Next::Published(published),
-            () = self.beats.next() => Next::Beat,
-            message = socket.recv() => Next::Heard(message),
+            told = self.beats.next() => Next::Beat(told),
+            message = wire.heard() => Next::Heard(message),
         };
         match next {
-            Next::End("stopping") => Err(End::Close(close_code::AWAY, "the node is stopping")),
-            Next::End(reason) => Err(End::Close(close_code::POLICY, reason)),
-            Next::Published(Published::Live(snapshot)) => {
-                send(socket, encoded(snapshot.update_message().clone())).await
-            }
-            Next::Published(Published::Deleted) => self.tell_of_deletion(socket).await,
-            Next::Beat => self.look_after(socket).await,
-            Next::Heard(Some(Ok(message))) => self.answer(socket, &message).await,
-            Next::Heard(Some(Err(_)) | None) => Err(End::Gone),
+            Next::End(reason) => Err(End::due(reason)),
+            Next::Published(Published::Live(snapshot)) => self.say(wire, snapshot.update_message().clone()).await,
+            Next::Published(Published::Deleted) => self.tell_of_deletion(wire).await,
+            Next::Beat(told) => self.look_after(wire, told).await,
+            Next::Heard(Some(message)) => self.answer(wire, &message).await,
+            Next::Heard(None) => Err(End::Gone),
         }
     }
 
     /// Sends a ping, unless those before had no answer.
-    async fn look_after(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+    async fn look_after(&mut self, wire: &mut Wire, told: Told) -> Result<(), End> {
         self.heard = 0;
+        if told == Told::Anew {
+            self.missed = 0;
+        }
         if self.missed == MISSED_MAX {
-            return Err(End::Close(close_code::POLICY, "no answer to pings"));
+            return Err(End::Close(POLICY, "no answer to pings"));
         }
         self.missed += 1;
-        send(socket, Message::Ping(axum::body::Bytes::new())).await
+        until_due(&mut self.end, wire.ping()).await
     }
 
-    async fn answer(&mut self, socket: &mut WebSocket, message: &Message) -> Result<(), End> {
+    async fn answer(&mut self, wire: &mut Wire, message: &Message) -> Result<(), End> {
         // Whatever comes, somebody is there.
         self.missed = 0;
         self.heard += 1;
         if self.heard > MESSAGES_MAX {
-            return Err(End::Close(close_code::POLICY, "too many messages"));
+            return Err(End::Close(POLICY, "too many messages"));
         }
         let heard = match message {
             Message::Text(text) => Heard::read(text),
             Message::Binary(_) => Heard::Malformed,
-            // The library answers pings by itself, and closes.
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            // The library answers pings by itself, and closes. It gives whole messages and no frames.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
             Message::Close(_) => return Err(End::Gone),
         };
         let said = match heard {
             Heard::Ping => Said::Pong { timestamp: self.now_ms() },
-            Heard::Reconnect => return self.tell_everything(socket).await,
+            Heard::Reconnect => return self.tell_everything(wire).await,
             Heard::Unknown => {
                 Said::Error { code: "UNKNOWN_MESSAGE", message: "the types of messages are PING and RECONNECT" }
             }
@@ -147,20 +154,24 @@ impl Conversation {
                 Said::Error { code: "MALFORMED_MESSAGE", message: "messages are JSON objects with a type, as text" }
             }
         };
-        send(socket, said.into()).await
+        self.say(wire, said.into()).await
     }
 
-    async fn tell_everything(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+    async fn tell_everything(&mut self, wire: &mut Wire) -> Result<(), End> {
         match self.subscription.current() {
-            Published::Live(snapshot) => send(socket, encoded(snapshot.sync_message(self.now_ms()).into())).await,
-            Published::Deleted => self.tell_of_deletion(socket).await,
+            Published::Live(snapshot) => self.say(wire, snapshot.sync_message(self.now_ms()).into()).await,
+            Published::Deleted => self.tell_of_deletion(wire).await,
         }
     }
 
-    async fn tell_of_deletion(&self, socket: &mut WebSocket) -> Result<(), End> {
+    async fn tell_of_deletion(&mut self, wire: &mut Wire) -> Result<(), End> {
         let deleted = Said::SessionDeleted { session_id: self.session_id, timestamp: self.now_ms() };
-        send(socket, deleted.into()).await?;
-        Err(End::Close(close_code::NORMAL, "the session was deleted"))
+        self.say(wire, deleted.into()).await?;
+        Err(End::Close(NORMAL, "the session was deleted"))
+    }
+
+    async fn say(&mut self, wire: &mut Wire, message: Bytes) -> Result<(), End> {
+        until_due(&mut self.end, wire.text(message)).await
     }
 
     fn now_ms(&self) -> i64 {
@@ -168,26 +179,44 @@ impl Conversation {
     }
 }
 
-/// Closes a socket whose client asked for what there is not.
-pub(crate) async fn refuse(mut socket: WebSocket, code: &'static str, reason: &'static str) {
-    if send(&mut socket, Said::Error { code, message: reason }.into()).await.is_ok() {
-        close(socket, close_code::POLICY, reason).await;
+impl End {
+    fn due(reason: &'static str) -> Self {
+        match reason {
+            "stopping" => Self::Close(AWAY, "the node is stopping"),
+            reason => Self::Close(POLICY, reason),
+        }
     }
 }
 
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    match timeout(SEND_MAX, socket.send(message)).await {
+/// Sends, for as long as there is no reason to end. A client that reads nothing keeps neither a node that stops waiting
+/// nor a place that is no more theirs.
+async fn until_due(end: &mut StreamEnd, sending: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
+    tokio::select! {
+        biased;
+        sent = sent(sending) => sent,
+        reason = end.due() => Err(End::due(reason)),
+    }
+}
+
+async fn sent(sending: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
+    match timeout(SEND_MAX, sending).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(End::Gone),
     }
 }
 
+/// Closes a socket whose client asked for what there is not.
+pub(crate) async fn refuse(mut wire: Wire, code: &'static str, reason: &'static str) {
+    if sent(wire.text(Said::Error { code, message: reason }.into())).await.is_ok() {
+        close(wire, POLICY, reason).await;
+    }
+}
+
 /// Says why, and waits a moment for the client to have heard it.
-async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
+async fn close(mut wire: Wire, code: u16, reason: &'static str) {
     let goodbye = async {
-        let frame = CloseFrame { code, reason: reason.into() };
-        if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = socket.recv().await {}
+        if wire.close(code, reason).await.is_ok() {
+            while wire.heard().await.is_some() {}
         }
     };
     // A client that does not answer has heard it, or is gone.

@@ -1,6 +1,6 @@
 //! What is said over a socket. The envelope is in camel case, the state in snake case.
 
-use axum::extract::ws::{Message, Utf8Bytes};
+use axum::body::Bytes;
 use flowork_api_types::SyncSessionId;
 use serde::{Deserialize, Serialize};
 
@@ -44,15 +44,10 @@ pub(super) enum Said<'a> {
     Error { code: &'a str, message: &'a str },
 }
 
-impl From<Said<'_>> for Message {
+impl From<Said<'_>> for Bytes {
     fn from(said: Said<'_>) -> Self {
-        Self::text(serde_json::to_string(&said).expect("words and numbers are JSON"))
+        serde_json::to_vec(&said).expect("words and numbers are JSON").into()
     }
-}
-
-/// A message that is JSON already.
-pub(super) fn encoded(bytes: axum::body::Bytes) -> Message {
-    Message::Text(Utf8Bytes::try_from(bytes).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -77,7 +72,7 @@ mod tests {
     #[test]
     fn the_envelope_is_in_camel_case() {
         let session_id = "0f9b2c1e-5d53-4a6e-9d0c-3b1f6a7e8d90".parse().unwrap();
-        let text = |said: Said<'_>| Message::from(said).into_text().unwrap();
+        let text = |said: Said<'_>| String::from_utf8(Bytes::from(said).into()).unwrap();
         assert_eq!(
             text(Said::Connected { session_id, timestamp: 7 }),
             r#"{"type":"CONNECTED","sessionId":"0f9b2c1e-5d53-4a6e-9d0c-3b1f6a7e8d90","timestamp":7}"#

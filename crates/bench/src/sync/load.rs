@@ -1,6 +1,7 @@
 //! Making sessions and switching them.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -12,7 +13,7 @@ use anyhow::ensure;
 use hdrhistogram::Histogram;
 use serde_json::json;
 
-use super::{Options, SETTLE, connected, histogram, sockets::Sockets};
+use super::{SETTLE, connected, histogram, sockets::Sockets};
 use crate::node;
 
 /// Connections that send switches.
@@ -72,9 +73,9 @@ pub(super) async fn alone(address: &str, token: &Arc<str>, count: usize) -> anyh
 }
 
 /// What a node takes that has never had a session, in KiB.
-pub(super) fn resident_of_a_fresh_node(options: &Options) -> anyhow::Result<u64> {
-    let directory = tempfile::Builder::new().prefix("empty").tempdir_in(&options.dir)?;
-    let node = node::start(&options.program, directory.path(), &[])?;
+pub(super) fn resident_of_a_fresh_node(program: &Path, dir: &Path) -> anyhow::Result<u64> {
+    let directory = tempfile::Builder::new().prefix("empty").tempdir_in(dir)?;
+    let node = node::start(program, directory.path(), &[])?;
     std::thread::sleep(SETTLE);
     let usage = node.usage();
     node::stop(node)?;
@@ -108,11 +109,15 @@ impl Load {
         let total = u64::from(self.rate) * u64::from(self.seconds);
         let gap = Duration::from_secs(1) / self.rate;
         let next = Arc::new(AtomicU64::new(0));
+        let sessions: Arc<[String]> = sessions.into();
+        let mut clients = Vec::new();
+        for _ in 0..SENDERS {
+            clients.push(connected(address, token).await?);
+        }
         let mut senders = Vec::new();
         let begin = Instant::now() + Duration::from_millis(500);
-        for _ in 0..SENDERS {
-            let mut client = connected(address, token).await?;
-            let (next, sessions, sent) = (Arc::clone(&next), sessions.to_vec(), sockets.sent());
+        for mut client in clients {
+            let (next, sessions, sent) = (Arc::clone(&next), Arc::clone(&sessions), sockets.sent());
             senders.push(tokio::spawn(async move {
                 let mut taken = histogram();
                 loop {

@@ -10,7 +10,11 @@ use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
-use tokio::{net::TcpStream, sync::Semaphore, task::JoinSet};
+use tokio::{
+    net::TcpStream,
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
@@ -72,21 +76,32 @@ struct Version {
 pub(super) async fn open(address: &str, token: &Arc<str>, sessions: &[String]) -> anyhow::Result<Sockets> {
     let sent = Sent(Arc::new(sessions.iter().map(|_| Mutex::default()).collect()));
     let heard: Arc<Vec<Mutex<Heard>>> = Arc::new(sessions.iter().map(|_| Mutex::default()).collect());
-    let (permits, mut opening) = (Arc::new(Semaphore::new(OPENING)), JoinSet::new());
+    let (permits, mut readers) = (Arc::new(Semaphore::new(OPENING)), JoinSet::new());
+    let (opened, mut openings) = mpsc::unbounded_channel();
     for (index, id) in sessions.iter().enumerate() {
         let (address, token, id) = (address.to_owned(), Arc::clone(token), id.clone());
+        let (sent, heard, opened) = (sent.clone(), Arc::clone(&heard), opened.clone());
         let permit = Arc::clone(&permits).acquire_owned().await?;
-        opening.spawn(async move {
-            let socket = connect(&address, &token, &id).await.with_context(|| format!("opening socket {index}"));
+        readers.spawn(async move {
+            let outcome = connect(&address, &token, &id).await.with_context(|| format!("opening socket {index}"));
             drop(permit);
-            socket.map(|(socket, version)| (index, socket, version))
+            let (socket, outcome) = match outcome {
+                Ok((socket, version)) => {
+                    lock(&heard[index]).version = version;
+                    (Some(socket), Ok(()))
+                }
+                Err(error) => (None, Err(error)),
+            };
+            // Nobody listens any more after the first that failed.
+            let _ = opened.send(outcome);
+            // At once: whoever does not answer pings while the others are opened is let go.
+            if let Some(socket) = socket {
+                read(index, socket, sent, heard).await;
+            }
         });
     }
-    let mut readers = JoinSet::new();
-    while let Some(opened) = opening.join_next().await {
-        let (index, socket, version) = opened??;
-        lock(&heard[index]).version = version;
-        readers.spawn(read(index, socket, sent.clone(), Arc::clone(&heard)));
+    for _ in sessions {
+        openings.recv().await.context("a socket was forgotten")??;
     }
     Ok(Sockets { sent, heard, readers })
 }

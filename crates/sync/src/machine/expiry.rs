@@ -1,12 +1,14 @@
 //! When time runs out, and what the server does then.
 
-use flowork_api_types::session::{SessionEventKind, SessionStatus, SyncMode, TimeoutAction};
+use flowork_api_types::session::{SESSION_TIME_MS_MAX, SessionEventKind, SessionStatus, SyncMode, TimeoutAction};
 
 use super::{Change, Session};
 
 /// Cycles that may run out at once before they are taken together. Only a node that was down for long has more, and
 /// would spend its start on events that nobody saw.
 const CYCLES_APART_MAX: i64 = 16;
+/// How long a session goes on from cycle to cycle by itself: as long as the longest countdown.
+const ALONE_MS_MAX: i64 = SESSION_TIME_MS_MAX as i64;
 
 impl Session {
     /// The instant at which time runs out if nothing else happens before.
@@ -53,6 +55,11 @@ impl Session {
         self.rules.mode == SyncMode::PerCycle || !self.has_expired(position)
     }
 
+    /// Whether a session that goes on by itself has done so for long enough. All others end with somebody's time.
+    fn is_over(&self) -> bool {
+        self.rules.mode == SyncMode::PerCycle && self.used_ms >= ALONE_MS_MAX
+    }
+
     /// Time has run out at `due_ms`.
     fn expire(&mut self, due_ms: i64, changes: &mut Vec<Change>) {
         self.charge(due_ms);
@@ -64,13 +71,15 @@ impl Session {
         match self.rules.on_timeout {
             TimeoutAction::None => changes.push(self.changed(event, Some(position), vec![position], due_ms)),
             TimeoutAction::EndSession => changes.push(self.end(SessionStatus::Expired, event, due_ms)),
-            TimeoutAction::AutoAdvance => match self.successor().filter(|next| self.has_time(*next)) {
-                Some(next) => {
+            TimeoutAction::AutoAdvance => {
+                let next = self.successor();
+                if self.has_time(next) && !self.is_over() {
                     changes.push(self.changed(event, Some(position), vec![position], due_ms));
                     changes.push(self.switch_to(next, due_ms));
+                } else {
+                    changes.push(self.end(SessionStatus::Expired, event, due_ms));
                 }
-                None => changes.push(self.end(SessionStatus::Expired, event, due_ms)),
-            },
+            }
         }
     }
 
@@ -80,7 +89,10 @@ impl Session {
         let advances = (self.rules.mode, self.rules.on_timeout) == (SyncMode::PerCycle, TimeoutAction::AutoAdvance);
         let cycle_ms = self.rules.per_cycle_ms.filter(|_| advances)?;
         let first_due_ms = self.next_expiry_ms().filter(|due_ms| *due_ms <= at_ms)?;
-        let skipped = (at_ms - first_due_ms) / cycle_ms;
+        // Up to, and without, the cycle that is the last of all.
+        let used_ms = self.used_ms + self.left_ms()?;
+        let more = (ALONE_MS_MAX - used_ms).max(0).unsigned_abs().div_ceil(cycle_ms.unsigned_abs());
+        let skipped = ((at_ms - first_due_ms) / cycle_ms).min(i64::try_from(more).unwrap_or(i64::MAX));
         if skipped < CYCLES_APART_MAX {
             return None;
         }

@@ -47,6 +47,7 @@ impl Session {
             status: self.status,
             version: self.version,
             participant_count: self.accounts.len(),
+            time_used_ms: milliseconds(self.used_ms),
             active_participant: self.active.map(|position| self.participant(position)),
             cycle_started_at: self.since_ms.map(Timestamp),
             metadata: rules.metadata.clone(),

@@ -12,19 +12,24 @@ use tokio::sync::oneshot;
 
 use super::{Message, Shard};
 use crate::{
-    directory::Room,
     machine::{Change, Command, Session},
     operations::{ChangeError, Changed, CreateError},
+    pace::Pace,
+    quota::{OwnerBound, Room, Running},
     snapshot::Snapshot,
-    store::{NewEvent, SessionWrite, Writes},
+    store::{Failed, NewEvent, SessionWrite, Writes},
 };
+
+/// Switches that may be refused for each that may happen. A refusal costs little, and two who press at once get one each
+/// time; a program that asks again and again without looking at the answers gets told so.
+const REFUSALS_PER_SWITCH: u32 = 10;
 
 /// What a turn has decided so far.
 #[derive(Default)]
 pub(super) struct Batch {
     staged: HashMap<SyncSessionId, Staged>,
     events: Vec<NewEvent>,
-    replies: Vec<Reply>,
+    replies: Vec<(SyncSessionId, Reply)>,
 }
 
 /// A session as it will be once the batch is stored.
@@ -35,6 +40,8 @@ enum Staged {
         touched: BTreeSet<usize>,
         /// Of a session that is new.
         room: Option<Room>,
+        /// Of a session that was started or resumed.
+        running: Option<Running>,
     },
     Removed,
 }
@@ -49,21 +56,25 @@ enum Reply {
 /// What is to happen once the batch is stored.
 pub(super) struct Decided {
     staged: HashMap<SyncSessionId, Staged>,
-    replies: Vec<Reply>,
-    /// Owners of sessions that lists show otherwise now.
-    told: BTreeSet<Arc<str>>,
+    replies: Vec<(SyncSessionId, Reply)>,
+    /// Sessions that lists show otherwise now, and whose they are.
+    told: Vec<(SyncSessionId, Arc<str>)>,
 }
 
 impl Batch {
     pub(super) fn take(&mut self, shard: &mut Shard, message: Message) {
         match message {
             Message::Create { session, room, reply } => {
+                let id = session.id();
                 let outcome = self.create(shard, *session, room);
-                self.replies.push(Reply::Create(reply, outcome));
+                self.replies.push((id, Reply::Create(reply, outcome)));
             }
             Message::Change { session_id, caller, expected, command, at_ms, reply } => {
-                let outcome = self.change(shard, session_id, &caller, expected, command, at_ms);
-                self.replies.push(Reply::Change(reply, outcome));
+                let outcome = match command {
+                    Command::Switch { .. } => self.switch(shard, session_id, &caller, expected, command, at_ms),
+                    _ => self.change(shard, session_id, &caller, expected, command, at_ms),
+                };
+                self.replies.push((session_id, Reply::Change(reply, outcome)));
             }
             Message::Delete { session_id, caller, expected, at_ms, reply } => {
                 let outcome = match self.delete(shard, session_id, &caller, expected, at_ms) {
@@ -71,7 +82,7 @@ impl Batch {
                     Err(ChangeError::NotFound { .. }) => Ok(()),
                     outcome => outcome,
                 };
-                self.replies.push(Reply::Delete(reply, outcome));
+                self.replies.push((session_id, Reply::Delete(reply, outcome)));
             }
             Message::Look => {}
         }
@@ -108,7 +119,8 @@ impl Batch {
             SessionEventKind::ParticipantExpired => event.change.status.is_final(),
             _ => true,
         };
-        let told = self.events.iter().filter(listed).map(|event| Arc::clone(&event.owner)).collect();
+        let told =
+            self.events.iter().filter(listed).map(|event| (event.session_id, Arc::clone(&event.owner))).collect();
         writes.events = self.events;
         (writes, Decided { staged: self.staged, replies: self.replies, told })
     }
@@ -133,7 +145,8 @@ impl Batch {
         Ok(snapshot)
     }
 
-    fn change(
+    /// A change that has a pace: of those that happen, and of those that are refused.
+    fn switch(
         &mut self,
         shard: &mut Shard,
         session_id: SyncSessionId,
@@ -142,12 +155,36 @@ impl Batch {
         command: Command,
         at_ms: i64,
     ) -> Result<Changed, ChangeError> {
-        let snapshot = self.find(shard, session_id, caller)?;
-        if let (Command::Switch { .. }, Some(entry)) = (command, shard.sessions.get_mut(&session_id)) {
-            let pace = shard.parts.switches;
+        self.find(shard, session_id, caller)?;
+        let pace = shard.parts.switches;
+        let refusals = Pace { per_second: pace.per_second.saturating_mul(REFUSALS_PER_SWITCH) };
+        if let Some(entry) = shard.sessions.get(&session_id) {
             let too_fast = |retry_after| ChangeError::TooFast { per_second: pace.per_second, retry_after };
-            entry.switches.take(pace, at_ms).map_err(too_fast)?;
+            let too_many = |retry_after| ChangeError::TooManyRefused { per_second: refusals.per_second, retry_after };
+            entry.switches.look(pace, at_ms).map_err(too_fast)?;
+            entry.refusals.look(refusals, at_ms).map_err(too_many)?;
         }
+        let outcome = self.change(shard, session_id, caller, expected, command, at_ms);
+        if let Some(entry) = shard.sessions.get_mut(&session_id) {
+            let (used, pace) = match outcome {
+                Ok(_) => (&mut entry.switches, pace),
+                Err(_) => (&mut entry.refusals, refusals),
+            };
+            used.take(pace, at_ms);
+        }
+        outcome
+    }
+
+    fn change(
+        &mut self,
+        shard: &Shard,
+        session_id: SyncSessionId,
+        caller: &Caller,
+        expected: Option<u64>,
+        command: Command,
+        at_ms: i64,
+    ) -> Result<Changed, ChangeError> {
+        let snapshot = self.find(shard, session_id, caller)?;
         let mut session = snapshot.session().clone();
         // What was due is a change of its own, and moves the version.
         let due = session.catch_up(at_ms);
@@ -162,9 +199,25 @@ impl Batch {
         if let Some(refusal) = applied.refused {
             return Err(refusal.into());
         }
+        let begins = matches!(command, Command::Start | Command::Resume) && !self.has_place(shard, session_id);
+        let place = if begins {
+            let (bound, bounded) = (OwnerBound::Running, !caller.sees_all);
+            Some(shard.parts.quota.run(session.owner(), bounded).ok_or(ChangeError::OwnerFull { bound })?)
+        } else {
+            None
+        };
         let expired = applied.changes.last().and_then(|change| change.expired);
         let snapshot = self.stage(session, applied.changes, Some(&caller.subject), at_ms);
+        if let (Some(place), Some(Staged::Kept { running, .. })) = (place, self.staged.get_mut(&session_id)) {
+            *running = Some(place);
+        }
         Ok(Changed { snapshot, expired })
+    }
+
+    /// Whether a session has a place among those that run, from before or from this batch.
+    fn has_place(&self, shard: &Shard, id: SyncSessionId) -> bool {
+        let staged = matches!(self.staged.get(&id), Some(Staged::Kept { running: Some(_), .. }));
+        staged || shard.sessions.get(&id).is_some_and(|entry| entry.running.is_some())
     }
 
     fn delete(
@@ -205,7 +258,8 @@ impl Batch {
     fn stage(&mut self, session: Session, changes: Vec<Change>, actor: Option<&Arc<str>>, at_ms: i64) -> Arc<Snapshot> {
         let (id, owner) = (session.id(), Arc::clone(session.owner()));
         let snapshot = Arc::new(Snapshot::new(session, at_ms));
-        let fresh = || Staged::Kept { snapshot: Arc::clone(&snapshot), touched: BTreeSet::new(), room: None };
+        let fresh =
+            || Staged::Kept { snapshot: Arc::clone(&snapshot), touched: BTreeSet::new(), room: None, running: None };
         let staged = self.staged.entry(id).or_insert_with(fresh);
         if let Staged::Kept { snapshot: newest, touched, .. } = staged {
             *newest = Arc::clone(&snapshot);
@@ -230,27 +284,32 @@ impl Batch {
 }
 
 impl Decided {
-    /// It is stored: memory follows, then everybody is told.
-    pub(super) fn settle(self, shard: &mut Shard) {
-        for (id, staged) in self.staged {
+    /// It is stored, but for sessions that could not be: memory follows, then everybody is told.
+    pub(super) fn settle(self, shard: &mut Shard, failed: &Failed) {
+        let stored = |id: &SyncSessionId| !failed.contains_key(id);
+        for (id, staged) in self.staged.into_iter().filter(|(id, _)| stored(id)) {
             match staged {
-                Staged::Kept { snapshot, room: Some(room), .. } => shard.insert(snapshot, room),
-                Staged::Kept { snapshot, room: None, .. } => shard.replace(snapshot),
+                Staged::Kept { snapshot, room: Some(room), running, .. } => shard.insert(snapshot, room, running),
+                Staged::Kept { snapshot, room: None, running, .. } => shard.replace(snapshot, running),
                 Staged::Removed => shard.remove(id),
             }
         }
-        if !self.told.is_empty() {
-            let told = self.told.into_iter().map(|owner| (Some(owner), Event::SessionsChanged));
+        let told: BTreeSet<_> = self.told.into_iter().filter(|(id, _)| stored(id)).map(|(_, owner)| owner).collect();
+        if !told.is_empty() {
+            let told = told.into_iter().map(|owner| (Some(owner), Event::SessionsChanged));
             shard.parts.events.publish_all(told);
         }
-        for reply in self.replies {
-            reply.send();
+        for (id, reply) in self.replies {
+            match failed.get(&id) {
+                Some(error) => reply.fail(error.clone()),
+                None => reply.send(),
+            }
         }
     }
 
     /// It could not be stored, so nothing of it happened.
     pub(super) fn fail(self, error: &StoreError) {
-        for reply in self.replies {
+        for (_, reply) in self.replies {
             reply.fail(error.clone());
         }
     }

@@ -1,26 +1,27 @@
-//! The writer's side: what one transaction does, and the sync that follows within a second.
+//! The writer's side: what one transaction does.
+//!
+//! Changes of many sessions are written together. If SQLite refuses that, each session is written for itself, so that one
+//! that can't be stored costs only itself.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use flowork_api_types::SyncSessionId;
 use flowork_sqlite::{Applied, Store, StoreError};
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
-use super::events::{self, NewEvent};
+use super::{
+    events::{self, NewEvent},
+    log_sync::LogSync,
+};
 use crate::{machine::Session, snapshot::Snapshot};
 
-/// How long a change may wait for its sync. Two of them and the sync itself stay within the promised second.
-const SYNC_AFTER: Duration = Duration::from_millis(400);
 /// How long events are kept.
 const EVENTS_KEPT_MS: i64 = 90 * 24 * 3_600 * 1_000;
 /// Events that one transaction removes, so that none is held up.
 const EVENTS_REMOVED_MAX: u32 = 500;
 /// How often old events are looked for: with the first change after this many milliseconds.
-const EVENTS_REMOVED_EVERY_MS: i64 = 60_000;
+const EVENTS_REMOVED_EVERY_MS: u64 = 60_000;
 
 /// A session as it is to be stored.
 pub(crate) struct SessionWrite {
@@ -36,18 +37,31 @@ pub(crate) struct Writes {
     pub(crate) removed: Vec<SyncSessionId>,
     /// In their order.
     pub(crate) events: Vec<NewEvent>,
+    /// How far sessions' time is ahead of the wall clock, if that has changed.
+    pub(crate) ahead_ms: Option<i64>,
 }
 
 impl Writes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.removed.is_empty() && self.events.is_empty()
+        self.sessions.is_empty() && self.removed.is_empty() && self.events.is_empty() && self.ahead_ms.is_none()
+    }
+
+    /// Sessions that something is written of.
+    fn ids(&self) -> impl Iterator<Item = SyncSessionId> {
+        self.sessions.iter().map(|write| write.snapshot.session().id()).chain(self.removed.iter().copied())
     }
 }
+
+/// Sessions that could not be stored, and why. Nothing of them was.
+pub(crate) type Failed = HashMap<SyncSessionId, StoreError>;
+
+/// How a write ended: for the sessions that did not fail, well.
+pub(crate) type Outcome = Result<Failed, StoreError>;
 
 /// Writes with their way to answer.
 pub(crate) struct Journal {
     pub(crate) writes: Writes,
-    pub(crate) answer: oneshot::Sender<Result<(), StoreError>>,
+    pub(crate) answer: oneshot::Sender<Outcome>,
 }
 
 /// Lets commits return once they are in the log, without waiting for the disk.
@@ -55,20 +69,13 @@ pub(crate) fn sync_later(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "NORMAL")
 }
 
-/// SQLite syncs the whole log with a commit under `FULL`, also what earlier commits left unsynced.
-fn sync_with_next_commit(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "synchronous", "FULL")
-}
-
 /// Writes, and sees to the sync.
-#[derive(Default)]
 pub(crate) struct Journaling {
-    answers: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    answers: Vec<(oneshot::Sender<Outcome>, Failed)>,
     /// The current transaction has changes.
     dirty: bool,
-    /// When the first change was committed that is not synced.
-    unsynced_since: Option<Instant>,
-    /// The next commit syncs.
+    sync: LogSync,
+    /// Commits sync for themselves.
     syncing: bool,
     /// When old events were looked for.
     pruned_at_ms: i64,
@@ -80,12 +87,11 @@ impl Store for Journaling {
     fn apply(&mut self, connection: &Connection, request: Journal) -> Applied {
         self.dirty = true;
         match self.write(connection, &request.writes) {
-            Ok(()) => {
-                self.answers.push(request.answer);
+            Ok(failed) => {
+                self.answers.push((request.answer, failed));
                 Applied::Keep
             }
             Err(error) => {
-                let error = StoreError::from(error);
                 // Whoever asked may have gone.
                 let _ = request.answer.send(Err(error.clone()));
                 Applied::Undo(error)
@@ -98,67 +104,147 @@ impl Store for Journaling {
         let _ = request.answer.send(Err(error));
     }
 
-    fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.syncing {
-            // Without a page to write there would be no commit, and so no sync.
-            connection.prepare_cached("UPDATE synced SET times = times + 1 WHERE id = 1")?.execute([])?;
-        }
+    fn settle(&mut self, _: &Connection) -> rusqlite::Result<()> {
         Ok(())
     }
 
     fn committed(&mut self, connection: &Connection, outcome: Result<(), StoreError>) {
-        if outcome.is_ok() && self.dirty && self.unsynced_since.is_none() {
-            self.unsynced_since = Some(Instant::now());
+        if outcome.is_ok() && self.dirty {
+            self.sync.committed();
         }
         self.dirty = false;
-        for answer in self.answers.drain(..) {
+        for (answer, failed) in self.answers.drain(..) {
             // Whoever asked may have gone; the change stands all the same.
-            let _ = answer.send(outcome.clone());
+            let _ = answer.send(outcome.clone().map(|()| failed));
         }
-        if outcome.is_ok() && self.syncing {
-            self.unsynced_since = None;
-        }
-        let due = self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_AFTER);
-        if due == self.syncing {
+        let failing = self.sync.is_failing();
+        if failing == self.syncing {
             return;
         }
-        match if due { sync_with_next_commit(connection) } else { sync_later(connection) } {
-            Ok(()) => self.syncing = due,
+        match connection.pragma_update(None, "synchronous", if failing { "FULL" } else { "NORMAL" }) {
+            Ok(()) => self.syncing = failing,
             Err(error) => tracing::error!(%error, "the sync of sync sessions can't be set"),
         }
     }
 
-    fn due_in(&self) -> Option<Duration> {
-        if self.syncing {
-            return Some(Duration::ZERO);
-        }
-        self.unsynced_since.map(|since| SYNC_AFTER.saturating_sub(since.elapsed()))
+    fn due_in(&self) -> Option<std::time::Duration> {
+        None
     }
 }
 
 impl Journaling {
-    fn write(&mut self, connection: &Connection, writes: &Writes) -> rusqlite::Result<()> {
-        for write in &writes.sessions {
-            save(connection, write)?;
+    pub(crate) fn new(sync: LogSync) -> Self {
+        Self { answers: Vec::new(), dirty: false, sync, syncing: false, pruned_at_ms: 0 }
+    }
+
+    fn write(&mut self, connection: &Connection, writes: &Writes) -> Outcome {
+        let failed = match within(connection, || together(connection, writes)) {
+            Ok(()) => Failed::new(),
+            Err(error) => {
+                let error = StoreError::from(error);
+                // A disk that is full or fails is so for all of them.
+                let of_one = matches!(error, StoreError::Sqlite(_)) && !connection.is_autocommit();
+                if !of_one || writes.ids().nth(1).is_none() {
+                    return Err(error);
+                }
+                apart(connection, writes)?
+            }
+        };
+        let newest_ms = writes.events.last().map_or(self.pruned_at_ms, |event| event.change.at_ms);
+        // Also when time went back to a wall clock that was set back.
+        if newest_ms.abs_diff(self.pruned_at_ms) >= EVENTS_REMOVED_EVERY_MS {
+            self.prune(connection, newest_ms)?;
         }
-        for id in &writes.removed {
-            let id = id.as_uuid().into_bytes();
-            connection.prepare_cached("DELETE FROM participant WHERE session_id = ?1")?.execute([id])?;
-            connection.prepare_cached("DELETE FROM session WHERE session_id = ?1")?.execute([id])?;
-        }
-        for event in &writes.events {
-            events::insert(connection, event)?;
-        }
-        let newest_ms = writes.events.last().map_or(0, |event| event.change.at_ms);
-        if newest_ms - self.pruned_at_ms >= EVENTS_REMOVED_EVERY_MS {
-            let removed = events::prune(connection, newest_ms - EVENTS_KEPT_MS, EVENTS_REMOVED_MAX)?;
+        Ok(failed)
+    }
+
+    /// Removes old events. That it can't costs nobody their change.
+    fn prune(&mut self, connection: &Connection, now_ms: i64) -> Result<(), StoreError> {
+        let pruned = within(connection, || events::prune(connection, now_ms - EVENTS_KEPT_MS, EVENTS_REMOVED_MAX));
+        match pruned {
             // More of them are left for the next change.
-            if removed < EVENTS_REMOVED_MAX as usize {
-                self.pruned_at_ms = newest_ms;
+            Ok(removed) if removed == EVENTS_REMOVED_MAX as usize => {}
+            Ok(_) => self.pruned_at_ms = now_ms,
+            Err(error) if connection.is_autocommit() => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "old events of sync sessions could not be removed");
+                self.pruned_at_ms = now_ms;
             }
         }
         Ok(())
     }
+}
+
+/// Does something of which nothing is left if it fails, unless that ended the whole transaction.
+fn within<T>(connection: &Connection, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let run = |sql| connection.prepare_cached(sql)?.execute([]);
+    run("SAVEPOINT part")?;
+    let outcome = work();
+    if outcome.is_err() && !connection.is_autocommit() {
+        run("ROLLBACK TO part")?;
+    }
+    if !connection.is_autocommit() {
+        run("RELEASE part")?;
+    }
+    outcome
+}
+
+fn together(connection: &Connection, writes: &Writes) -> rusqlite::Result<()> {
+    for write in &writes.sessions {
+        save(connection, write)?;
+    }
+    for id in &writes.removed {
+        remove(connection, *id)?;
+    }
+    for event in &writes.events {
+        events::insert(connection, event)?;
+    }
+    set_ahead(connection, writes)
+}
+
+/// Writes each session for itself. An error is one of all of them.
+fn apart(connection: &Connection, writes: &Writes) -> Outcome {
+    let mut failed = Failed::new();
+    for id in writes.ids() {
+        let of_session = || -> rusqlite::Result<()> {
+            for write in writes.sessions.iter().filter(|write| write.snapshot.session().id() == id) {
+                save(connection, write)?;
+            }
+            for id in writes.removed.iter().filter(|removed| **removed == id) {
+                remove(connection, *id)?;
+            }
+            for event in writes.events.iter().filter(|event| event.session_id == id) {
+                events::insert(connection, event)?;
+            }
+            Ok(())
+        };
+        if let Err(error) = within(connection, of_session) {
+            let error = StoreError::from(error);
+            if connection.is_autocommit() {
+                return Err(error);
+            }
+            failed.insert(id, error);
+        }
+    }
+    set_ahead(connection, writes)?;
+    // Then it is hardly about one of them.
+    let all = writes.ids().all(|id| failed.contains_key(&id));
+    match failed.values().next() {
+        Some(error) if all => Err(error.clone()),
+        _ => Ok(failed),
+    }
+}
+
+fn set_ahead(connection: &Connection, writes: &Writes) -> rusqlite::Result<()> {
+    let Some(ahead_ms) = writes.ahead_ms else { return Ok(()) };
+    connection.prepare_cached("UPDATE session_time SET ahead_ms = ?1 WHERE id = 1")?.execute([ahead_ms]).map(|_| ())
+}
+
+fn remove(connection: &Connection, id: SyncSessionId) -> rusqlite::Result<()> {
+    let id = id.as_uuid().into_bytes();
+    connection.prepare_cached("DELETE FROM participant WHERE session_id = ?1")?.execute([id])?;
+    connection.prepare_cached("DELETE FROM session WHERE session_id = ?1")?.execute([id])?;
+    Ok(())
 }
 
 fn save(connection: &Connection, write: &SessionWrite) -> rusqlite::Result<()> {

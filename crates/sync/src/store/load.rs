@@ -38,6 +38,11 @@ pub(crate) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Session>
     Ok(sessions.into_values().filter_map(Unfinished::finish).collect())
 }
 
+/// How far the time of sessions was ahead of the wall clock.
+pub(crate) fn ahead_ms(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT ahead_ms FROM session_time WHERE id = 1", [], |row| row.get(0))
+}
+
 /// A session whose participants come row by row.
 struct Unfinished {
     rules: Rules,

@@ -2,7 +2,7 @@
 
 use flowork_sqlite::Schema;
 
-pub(crate) static SCHEMA: Schema = Schema { name: "sync sessions", migrations: &[FIRST] };
+pub(crate) static SCHEMA: Schema = Schema { name: "sync sessions", migrations: &[FIRST, SECOND] };
 
 const FIRST: &str = "
 CREATE TABLE session (
@@ -59,7 +59,13 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_of_session ON event (session_id, sequence);
 
--- A row that is written only so that there is something to sync.
+-- Of no use any more: the log is synced by a thread of its own.
 CREATE TABLE synced (id INTEGER PRIMARY KEY CHECK (id = 1), times INTEGER NOT NULL) STRICT;
 INSERT INTO synced (id, times) VALUES (1, 0);
+";
+
+const SECOND: &str = "
+-- How far the time of sessions is ahead of the wall clock, which somebody may have set.
+CREATE TABLE session_time (id INTEGER PRIMARY KEY CHECK (id = 1), ahead_ms INTEGER NOT NULL) STRICT;
+INSERT INTO session_time (id, ahead_ms) VALUES (1, 0);
 ";

@@ -35,6 +35,32 @@ async fn the_audit_has_every_change_with_who_did_it_and_what_was_left() {
 }
 
 #[tokio::test]
+async fn events_are_kept_for_ninety_days_and_then_removed_bit_by_bit() {
+    const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+    let world = World::new();
+    let sessions = world.open().await;
+    let id = started(&sessions, request(&json!({}))).await;
+    // More than one transaction removes.
+    for _ in 0..598 {
+        switch(&sessions, id).await.unwrap();
+    }
+    sessions.change(&owner(), id, None, Command::Pause).await.unwrap();
+    assert_eq!(events(&sessions, id).await.len(), 601);
+    world.clock.advance(DAY * 89);
+    sessions.change(&owner(), id, None, Command::Resume).await.unwrap();
+    assert_eq!(events(&sessions, id).await.len(), 602, "none is old enough");
+    world.clock.advance(DAY * 2);
+    sessions.change(&owner(), id, None, Command::Complete).await.unwrap();
+    let left = events(&sessions, id).await;
+    assert!((102..=104).contains(&left.len()), "five hundred are gone: {}", left.len());
+    sessions.create(&owner(), numbered(1, &json!({}))).await.unwrap();
+    let left = events(&sessions, id).await;
+    assert_eq!(names(&left)[0], "resumed", "the rest went with the next change");
+    assert!(left.len() >= 2);
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_event_that_was_altered_is_not_shown_as_what_happened() {
     let world = World::new();
     let sessions = world.open().await;
@@ -82,6 +108,9 @@ async fn messages_have_the_envelope_of_the_interface() {
     assert_eq!((&update["sessionId"], &update["timestamp"]), (&json!(id), &json!(BEGIN)));
     let sent: SessionState = serde_json::from_value(update["state"].clone()).unwrap();
     assert_eq!(sent, state(&sessions, id));
+    let (message, part) = (snapshot.update_message().as_ptr_range(), snapshot.state_json().as_ptr_range());
+    assert!(message.start < part.start && part.end < message.end, "the state is kept once");
+    assert_eq!(read(&snapshot.state_json()), update["state"]);
     let sync = read(&snapshot.sync_message(BEGIN + 5));
     assert_eq!((&sync["type"], &sync["timestamp"]), (&json!("STATE_SYNC"), &json!(BEGIN + 5)));
     let computed = read(&snapshot.computed_json(BEGIN + 2_500));

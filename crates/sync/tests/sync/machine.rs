@@ -228,6 +228,7 @@ fn a_stopwatch_counts_up_to_its_cap() {
     done(capped.apply(SWITCH, 60_000));
     assert_eq!((used(&capped), expired(&capped)), (vec![5_000, 3_000], vec![true, true]));
     assert_eq!(capped.computed(99_000).active_elapsed_ms, Some(0), "it stands still");
+    assert_eq!(capped.summary(99_000).time_used_ms, 8_000, "a list tells the sum without those who take part");
 }
 
 #[test]
@@ -274,17 +275,53 @@ fn the_server_advances_past_those_without_time_and_ends_when_nobody_has_any() {
 }
 
 #[test]
-fn cycles_advance_for_ever_and_a_long_absence_is_one_change() {
+fn who_is_named_and_has_no_time_is_passed_over_where_the_server_advances() {
+    let more = json!({"participants": players(3, 10_000), "action_on_timeout": "auto_advance"});
+    let mut session = running(&more);
+    session.catch_up(10_000);
+    assert_eq!((active(&session), expired(&session)), (Some(1), vec![true, false, false]));
+    done(session.apply(Command::Switch { next: Some(participant(0)) }, 12_000));
+    assert_eq!(active(&session), Some(1), "the first from there on who has time");
+    assert_eq!(session.next_expiry_ms(), Some(20_000), "so it goes on");
+    session.catch_up(60_000);
+    assert_eq!((session.status(), session.ended_at_ms()), (SessionStatus::Expired, Some(30_000)));
+    // Where nobody advances, whoever is named gets the turn.
+    let mut session = running(&json!({"participants": players(3, 10_000)}));
+    session.catch_up(10_000);
+    done(session.apply(Command::Switch { next: Some(participant(0)) }, 12_000));
+    assert_eq!(active(&session), Some(0));
+}
+
+#[test]
+fn cycles_advance_for_a_day_and_a_long_absence_is_one_change() {
+    const DAY_MS: i64 = 86_400_000;
     let more = json!({
         "sync_mode": "per_cycle", "time_per_cycle_ms": 1_000, "action_on_timeout": "auto_advance",
         "participants": players(3, 86_400_000),
     });
     let mut session = running(&more);
-    let changes = session.catch_up(86_400_500);
+    let changes = session.catch_up(DAY_MS - 500);
     assert!(changes.len() <= 3, "{} changes", changes.len());
-    assert_eq!(changes.iter().map(|change| change.cycles).sum::<u64>(), 86_400);
-    assert_eq!((active(&session), session.next_expiry_ms()), (Some(0), Some(86_401_000)));
+    assert_eq!(changes.iter().map(|change| change.cycles).sum::<u64>(), 86_399);
+    assert_eq!((active(&session), session.next_expiry_ms()), (Some(2), Some(DAY_MS)));
+    let changes = session.catch_up(3 * DAY_MS);
+    assert_eq!((changes.len(), session.status(), session.ended_at_ms()), (1, SessionStatus::Expired, Some(DAY_MS)));
     assert_eq!(used(&session), [28_800_000; 3]);
+    // The same in one step, and from the middle of a cycle that is longer than what is left of the day.
+    let mut session = running(&more);
+    let changes = session.catch_up(3 * DAY_MS);
+    assert!(changes.len() <= 3, "{} changes", changes.len());
+    assert_eq!((session.status(), session.ended_at_ms()), (SessionStatus::Expired, Some(DAY_MS)));
+    assert_eq!(used(&session), [28_800_000; 3]);
+    let more = json!({
+        "sync_mode": "per_cycle", "time_per_cycle_ms": 7_000_000, "action_on_timeout": "auto_advance",
+        "participants": players(2, 86_400_000),
+    });
+    let mut session = running(&more);
+    done(session.apply(SWITCH, 5_000_000));
+    session.catch_up(3 * DAY_MS);
+    let ended = 5_000_000 + 12 * 7_000_000;
+    assert_eq!((session.status(), session.ended_at_ms()), (SessionStatus::Expired, Some(ended)), "with its last cycle");
 }
 
 #[test]

@@ -148,13 +148,17 @@ impl Model {
 
     /// Whose turn is next.
     fn next(&self) -> Option<usize> {
+        Some(self.from(self.active? + 1))
+    }
+
+    /// The one at a position, or who gets the turn in their place.
+    fn from(&self, position: usize) -> usize {
         let count = self.players.len();
-        let from = self.active?;
-        let in_order: Vec<_> = (1..=count).map(|step| (from + step) % count).collect();
+        let in_order: Vec<_> = (0..count).map(|step| (position + step) % count).collect();
         let fresh = |position: &&usize| self.setup.mode == SyncMode::PerCycle || !self.players[**position].expired;
         match self.setup.on_timeout {
-            TimeoutAction::AutoAdvance => in_order.iter().find(fresh).or(in_order.first()).copied(),
-            TimeoutAction::None | TimeoutAction::EndSession => in_order.first().copied(),
+            TimeoutAction::AutoAdvance => in_order.iter().find(fresh).copied().unwrap_or(in_order[0]),
+            TimeoutAction::None | TimeoutAction::EndSession => in_order[0],
         }
     }
 
@@ -198,7 +202,7 @@ impl Model {
             }
             (Call::Switch | Call::SwitchTo(_), Running) => {
                 let target = match call {
-                    Call::SwitchTo(position) if position < self.players.len() => position,
+                    Call::SwitchTo(position) if position < self.players.len() => self.from(position),
                     Call::SwitchTo(_) => return None,
                     _ => self.next()?,
                 };
@@ -331,6 +335,11 @@ proptest! {
             prop_assert_eq!(versions, grown, "each change is one version");
             if applied.changes.is_empty() {
                 prop_assert_eq!(&machine, &before.1, "a refusal changes nothing");
+            }
+            // Whoever runs does so towards something, so that the server can go on from there.
+            if machine.status() == SessionStatus::Running && model.setup.on_timeout == TimeoutAction::AutoAdvance {
+                let endless = model.setup.mode == SyncMode::CountUp && model.setup.cap_ms.is_none();
+                prop_assert_eq!(machine.next_expiry_ms().is_none(), endless, "nothing is stuck");
             }
             if let Some(Done { left_over }) = allowed {
                 let change = applied.changes.last().expect("what was asked");

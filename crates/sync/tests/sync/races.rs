@@ -1,13 +1,15 @@
 //! Changes at the same time, and what they are answered.
 
-use flowork_api_types::session::{ListSessionEventsQuery, ListSessionsQuery};
+use flowork_api_types::session::{ListSessionEventsQuery, ListSessionsQuery, SessionStatus};
 use flowork_sync::{
     ChangeError, CreateError, Published,
     machine::{Command, Refusal},
 };
 use serde_json::json;
 
-use super::world::{World, events, member, names, numbered, owner, request, session_id, started, state, switch};
+use super::world::{
+    BEGIN, World, events, member, names, numbered, owner, request, session_id, started, state, switch, until,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_switches_of_one_version_exactly_one_wins_each_time() {
@@ -167,5 +169,45 @@ async fn what_could_not_be_stored_has_not_happened() {
     let sessions = world.open().await;
     assert_eq!(state(&sessions, id).version, before.version + 1);
     assert_eq!(names(&events(&sessions, id).await), ["session_created", "started", "cycle_switched"]);
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_session_that_can_not_be_stored_costs_the_others_nothing() {
+    const SESSIONS: u32 = 24;
+    let world = World::new();
+    let sessions = world.open().await;
+    for number in 0..SESSIONS {
+        started(&sessions, numbered(number, &json!({"action_on_timeout": "end_session"}))).await;
+    }
+    let broken = session_id(0);
+    let file = rusqlite::Connection::open(world.path()).unwrap();
+    let bytes = broken.as_uuid().simple();
+    file.execute_batch(&format!(
+        "CREATE TRIGGER broken BEFORE INSERT ON event WHEN NEW.session_id = x'{bytes}'
+         BEGIN SELECT RAISE(ABORT, 'this one not'); END"
+    ))
+    .unwrap();
+    // On one thread: all of them wait before the first is decided, so that they are decided together.
+    let calls = (0..SESSIONS).map(|number| {
+        let sessions = sessions.clone();
+        tokio::spawn(async move { (number, switch(&sessions, session_id(number)).await) })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let (number, outcome) = call.await.unwrap();
+        assert_eq!(outcome.is_err(), number == 0, "session {number}: {outcome:?}");
+    }
+    assert_eq!(state(&sessions, broken).version, 2, "nothing of it happened");
+    // The same with what nobody asked for.
+    world.pass(&sessions, 10_000).await;
+    for number in 1..SESSIONS {
+        until(&sessions, session_id(number), |state| state.status == SessionStatus::Expired).await;
+    }
+    assert_eq!(state(&sessions, broken).status, SessionStatus::Running);
+    file.execute_batch("DROP TRIGGER broken").unwrap();
+    drop(file);
+    world.pass(&sessions, 5_000).await;
+    let ended = until(&sessions, broken, |state| state.status == SessionStatus::Expired).await;
+    assert_eq!(ended.session_completed_at.unwrap().as_millis(), BEGIN + 10_000, "at the instant it was due");
     sessions.shutdown().await;
 }

@@ -96,17 +96,47 @@ async fn a_wall_clock_that_was_set_back_meanwhile_gives_nobody_time() {
     sessions.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_is_synced_within_a_second_also_when_no_other_follows() {
-    let world = World::with_clock(Clock::System);
+#[tokio::test]
+async fn a_wall_clock_that_is_set_expires_nothing_and_freezes_nothing() {
+    const DAY_MS: i64 = 86_400_000;
+    let world = World::new();
     let sessions = world.open().await;
-    sessions.create(&owner(), request(&json!({}))).await.unwrap();
-    let reader = rusqlite::Connection::open(world.path()).unwrap();
-    let times = || reader.query_row("SELECT times FROM synced", [], |row| row.get::<_, i64>(0)).unwrap();
-    super::world::eventually("a sync of its own follows", async || times() > 0).await;
-    let synced = times();
-    sessions.change(&owner(), session_id(0), None, Command::Start).await.unwrap();
-    super::world::eventually("and another for the next change", async || times() > synced).await;
-    drop(reader);
+    let id = started(&sessions, request(&json!({"action_on_timeout": "auto_advance"}))).await;
+    for step in [DAY_MS, -DAY_MS, -DAY_MS] {
+        world.clock.step(step);
+        world.pass(&sessions, 1_000).await;
+        switch(&sessions, id).await.unwrap();
+    }
+    let used: Vec<_> = state(&sessions, id).participants.iter().map(|one| one.time_used_ms).collect();
+    assert_eq!((used, state(&sessions, id).version), (vec![2_000, 1_000], 5), "what passed, and nothing else");
+    assert_eq!(sessions.now_ms(), BEGIN + 3_000);
+    sessions.shutdown().await;
+    // The wall clock is a day behind sessions' time, and so it is after the start.
+    let world = World { clock: Clock::manual(BEGIN - DAY_MS + 5_000), ..world };
+    let sessions = world.open().await;
+    assert_eq!(sessions.now_ms(), BEGIN + 5_000);
+    switch(&sessions, id).await.unwrap();
+    let used: Vec<_> = state(&sessions, id).participants.iter().map(|one| one.time_used_ms).collect();
+    assert_eq!(used, [2_000, 3_000], "two seconds passed while the node was down");
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_node_without_sessions_goes_back_to_the_wall_clock() {
+    let world = World::new();
+    let sessions = world.open().await;
+    for (number, step) in [(0, 7_200_000), (1, -86_400_000)] {
+        world.clock.step(step);
+        let made = sessions.create(&owner(), numbered(number, &json!({}))).await.unwrap();
+        assert_eq!(made.session().state().created_at, world.clock.now());
+        // With a session there it stays where it is.
+        let before = sessions.now_ms();
+        world.clock.step(1_000_000);
+        let second = sessions.create(&owner(), numbered(10 + number, &json!({}))).await.unwrap();
+        assert_eq!(second.session().state().created_at.as_millis(), before);
+        for id in [number, 10 + number] {
+            sessions.delete(&owner(), session_id(id), None).await.unwrap();
+        }
+    }
     sessions.shutdown().await;
 }

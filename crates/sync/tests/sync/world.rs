@@ -48,7 +48,7 @@ impl World {
     /// Moves the clock and lets the timers look at it.
     pub(crate) async fn pass(&self, sessions: &Sessions, ms: u64) {
         self.clock.advance(Duration::from_millis(ms));
-        sessions.poke().await;
+        sessions.check_now().await;
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{app::AppState, auth::credentials::Person, error::ApiError};
         (status = 409, description = "`SESSION_EXISTS`, `SESSIONS_FULL`"),
         (status = 413, description = "`BODY_TOO_LARGE`"),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
-        (status = 429, description = "`RATE_LIMIT_EXCEEDED`, with `Retry-After` and `RateLimit`"),
+        (status = 429, description = "`RATE_LIMIT_EXCEEDED`, with `Retry-After` and `RateLimit`; also where one person has as many sessions as one may have"),
         (status = 503, description = "`OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After`"),
         (status = 507, description = "`STORAGE_FULL`, with `Retry-After`")
     )

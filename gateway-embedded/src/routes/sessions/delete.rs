@@ -20,6 +20,7 @@ use crate::{app::AppState, auth::credentials::Person, error::ApiError};
         (status = 204, description = "It is not there any more"),
         (status = 400, description = "`VALIDATION_ERROR`"),
         (status = 409, description = "`CONFLICT`: it is at another version"),
+        (status = 412, description = "`PRECONDITION_FAILED`: `If-Match` has a weak tag"),
         (status = 429, description = "`RATE_LIMIT_EXCEEDED`, with `Retry-After` and `RateLimit`"),
         (status = 503, description = "`OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After`"),
         (status = 507, description = "`STORAGE_FULL`, with `Retry-After`")

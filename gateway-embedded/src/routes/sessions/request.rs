@@ -25,19 +25,36 @@ pub(crate) struct OptionalSessionBody<T, const MAX: usize>(pub(crate) T);
 /// The query string.
 pub(crate) struct SessionQuery<T>(pub(crate) T);
 
-/// The version in the header `If-Match`, if there is one.
-pub(crate) struct IfMatch(Option<u64>);
+/// The header `If-Match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfMatch {
+    /// It is not there, or any version will do.
+    Any,
+    /// Only this version.
+    Version(u64),
+    /// A weak tag, which is the same as no version ever. Source: RFC 9110, section 13.1.1.
+    Weak,
+}
 
 impl IfMatch {
     /// The version that a change is meant for: the header's or the body's, which must not differ.
     pub(crate) fn or(self, in_body: Option<u64>) -> Result<Option<u64>, ApiError> {
-        match (self.0, in_body) {
-            (Some(header), Some(body)) if header != body => {
+        match (self, in_body) {
+            (Self::Weak, _) => Err(weak()),
+            (Self::Version(header), Some(body)) if header != body => {
                 Err(field("/expected_version", format!("is {body}, and If-Match says {header}"), "contradicts"))
             }
-            (header, body) => Ok(header.or(body)),
+            (Self::Version(header), _) => Ok(Some(header)),
+            (Self::Any, body) => Ok(body),
         }
     }
+}
+
+fn weak() -> ApiError {
+    let message = "If-Match has a weak tag, and those match nothing";
+    ApiError::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message).hint(
+        "send the session's version in quotes, such as \"7\"; proxies that compress make the tags of answers weak",
+    )
 }
 
 impl<S: Sync> FromRequestParts<S> for IfMatch {
@@ -46,20 +63,27 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let mut values = parts.headers.get_all(header::IF_MATCH).iter();
         let value = match (values.next(), values.next()) {
-            (None, _) => return Ok(Self(None)),
+            (None, _) => return Ok(Self::Any),
             (Some(value), None) => value.to_str().unwrap_or_default().trim(),
             (Some(_), Some(_)) => "",
         };
         // Any version will do.
         if value == "*" {
-            return Ok(Self(None));
+            return Ok(Self::Any);
+        }
+        if value.strip_prefix("W/").is_some_and(is_quoted) {
+            return Ok(Self::Weak);
         }
         let number = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
         match number.parse() {
-            Ok(version) if number.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(Some(version))),
+            Ok(version) if number.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self::Version(version)),
             _ => Err(field("If-Match", "must be a version in quotes, such as \"7\"".to_owned(), "invalid")),
         }
     }
+}
+
+fn is_quoted(text: &str) -> bool {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).is_some_and(|inner| !inner.contains('"'))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
@@ -158,23 +182,24 @@ fn code_of(message: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    async fn check(values: &[&str], expected: Result<Option<u64>, ()>) {
+    async fn check(values: &[&str], expected: Result<IfMatch, ()>) {
         let mut request = http::Request::new(());
         for value in values {
             request.headers_mut().append(header::IF_MATCH, value.parse().unwrap());
         }
         let (mut parts, ()) = request.into_parts();
-        let found = IfMatch::from_request_parts(&mut parts, &()).await.map(|found| found.0).map_err(|_| ());
+        let found = IfMatch::from_request_parts(&mut parts, &()).await.map_err(|_| ());
         assert_eq!(found, expected, "{values:?}");
     }
 
     #[tokio::test]
     async fn a_version_is_read_from_if_match() {
-        check(&[], Ok(None)).await;
-        check(&["\"7\""], Ok(Some(7))).await;
-        check(&["7"], Ok(Some(7))).await;
-        check(&["*"], Ok(None)).await;
-        for bad in ["", "\"\"", "\"seven\"", "W/\"7\"", "-1", "+7", "\"7\", \"8\"", "18446744073709551616"] {
+        check(&[], Ok(IfMatch::Any)).await;
+        check(&["\"7\""], Ok(IfMatch::Version(7))).await;
+        check(&["7"], Ok(IfMatch::Version(7))).await;
+        check(&["*"], Ok(IfMatch::Any)).await;
+        check(&["W/\"7\""], Ok(IfMatch::Weak)).await;
+        for bad in ["", "\"\"", "\"seven\"", "W/7", "W/\"7", "-1", "+7", "\"7\", \"8\"", "18446744073709551616"] {
             check(&[bad], Err(())).await;
         }
         check(&["\"7\"", "\"7\""], Err(())).await;
@@ -182,8 +207,10 @@ mod tests {
 
     #[test]
     fn header_and_body_must_not_contradict_each_other() {
-        assert_eq!(IfMatch(Some(7)).or(Some(7)).unwrap(), Some(7));
-        assert_eq!(IfMatch(None).or(Some(8)).unwrap(), Some(8));
-        assert_eq!(IfMatch(Some(7)).or(Some(8)).unwrap_err().code(), "VALIDATION_ERROR");
+        assert_eq!(IfMatch::Version(7).or(Some(7)).unwrap(), Some(7));
+        assert_eq!(IfMatch::Any.or(Some(8)).unwrap(), Some(8));
+        assert_eq!(IfMatch::Version(7).or(Some(8)).unwrap_err().code(), "VALIDATION_ERROR");
+        let weak = IfMatch::Weak.or(Some(7)).unwrap_err();
+        assert_eq!((weak.status(), weak.code()), (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"));
     }
 }

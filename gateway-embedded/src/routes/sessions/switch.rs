@@ -37,6 +37,7 @@ use crate::{app::AppState, auth::credentials::Person, error::ApiError};
         (status = 400, description = "`VALIDATION_ERROR`, `INVALID_STATE_TRANSITION`"),
         (status = 404, description = "`SESSION_NOT_FOUND`"),
         (status = 409, description = "`CONFLICT`: it is at another version"),
+        (status = 412, description = "`PRECONDITION_FAILED`: `If-Match` has a weak tag"),
         (status = 413, description = "`BODY_TOO_LARGE`"),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
         (status = 429, description = "`RATE_LIMIT_EXCEEDED`, with `Retry-After` and `RateLimit`"),
