@@ -4,6 +4,9 @@
 //! keeps what was decided, for people. [`run`] is the task that does both: it wakes at the end of each window while there
 //! is work. While there is none it sleeps until something is counted, or until a worker less is due; at the least
 //! number of workers an idle node has no timer at all.
+//!
+//! A person may [fix](Autoscaler::fix) the number. Windows go on meanwhile, so that the rules know the load when they are
+//! asked again, but nothing is decided.
 
 mod rules;
 mod words;
@@ -16,13 +19,13 @@ use std::{
 
 use flowork_api_types::{
     EngineId, Timestamp,
-    autoscale::{self, AutoscaleDecision, AutoscaleWindow},
-    engine::EngineLocation,
+    autoscale::{self, AutoscaleDecision, AutoscaleReason, AutoscaleWindow},
     event::Event,
 };
 use tokio::{sync::Notify, time::sleep};
 
 use crate::{
+    clock::STEP_MS,
     engines::{Engines, Host},
     measures::{Measures, window_number, window_start},
 };
@@ -46,10 +49,32 @@ pub struct AutoscaleOptions {
     pub workers_max: u32,
 }
 
+/// What the number of workers goes by while nobody has fixed it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Basis {
+    /// The load.
+    Load(AutoscaleOptions),
+    /// The setting.
+    Setting(u32),
+    /// Nothing is to run, whatever anybody asks: the node was started to be looked at.
+    Recovery,
+}
+
+impl Basis {
+    /// How many there are at the start.
+    fn workers(&self, wanted: u32) -> u32 {
+        match self {
+            Self::Load(options) => wanted.clamp(options.workers_min, options.workers_max),
+            Self::Setting(workers) => *workers,
+            Self::Recovery => 0,
+        }
+    }
+}
+
 /// The windows and decisions of one engine.
 pub(crate) struct Autoscaler {
     engine_id: EngineId,
-    options: AutoscaleOptions,
+    basis: Basis,
     state: Mutex<State>,
     /// Somebody moved the clock, or ended a drain.
     poked: Notify,
@@ -57,6 +82,10 @@ pub(crate) struct Autoscaler {
 
 struct State {
     workers: u32,
+    /// As many as a person decided on.
+    fixed: Option<u32>,
+    /// How far the wall clock was ahead of the steady one, in milliseconds.
+    ahead_ms: Option<i64>,
     /// The window to close next.
     open: Option<i64>,
     /// Of the workers, up to the last window that was closed.
@@ -74,22 +103,66 @@ pub(crate) struct Sight {
     pub(crate) backed_up: bool,
     /// Nothing is claimed because somebody wants it so.
     pub(crate) draining: bool,
+    /// How far the wall clock is ahead of the steady one, in milliseconds.
+    pub(crate) ahead_ms: i64,
 }
 
 impl Autoscaler {
-    pub(crate) fn new(engine_id: EngineId, options: AutoscaleOptions, workers: u32) -> Self {
+    pub(crate) fn new(engine_id: EngineId, basis: Basis, workers: u32) -> Self {
         let state = State {
-            workers: workers.clamp(options.workers_min, options.workers_max),
+            workers: basis.workers(workers),
+            fixed: None,
+            ahead_ms: None,
             open: None,
             busy: Duration::ZERO,
             history: History::default(),
             decisions: VecDeque::new(),
         };
-        Self { engine_id, options, state: Mutex::new(state), poked: Notify::new() }
+        Self { engine_id, basis, state: Mutex::new(state), poked: Notify::new() }
     }
 
     pub(crate) fn workers(&self) -> u32 {
         self.lock().workers
+    }
+
+    /// Hands over how many there are to be. Nothing is decided meanwhile, so that what is newest is in force last.
+    fn hand_over(&self, resize: impl FnOnce(u32)) {
+        resize(self.lock().workers);
+    }
+
+    /// As many as a person decided on.
+    pub(crate) fn fixed(&self) -> Option<u32> {
+        self.lock().fixed
+    }
+
+    /// What the rules go by, unless somebody has fixed the number.
+    fn followed(&self, state: &State) -> Option<&AutoscaleOptions> {
+        match &self.basis {
+            Basis::Load(options) if state.fixed.is_none() => Some(options),
+            Basis::Load(_) | Basis::Setting(_) | Basis::Recovery => None,
+        }
+    }
+
+    /// Takes what a person decided; `None` leaves the number to the load or the setting again. Answers what follows;
+    /// nothing does where that had been decided before, or where nothing is to run.
+    pub(crate) fn fix(&self, fixed: Option<u32>, now: Timestamp) -> Option<AutoscaleDecision> {
+        let mut state = self.lock();
+        if state.fixed == fixed {
+            return None;
+        }
+        state.fixed = fixed;
+        let to = match (&self.basis, fixed) {
+            (Basis::Recovery, _) => return None,
+            (_, Some(fixed)) => fixed,
+            (basis, None) => basis.workers(state.workers),
+        };
+        let reason = if fixed.is_some() { AutoscaleReason::Fixed } else { AutoscaleReason::Unfixed };
+        let explanation = words::of_person(&self.basis, state.workers, to, fixed.is_some());
+        let decision = self.keep(&mut state, now, to, reason, explanation);
+        drop(state);
+        // It may sleep for long, by what held before.
+        self.poke();
+        Some(decision)
     }
 
     /// Has the task look at the clock again.
@@ -101,6 +174,14 @@ impl Autoscaler {
     pub(crate) fn close_until(&self, now: Timestamp, measures: &Measures, sight: Sight) -> Vec<AutoscaleDecision> {
         let current = window_number(now);
         let mut state = self.lock();
+        let before_ms = state.ahead_ms.replace(sight.ahead_ms);
+        if before_ms.is_some_and(|before_ms| sight.ahead_ms - before_ms > STEP_MS) {
+            // The machine has slept, or somebody has set its clock: what nobody could do in that time tells nothing.
+            state.history.start_over();
+            state.busy = sight.busy;
+            state.open = Some(current);
+            return Vec::new();
+        }
         let busy = sight.busy.saturating_sub(state.busy);
         let open = match state.open {
             Some(open) if open <= current => open.max(current - (HISTORY_WINDOWS + PATIENCE_DOWN) as i64),
@@ -143,28 +224,42 @@ impl Autoscaler {
     }
 
     fn decide(&self, state: &mut State, number: i64) -> Option<AutoscaleDecision> {
-        let step = decide(&self.options, state.workers, &state.history)?;
-        let (from, load) = (state.workers, state.history.load());
-        let newest = state.history.newest();
+        let options = self.followed(state)?;
+        let step = decide(options, state.workers, &state.history)?;
+        let load = state.history.load();
+        let explanation = words::of_step(options, step, state.workers, &load, &state.history);
+        Some(self.keep(state, window_start(number + 1), step.to, step.reason, explanation))
+    }
+
+    /// Puts a decision in force, and keeps it with the figures of its time.
+    fn keep(
+        &self,
+        state: &mut State,
+        at: Timestamp,
+        to: u32,
+        reason: AutoscaleReason,
+        explanation: String,
+    ) -> AutoscaleDecision {
+        let (from, load, newest) = (state.workers, state.history.load(), state.history.newest());
         let decision = AutoscaleDecision {
             engine_id: self.engine_id,
-            at: window_start(number + 1),
+            at,
             from,
-            to: step.to,
-            reason: step.reason,
-            explanation: words::of_step(&self.options, step, from, &load, &state.history),
+            to,
+            reason,
+            explanation,
             claim_delay_p95_ms: newest.and_then(|window| window.claim_delay_p95).map(as_ms),
             utilization: newest.map_or(0.0, Window::utilization),
             capacity_per_s: load.capacity(from),
             peak_per_s: load.peak,
         };
-        state.workers = step.to;
+        state.workers = to;
         state.history.start_over();
         if state.decisions.len() == DECISIONS_MAX {
             state.decisions.pop_back();
         }
         state.decisions.push_front(decision.clone());
-        Some(decision)
+        decision
     }
 
     /// How long to sleep: to the end of the window, or with nothing to do until a worker less is due. `None`: until
@@ -173,7 +268,7 @@ impl Autoscaler {
         let current = window_number(now);
         let windows = if idle {
             let state = self.lock();
-            windows_until_quiet(&self.options, state.workers, &state.history)?
+            windows_until_quiet(self.followed(&state)?, state.workers, &state.history)?
         } else {
             1
         };
@@ -181,17 +276,28 @@ impl Autoscaler {
         Some(Duration::from_millis((until.as_millis() - now.as_millis()).max(1) as u64))
     }
 
+    /// For people. Since when the number is fixed, and by whom, is for somebody else to say.
     pub(crate) fn describe(&self) -> autoscale::Autoscaler {
         let state = self.lock();
+        let (workers_min, workers_max) = match &self.basis {
+            Basis::Load(options) => (options.workers_min, options.workers_max),
+            Basis::Setting(workers) => (*workers, *workers),
+            Basis::Recovery => (0, 0),
+        };
+        let followed = self.followed(&state);
         autoscale::Autoscaler {
-            enabled: true,
+            enabled: followed.is_some(),
+            fixed: None,
             engine_id: Some(self.engine_id),
             workers: state.workers,
-            workers_min: self.options.workers_min,
-            workers_max: self.options.workers_max,
-            target_latency_ms: Some(as_ms(self.options.target_latency)),
-            headroom_factor: Some(self.options.headroom_factor),
-            explanation: words::of_stay(&self.options, state.workers, &state.history),
+            workers_min,
+            workers_max,
+            target_latency_ms: followed.map(|options| as_ms(options.target_latency)),
+            headroom_factor: followed.map(|options| options.headroom_factor),
+            explanation: match followed {
+                Some(options) => words::of_stay(options, state.workers, &state.history),
+                None => words::of_rest(&self.basis, state.fixed),
+            },
             windows: state.history.last(PATIENCE_DOWN).map(to_wire).collect(),
             decisions: state.decisions.iter().cloned().collect(),
         }
@@ -203,34 +309,23 @@ impl Autoscaler {
 }
 
 impl Engines {
-    /// How many workers the local engine has, and why.
-    pub fn describe_workers(&self) -> autoscale::Autoscaler {
-        if let Some(autoscaler) = self.autoscaler() {
-            return autoscaler.describe();
-        }
-        let local = self.hosts().into_iter().find(|host| host.location() == EngineLocation::Local);
-        let workers = self.workers();
-        autoscale::Autoscaler {
-            enabled: false,
-            engine_id: local.map(|host| host.id()),
-            workers,
-            workers_min: workers,
-            workers_max: workers,
-            target_latency_ms: None,
-            headroom_factor: None,
-            explanation: "The setting `workers` fixes their number; without it they follow the load.".to_owned(),
-            windows: Vec::new(),
-            decisions: Vec::new(),
-        }
-    }
-
     pub(crate) fn start_autoscaler(&self) {
-        let local = self.hosts().into_iter().find(|host| host.location() == EngineLocation::Local);
-        if let (Some(autoscaler), Some(host)) = (self.autoscaler(), local) {
+        if let (Some(autoscaler), Some(host)) = (self.autoscaler(), self.local_host())
+            && matches!(autoscaler.basis, Basis::Load(_))
+        {
             // Windows begin with the engine, not with the first turn of the task.
             autoscaler.close_until(self.now(), host.measures(), look(self, &host));
             self.spawn(run(self.clone(), Arc::clone(autoscaler), host));
         }
+    }
+
+    /// Puts a decision in force and tells of it.
+    pub(crate) fn follow(&self, decision: AutoscaleDecision) {
+        tracing::info!(from = decision.from, to = decision.to, "{}", decision.explanation);
+        if let Some(autoscaler) = self.autoscaler() {
+            autoscaler.hand_over(|workers| self.set_workers(workers));
+        }
+        self.events().publish(None, Event::Autoscaled(decision));
     }
 }
 
@@ -240,6 +335,7 @@ fn look(engines: &Engines, host: &Host) -> Sight {
         busy: Duration::from_millis(engines.busy_ms_total()),
         backed_up: ready && engines.running() >= engines.workers(),
         draining: engines.is_draining(),
+        ahead_ms: engines.wall_ahead_ms(),
     }
 }
 
@@ -252,9 +348,7 @@ async fn run(engines: Engines, scaler: Arc<Autoscaler>, host: Arc<Host>) {
         let now = engines.now();
         let seen = measures.changes();
         for decision in scaler.close_until(now, measures, look(&engines, &host)) {
-            tracing::info!(from = decision.from, to = decision.to, "{}", decision.explanation);
-            engines.set_workers(decision.to);
-            engines.events().publish(None, Event::Autoscaled(decision));
+            engines.follow(decision);
         }
         let idle = seen == last_seen && engines.running() == 0;
         last_seen = seen;

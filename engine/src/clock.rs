@@ -10,6 +10,9 @@ use std::{
 
 use flowork_api_types::Timestamp;
 
+/// A wall clock that moves this much against the steady one was set, or the machine slept, in milliseconds.
+pub(crate) const STEP_MS: i64 = 2_000;
+
 /// Where the store takes its time from.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
@@ -49,6 +52,12 @@ impl Clock {
             Self::System => START.elapsed(),
             Self::Manual(clock) => Duration::from_millis(clock.elapsed_ms.load(Ordering::SeqCst).max(0).unsigned_abs()),
         }
+    }
+
+    /// How far the wall clock is ahead of the steady one, in milliseconds. It changes by a jump when the machine slept or
+    /// the wall clock was set.
+    pub(crate) fn wall_ahead_ms(&self) -> i64 {
+        self.now().as_millis() - self.elapsed().as_millis() as i64
     }
 
     /// Lets time pass on a manual clock; does nothing to the system's.

@@ -1,18 +1,22 @@
 //! The engines of this node: which there are, where their shards are, who runs which kind.
 
+mod drain;
 mod host;
 mod policies;
 pub(crate) mod quarantine;
+mod resume;
+mod workers;
 
 use std::{
     future::Future,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64},
     },
 };
 
+use drain::Drain;
 use flowork_api_types::{
     BatchId, EngineId, JobId, Timestamp,
     engine::{Engine, EngineLocation},
@@ -27,10 +31,11 @@ use policies::Policies;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+pub use workers::FixWorkersError;
 
 use crate::{
     Clock, Events, KindRegistry, Retention,
-    autoscale::{AutoscaleOptions, Autoscaler},
+    autoscale::{AutoscaleOptions, Autoscaler, Basis},
     jobs::directives::Directives,
     pool::{Members, Pool, ShardSource},
     store::Shard,
@@ -57,7 +62,8 @@ pub struct EnginesOptions {
     pub shards_dir: PathBuf,
     /// All engines of the node.
     pub engines: Vec<EngineSpec>,
-    /// Local workers; where they follow the load, how many at the start.
+    /// Local workers; where they follow the load, how many at the start. With none and no load to follow nothing is run
+    /// here, whatever people [decide](Engines::fix_workers).
     pub workers: u32,
     /// How the number of local workers follows the load; without it, it stays.
     pub autoscale: Option<AutoscaleOptions>,
@@ -102,17 +108,17 @@ struct Inner {
     hosts: RwLock<Vec<Arc<Host>>>,
     kinds: KindRegistry,
     events: Events,
-    draining: Arc<AtomicBool>,
-    /// The node is about to stop, so that it drains whatever else is asked.
-    ending: AtomicBool,
+    drain: Drain,
     queue_hard_cap: u64,
     /// For engines that are added later too.
     opener: Opener,
     pool: Pool<ShardSource>,
     /// What engines elsewhere are to do.
     wanted: Directives,
-    /// Where the number of workers follows the load.
+    /// How many workers the local engine has.
     autoscaler: Option<Arc<Autoscaler>>,
+    /// How far the wall clock was ahead of the steady one when that was last looked at, in milliseconds.
+    wall_ahead_ms: AtomicI64,
     tasks: TaskTracker,
 }
 
@@ -124,6 +130,7 @@ impl Engines {
     pub async fn open(options: EnginesOptions, kinds: KindRegistry) -> Result<Self, OpenError> {
         let events = Events::default();
         let draining = Arc::new(AtomicBool::new(options.draining));
+        let wall_ahead_ms = options.clock.wall_ahead_ms();
         let (cancels, cancelled) = mpsc::unbounded_channel();
         let (batches, batches_moved) = mpsc::unbounded_channel();
         let opener = Opener {
@@ -148,8 +155,12 @@ impl Engines {
         }
         hosts.sort_by_key(|host| host.slot());
         let local = hosts.iter().find(|host| host.location() == EngineLocation::Local).cloned();
-        let autoscaler = options.autoscale.zip(local.as_ref());
-        let autoscaler = autoscaler.map(|(scale, host)| Arc::new(Autoscaler::new(host.id(), scale, options.workers)));
+        let basis = match (options.autoscale, options.workers) {
+            (Some(scale), _) => Basis::Load(scale),
+            (None, 0) => Basis::Recovery,
+            (None, workers) => Basis::Setting(workers),
+        };
+        let autoscaler = local.as_ref().map(|host| Arc::new(Autoscaler::new(host.id(), basis, options.workers)));
         let workers = autoscaler.as_ref().map_or(options.workers, |autoscaler| autoscaler.workers());
         let local_slot = local.as_ref().map(|host| host.slot());
         let (local_cancels, cancelled_here) = mpsc::unbounded_channel();
@@ -159,13 +170,13 @@ impl Engines {
                 hosts: RwLock::new(hosts),
                 kinds,
                 events,
-                draining,
-                ending: AtomicBool::new(false),
+                drain: Drain::new(draining),
                 queue_hard_cap: options.queue_hard_cap,
                 opener,
                 pool,
                 wanted: Directives::default(),
                 autoscaler,
+                wall_ahead_ms: AtomicI64::new(wall_ahead_ms),
                 tasks: TaskTracker::new(),
             }),
         };
@@ -275,70 +286,13 @@ impl Engines {
     }
 
     fn describe(&self, host: &Host) -> Engine {
-        let local = host.location() == EngineLocation::Local;
-        let workers = local.then(|| (self.workers(), self.running()));
-        host.describe(workers, self.is_draining())
-    }
-
-    /// Stops claiming and refuses new jobs, or goes back to work; the latter not if the node is about to stop.
-    pub fn drain(&self, on: bool) {
-        self.inner.draining.store(on || self.is_ending(), Ordering::SeqCst);
-        if self.is_ending() {
-            // It may have begun to end between the two.
-            self.inner.draining.store(true, Ordering::SeqCst);
-        } else if !on {
-            self.poke();
-        }
-        self.wanted().notify();
-        self.events().publish(None, Event::EnginesChanged);
-    }
-
-    /// Drains because the node is about to stop.
-    pub fn drain_to_end(&self) {
-        self.inner.ending.store(true, Ordering::SeqCst);
-        self.drain(true);
-    }
-
-    /// The node is about to stop.
-    pub fn is_ending(&self) -> bool {
-        self.inner.ending.load(Ordering::SeqCst)
-    }
-
-    /// Nothing new is claimed or taken.
-    pub fn is_draining(&self) -> bool {
-        self.inner.draining.load(Ordering::Acquire)
-    }
-
-    /// Local workers.
-    pub fn workers(&self) -> u32 {
-        self.inner.pool.workers().size()
-    }
-
-    /// Changes how many local jobs may run at once. What runs goes on, also past a smaller number.
-    pub fn set_workers(&self, workers: u32) {
-        self.inner.pool.workers().resize(workers);
-        self.events().publish(None, Event::EnginesChanged);
-    }
-
-    /// Local jobs that run now.
-    pub fn running(&self) -> u32 {
-        self.inner.pool.workers().running()
-    }
-
-    /// For how long the local workers together have run jobs, in milliseconds. Counts what runs now, and never goes
-    /// back.
-    pub fn busy_ms_total(&self) -> u64 {
-        self.inner.pool.workers().busy_ms_total()
-    }
-
-    /// Resolves once no local job runs.
-    pub async fn drained(&self) {
-        self.inner.pool.drained().await;
+        let described = host.describe(self.workers(), self.is_draining());
+        Engine { workers_fixed: self.fixed_workers(host.id()), ..described }
     }
 
     /// Stops what runs, gives its leases back, and ends every thread and task. What was acknowledged is on disk.
     pub async fn shutdown(self) {
-        self.inner.draining.store(true, Ordering::Release);
+        self.inner.drain.for_good();
         self.inner.pool.stop().await;
         self.events().close();
         self.inner.tasks.close();
@@ -350,20 +304,20 @@ impl Engines {
         }
     }
 
-    /// Makes shards look at the clock again, after a test has moved it.
-    pub fn poke(&self) {
-        self.hosts().iter().for_each(|host| host.poke());
-        if let Some(autoscaler) = self.autoscaler() {
-            autoscaler.poke();
-        }
-    }
-
     pub(crate) fn autoscaler(&self) -> Option<&Arc<Autoscaler>> {
         self.inner.autoscaler.as_ref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.opener.clock.now()
+    }
+
+    pub(crate) fn wall_ahead_ms(&self) -> i64 {
+        self.inner.opener.clock.wall_ahead_ms()
+    }
+
+    pub(crate) fn local_host(&self) -> Option<Arc<Host>> {
+        self.hosts().into_iter().find(|host| host.location() == EngineLocation::Local)
     }
 
     pub(crate) fn hosts(&self) -> Vec<Arc<Host>> {

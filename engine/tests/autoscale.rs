@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use flowork_api_types::{
     autoscale::{AutoscaleDecision, AutoscaleReason},
+    engine::{EngineLocation, HeartbeatRequest, WORKERS_MAX},
     event::Event,
 };
-use flowork_engine::{AutoscaleOptions, Clock, EventFeed};
+use flowork_engine::{AutoscaleOptions, Clock, EventFeed, engines::FixWorkersError};
 
-use crate::support::{Home, START_MS, within};
+use crate::support::{Home, START_MS, spec, within};
 
 fn options(workers_min: u32, workers_max: u32) -> AutoscaleOptions {
     AutoscaleOptions { target_latency: Duration::from_millis(500), headroom_factor: 1.3, workers_min, workers_max }
@@ -57,5 +58,66 @@ async fn workers_start_within_their_bounds_and_stay_while_their_number_is_fixed(
     let engines = home.open().await;
     let shown = engines.describe_workers();
     assert_eq!((shown.enabled, shown.workers, engines.workers()), (false, 3, 3));
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_number_that_a_person_decided_on_is_in_force_at_once_and_each_decision_is_told() {
+    let mut home = Home::local(1, 3);
+    home.autoscale = Some(options(1, 8));
+    home.clock = Clock::manual(START_MS);
+    let engines = home.open().await;
+    let mut events = engines.events().subscribe(None);
+    engines.fix_workers(home.spec.id, Some(20)).unwrap();
+    let fixed = within(next_decision(&mut events)).await;
+    assert_eq!((fixed.from, fixed.to, fixed.reason), (3, 20, AutoscaleReason::Fixed));
+    assert_eq!((engines.workers(), engines.list()[0].workers_fixed), (20, Some(20)));
+    engines.fix_workers(home.spec.id, Some(20)).unwrap();
+    home.clock.advance(Duration::from_mins(10));
+    engines.poke();
+    engines.fix_workers(home.spec.id, None).unwrap();
+    let free = within(next_decision(&mut events)).await;
+    assert_eq!((free.from, free.to, free.reason), (20, 8, AutoscaleReason::Unfixed), "and none between, however idle");
+    assert_eq!((engines.workers(), engines.list()[0].workers_fixed), (8, None));
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn numbers_out_of_bounds_and_engines_that_are_not_there_change_nothing() {
+    let home = Home::local(1, 3);
+    let engines = home.open().await;
+    for workers in [0, WORKERS_MAX + 1, u32::MAX] {
+        let refused = engines.fix_workers(home.spec.id, Some(workers));
+        assert!(matches!(refused, Err(FixWorkersError::OutOfRange { workers: of }) if of == workers), "{workers}");
+    }
+    let unknown = engines.fix_workers(spec(7, EngineLocation::External, 1).id, Some(1));
+    assert!(matches!(unknown, Err(FixWorkersError::UnknownEngine { .. })));
+    assert_eq!((engines.workers(), engines.list()[0].workers_fixed), (3, None));
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn an_engine_elsewhere_is_asked_for_as_many_as_a_person_decided_on() {
+    let home = Home::external(1);
+    let engines = home.open().await;
+    let asked = || {
+        let (version, kinds, members_version) = ("1".to_owned(), Vec::new(), None);
+        let report = HeartbeatRequest { version, capacity: 4, busy: 0, kinds, members_version };
+        engines.heartbeat(home.spec.id, report).unwrap().desired_workers
+    };
+    engines.fix_workers(home.spec.id, Some(9)).unwrap();
+    assert_eq!((asked(), engines.list()[0].workers_fixed, engines.list()[0].workers), (Some(9), Some(9), 4));
+    engines.fix_workers(home.spec.id, None).unwrap();
+    assert_eq!((asked(), engines.list()[0].workers_fixed), (None, None));
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_was_opened_to_run_nothing_runs_nothing_whatever_is_decided() {
+    let home = Home::local(1, 0);
+    let engines = home.open().await;
+    engines.fix_workers(home.spec.id, Some(5)).unwrap();
+    assert_eq!((engines.workers(), engines.list()[0].workers_fixed), (0, Some(5)));
+    assert!(engines.describe_workers().explanation.contains("recovery"));
     within(engines.shutdown()).await;
 }

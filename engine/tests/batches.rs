@@ -1,6 +1,6 @@
 //! Jobs that were enqueued together, and the one that follows.
 
-use flowork_api_types::{BatchId, job::Batch};
+use flowork_api_types::{BatchId, event::Event, job::Batch};
 use flowork_engine::{
     Engines,
     jobs::{
@@ -27,11 +27,7 @@ async fn closed(engines: &Engines, id: BatchId) -> Batch {
         if batch.finished_at.is_some() {
             return batch;
         }
-        tokio::select! {
-            _ = within(feed.next()) => {}
-            // Closing a batch without a callback is no event.
-            () = tokio::task::yield_now() => {}
-        }
+        within(feed.next()).await;
     }
 }
 
@@ -94,6 +90,34 @@ async fn a_batch_that_ended_while_nobody_looked_is_closed_at_the_next_start() {
     let batch = within(closed(&engines, id)).await;
     assert_eq!(Some(claim_one(&engines, engine).await.id), batch.callback_job_id);
     within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_batch_is_told_once_with_its_counts_to_who_sent_it() {
+    let home = Home::external(2);
+    let engine = home.spec.id;
+    let engines = home.open().await;
+    let mut events = engines.events().subscribe(None);
+    let id = enqueue_batch(&engines, "b", Some(callback()), 3).await;
+    for failing in [false, true, false] {
+        let job = claim_one(&engines, engine).await;
+        let end = if failing { failed(job.id, job.epoch, false) } else { completed(job.id, job.epoch, json!(null)) };
+        finish(&engines, engine, end).await;
+    }
+    let (owner, envelope) = loop {
+        let (owner, envelope) = within(events.next()).await.unwrap();
+        if matches!(envelope.event, Event::BatchFinished { .. }) {
+            break (owner, envelope);
+        }
+    };
+    let expected = Event::BatchFinished { batch_id: id, completed: 2, failed: 1, cancelled: 0, expired: 0 };
+    assert_eq!((owner.as_deref(), envelope.event), (Some("owner"), expected));
+    let callback = claim_one(&engines, engine).await;
+    finish(&engines, engine, completed(callback.id, callback.epoch, json!(null))).await;
+    within(engines.shutdown()).await;
+    let more = std::iter::from_fn(|| futures_util::FutureExt::now_or_never(events.next()).flatten());
+    let again = more.filter(|(_, envelope)| matches!(envelope.event, Event::BatchFinished { .. }));
+    assert_eq!(again.count(), 0);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod redrive;
 mod repair;
 mod requeue;
 mod restart;
+mod resume;
 mod retention;
 mod simulation;
 mod support;

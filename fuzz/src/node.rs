@@ -42,6 +42,7 @@ pub(crate) fn node() -> &'static Fuzzed {
             data_dir: Some(folder.path().join("data").display().to_string()),
             listen: Some("127.0.0.1:0".to_owned()),
             workers: Some("1".to_owned()),
+            ..Flags::default()
         };
         let settings = [
             ("FLOWORK_VAULT", "file".to_owned()),

@@ -12,7 +12,7 @@ use flowork_engine::{Clock, Engines};
 use flowork_schedules::Schedules;
 use flowork_sync::Sessions;
 use flowork_tokens::TokenKeys;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -93,6 +93,8 @@ pub(crate) struct App {
     pub(crate) policy_changes: tokio::sync::Mutex<()>,
     /// Told when there is a new key, for the timer of the keys.
     pub(crate) keys_changed: Notify,
+    /// Tells when the machine has slept: what goes by a timer looks at the clock.
+    pub(crate) resumed: watch::Sender<()>,
     /// Fires when the gateway stops: long polls answer, event streams say goodbye.
     pub(crate) stopping: CancellationToken,
 }

@@ -82,6 +82,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "SHUTTING_DOWN", "the node is stopping").retry_after(RETRY_SOON)
     }
 
+    /// The same error under another code, where clients know it by that.
+    pub(crate) fn named(self, code: &'static str) -> Self {
+        self.change(|parts| parts.code = code)
+    }
+
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         self.change(|parts| parts.hint = Some(hint.into()))
     }

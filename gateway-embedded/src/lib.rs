@@ -26,7 +26,7 @@ pub use auth::permission::{GuestOpenings, Permission, Standing};
 pub use edge::audit::AuditRule;
 pub use flowork_admission::Rate;
 pub use flowork_tokens::{InvalidKeyError, TokenKeys};
-pub use listener::{AccessError, BindError, BoundGateway, GatewayHandle, Shutdown, bind};
+pub use listener::{AccessError, BindError, BoundGateway, GatewayHandle, Shutdown, Waker, bind};
 pub use openapi::openapi;
 pub use options::{AccessOptions, GatewayOptions, Limits, Rates, TunnelOptions};
 pub use policies::enforce;

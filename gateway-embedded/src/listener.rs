@@ -17,7 +17,7 @@ mod socket;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -119,6 +119,7 @@ pub struct GatewayHandle {
     tunnel_addr: Option<SocketAddr>,
     tasks: TaskTracker,
     audited_calls: TaskTracker,
+    app: Arc<App>,
     stopping: CancellationToken,
     cutting: CancellationToken,
 }
@@ -202,9 +203,10 @@ impl BoundGateway {
             keys_changed: tokio::sync::Notify::new(),
             body_budget: Arc::new(Semaphore::new(limits.body_bytes_in_flight_max / BODY_UNIT_BYTES)),
             limits: limits.clone(),
+            resumed: tokio::sync::watch::Sender::new(()),
             stopping: stopping.clone(),
         });
-        let router = router::build(table.router.into(), &app);
+        let router = router::build(table.router, &app);
         app.state.engines.set_members(app.state.control.allow_list());
         tasks.spawn(member_list::follow(Arc::clone(&app)));
         tasks.spawn(rotation::run(Arc::clone(&app)));
@@ -225,7 +227,7 @@ impl BoundGateway {
             };
             tasks.spawn(accept(listener, shared));
         }
-        GatewayHandle { local_addr, tunnel_addr, tasks, audited_calls, stopping, cutting }
+        GatewayHandle { local_addr, tunnel_addr, tasks, audited_calls, app, stopping, cutting }
     }
 }
 
@@ -245,6 +247,11 @@ impl GatewayHandle {
         base_url(self.local_addr)
     }
 
+    /// Something that looks at everything that depends on time, once the machine has slept.
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::downgrade(&self.app))
+    }
+
     /// Takes no new connections, lets what is in flight answer, ends event streams with `bye`, and cuts at the deadline
     /// whatever is left.
     pub async fn shutdown(self, deadline: Duration) -> Shutdown {
@@ -262,6 +269,21 @@ impl GatewayHandle {
             tracing::error!(calls = self.audited_calls.len(), "calls did not end; the audit log closes without them");
         }
         Shutdown { cut }
+    }
+}
+
+/// Looks at everything of a gateway that depends on time. Cheap to clone; keeps nothing alive.
+#[derive(Clone)]
+pub struct Waker(Weak<App>);
+
+impl Waker {
+    /// The machine has slept, or its clock was set: streams end whose tokens have run out meanwhile, sockets are asked
+    /// whether anybody is there, and keys are replaced that should have been.
+    pub fn resumed(&self) {
+        let Some(app) = self.0.upgrade() else { return };
+        app.resumed.send_replace(());
+        app.sockets.look_after_all();
+        app.keys_changed.notify_one();
     }
 }
 

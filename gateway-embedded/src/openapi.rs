@@ -22,7 +22,7 @@ const ENGINE_TOKEN: &str = "engineToken";
 
 /// The document of every route, as `/openapi.json` serves it.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    router::all().router.into_openapi()
+    router::described(base())
 }
 
 #[derive(OpenApi)]
@@ -52,7 +52,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 struct Document;
 
 /// The document without routes.
-pub(crate) fn base() -> utoipa::openapi::OpenApi {
+fn base() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let components = document.components.get_or_insert_default();
@@ -87,6 +87,16 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
     ]
     .into_iter()
     .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
+}
+
+/// Adds a path, or more methods of one that is there.
+pub(crate) fn add_path(document: &mut utoipa::openapi::OpenApi, path: String, item: PathItem) {
+    match document.paths.paths.get_mut(&path) {
+        Some(there) => there.merge_operations(item),
+        None => {
+            document.paths.paths.insert(path, item);
+        }
+    }
 }
 
 /// Writes down how a call ends that the audit log can't take.

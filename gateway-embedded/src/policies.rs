@@ -17,8 +17,17 @@ pub fn enforce(before: &Policies, now: &Policies, engines: &Engines) {
         let rules: Vec<_> = now.limits.values().map(|record| record.rule.clone()).collect();
         engines.set_limits(&rules);
     }
+    for engine_id in before.workers.keys().chain(now.workers.keys()) {
+        let number = |policies: &Policies| policies.workers.get(engine_id).map(|record| record.workers);
+        if number(before) != number(now)
+            && let Err(error) = engines.fix_workers(*engine_id, number(now))
+        {
+            tracing::warn!(%engine_id, %error, "the number of workers that was decided on is not in force");
+        }
+    }
+    // A drain because the node stops is not what people decided, and may be taken back.
     let draining = now.drain.is_some();
-    if engines.is_draining() != draining {
+    if engines.drain_is_asked() != draining {
         engines.drain(draining);
     }
 }

@@ -11,10 +11,8 @@ use axum::{
 use flowork_engine::kind::nearest;
 use http::{Method, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa_axum::{
-    router::{OpenApiRouter, UtoipaMethodRouter},
-    routes,
-};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use crate::{
     app::{App, AppState},
@@ -55,12 +53,24 @@ pub fn route_table() -> Vec<RouteEntry> {
 
 /// Routes as they are put together: handlers, document and permissions from one source.
 pub(crate) struct RouteTable {
-    pub(crate) router: OpenApiRouter<AppState>,
+    pub(crate) router: Router<AppState>,
     pub(crate) entries: Vec<RouteEntry>,
+    /// What the routes say about themselves, where somebody wants to know: it takes megabytes and milliseconds.
+    document: Option<OpenApi>,
 }
 
+/// Every route, without what it says about itself.
 pub(crate) fn all() -> RouteTable {
-    let mut table = RouteTable { router: OpenApiRouter::with_openapi(openapi::base()), entries: Vec::new() };
+    filled(None)
+}
+
+/// Adds what every route says about itself to a document.
+pub(crate) fn described(base: OpenApi) -> OpenApi {
+    filled(Some(base)).document.unwrap_or_default()
+}
+
+fn filled(document: Option<OpenApi>) -> RouteTable {
+    let mut table = RouteTable { router: Router::new(), entries: Vec::new(), document };
 
     // For anybody who reaches the listener.
     table.add(Permission::Public, routes!(routes::health::health));
@@ -132,6 +142,7 @@ pub(crate) fn all() -> RouteTable {
     table.add(Permission::OpsDrain, routes!(routes::drain::set_drain)).audited("node.drain");
     table.add(Permission::Operate, routes!(routes::queues::pause::pause_queue)).audited("queue.pause");
     table.add(Permission::Operate, routes!(routes::queues::resume::resume_queue)).audited("queue.resume");
+    table.add(Permission::Operate, routes!(routes::engines::workers::set_workers)).audited("engine.workers");
     table.add(Permission::Operate, routes!(routes::limits::set_limit)).audited("limit.set");
     table.add(Permission::Operate, routes!(routes::limits::remove_limit)).audited("limit.remove");
 
@@ -173,20 +184,23 @@ pub(crate) fn all() -> RouteTable {
 }
 
 impl RouteTable {
-    fn add(
-        &mut self,
-        permission: Permission,
-        (schemas, mut paths, methods): UtoipaMethodRouter<AppState>,
-    ) -> Added<'_> {
+    fn add(&mut self, permission: Permission, (schemas, paths, methods): UtoipaMethodRouter<AppState>) -> Added<'_> {
         let first = self.entries.len();
-        for (path, item) in &mut paths.paths {
-            for (method, operation) in openapi::operations(item) {
-                openapi::describe_permission(operation, permission);
+        for (path, mut item) in paths.paths {
+            self.router = std::mem::take(&mut self.router).route(&path, methods.clone());
+            for (method, operation) in openapi::operations(&mut item) {
+                if self.document.is_some() {
+                    openapi::describe_permission(operation, permission);
+                }
                 self.entries.push(RouteEntry { method, path: path.clone(), permission, audit: None });
             }
+            if let Some(document) = &mut self.document {
+                openapi::add_path(document, path, item);
+            }
         }
-        let router = std::mem::take(&mut self.router);
-        self.router = router.routes((schemas, paths, methods));
+        if let Some(document) = &mut self.document {
+            document.components.get_or_insert_default().schemas.extend(schemas);
+        }
         Added { table: self, first }
     }
 }
@@ -200,10 +214,11 @@ struct Added<'a> {
 impl Added<'_> {
     /// Its calls are written to the audit log, as this action.
     fn audited(self, action: &'static str) {
-        let document = self.table.router.get_openapi_mut();
         for entry in &mut self.table.entries[self.first..] {
             entry.audit = Some(AuditRule::Action(action));
-            openapi::describe_audit(document, &entry.path);
+            if let Some(document) = &mut self.table.document {
+                openapi::describe_audit(document, &entry.path);
+            }
         }
     }
 

@@ -47,7 +47,9 @@ pub(crate) fn answer<F: Feed>(app: &App, seat: Seat, feed: F) -> Response {
 /// When a stream has to end though its feed goes on.
 pub(crate) struct StreamEnd {
     stopping: CancellationToken,
-    token_ends: Instant,
+    resumed: watch::Receiver<()>,
+    /// However long the token may still work.
+    ends: Instant,
     person: Person,
     control: ControlStore,
     access_changes: watch::Receiver<u64>,
@@ -57,7 +59,8 @@ impl StreamEnd {
     pub(crate) fn new(app: &App, person: &Person) -> Self {
         Self {
             stopping: app.stopping.clone(),
-            token_ends: Instant::now() + person.time_left().min(STREAM_AGE_MAX),
+            resumed: app.resumed.subscribe(),
+            ends: Instant::now() + STREAM_AGE_MAX,
             person: person.clone(),
             control: app.state.control.clone(),
             access_changes: app.state.control.session_ends(),
@@ -75,15 +78,17 @@ impl StreamEnd {
             if !self.person.is_let_in(&self.control) {
                 return "access_changed";
             }
-            tokio::select! {
+            // By the wall clock, anew in each turn: timers stand still while the machine sleeps.
+            let token_ends = Instant::now() + self.person.time_left().min(STREAM_AGE_MAX);
+            let changed = tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return "stopping",
-                () = tokio::time::sleep_until(self.token_ends) => return "token_expired",
-                changed = self.access_changes.changed() => {
-                    if changed.is_err() {
-                        return "stopping";
-                    }
-                }
+                () = tokio::time::sleep_until(token_ends.min(self.ends)) => return "token_expired",
+                changed = self.access_changes.changed() => changed,
+                changed = self.resumed.changed() => changed,
+            };
+            if changed.is_err() {
+                return "stopping";
             }
         }
     }
@@ -106,9 +111,11 @@ const fn type_of(event: &Event) -> &'static str {
         Event::JobChanged { .. } => "job.changed",
         Event::JobProgress { .. } => "job.progress",
         Event::JobLog { .. } => "job.log",
+        Event::BatchFinished { .. } => "batch.finished",
         Event::KindsChanged => "kinds.changed",
         Event::EnginesChanged => "engines.changed",
         Event::QueuesChanged => "queues.changed",
+        Event::NoticesChanged => "notices.changed",
         Event::Autoscaled(_) => "autoscaled",
         Event::SchedulesChanged => "schedules.changed",
         Event::SessionsChanged => "sessions.changed",

@@ -27,4 +27,5 @@ mod http {
     mod tokens;
     mod tunnel;
     mod wallet;
+    mod workers;
 }

@@ -11,7 +11,11 @@ mod documentation;
 mod durability;
 mod language_models;
 mod modules;
+mod recovery;
 mod schedules;
 #[cfg(target_os = "linux")]
 mod security;
 mod sync_sessions;
+#[cfg(target_os = "linux")]
+mod wake;
+mod workers;

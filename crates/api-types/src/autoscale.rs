@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{EngineId, Timestamp};
 
-/// Why the number of workers changed.
+/// Why the number of workers is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AutoscaleReason {
@@ -15,9 +15,13 @@ pub enum AutoscaleReason {
     Headroom,
     /// Jobs hardly waited, and workers were mostly idle, in six windows in a row.
     Quiet,
+    /// A person decided how many there are.
+    Fixed,
+    /// A person took that back.
+    Unfixed,
 }
 
-/// One change of the number of workers, with the figures it was made from.
+/// One decision about the number of workers, with the figures of its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AutoscaleDecision {
     /// Whose workers.
@@ -26,7 +30,7 @@ pub struct AutoscaleDecision {
     pub at: Timestamp,
     /// Workers before.
     pub from: u32,
-    /// Workers after.
+    /// Workers after; as many as before, where a person has settled on those.
     pub to: u32,
     /// Why.
     pub reason: AutoscaleReason,
@@ -61,18 +65,31 @@ pub struct AutoscaleWindow {
     pub stalled: bool,
 }
 
+/// The number of workers that a person decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FixedWorkers {
+    /// How many.
+    pub workers: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who decided, for those who see everybody's jobs.
+    pub by: Option<String>,
+}
+
 /// Answer of `GET /v1/autoscaler`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Autoscaler {
-    /// Whether the number of workers follows the load; not so where the setting `workers` fixes it.
+    /// Whether the number of workers follows the load; not so where the setting `workers` or a person fixes it.
     pub enabled: bool,
+    /// What a person decided, until somebody takes it back.
+    pub fixed: Option<FixedWorkers>,
     /// Whose workers; none on a node without a local engine.
     pub engine_id: Option<EngineId>,
     /// Workers now.
     pub workers: u32,
-    /// Never fewer.
+    /// Never fewer by themselves.
     pub workers_min: u32,
-    /// Never more.
+    /// Never more by themselves.
     pub workers_max: u32,
     /// The claim delay aimed at, where the number follows the load.
     pub target_latency_ms: Option<u64>,
@@ -82,6 +99,6 @@ pub struct Autoscaler {
     pub explanation: String,
     /// The last windows in which the node was awake, the newest last.
     pub windows: Vec<AutoscaleWindow>,
-    /// The last hundred changes, the newest first.
+    /// The last hundred decisions, the newest first.
     pub decisions: Vec<AutoscaleDecision>,
 }

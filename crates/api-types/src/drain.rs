@@ -42,7 +42,7 @@ pub struct Drain {
     pub by: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// Jobs that still run.
+    /// Jobs that still run; while the node is about to stop, those of its own workers: others go on without it.
     pub running: u64,
     /// What the caller may do about it now.
     pub allowed_actions: Vec<DrainAction>,

@@ -18,6 +18,10 @@ pub const CLAIM_JOBS_MAX: u32 = 64;
 pub const HEARTBEAT_MS: u64 = 15_000;
 /// An engine not heard of for this long is stale.
 pub const STALE_AFTER_MS: u64 = 60_000;
+/// The fewest workers that a person may ask for. Fewer than one is a drain.
+pub const WORKERS_MIN: u32 = 1;
+/// The most workers that a person may ask for, as many as a node may be configured with.
+pub const WORKERS_MAX: u32 = 256;
 
 /// Where an engine's workers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -93,6 +97,8 @@ pub struct Engine {
     pub state: EngineState,
     /// Workers it has.
     pub workers: u32,
+    /// Workers that a person wants it to have, whatever the load and the settings say; none, if nobody decided.
+    pub workers_fixed: Option<u32>,
     /// Workers that run a job.
     pub busy: u32,
     /// Shard files it has.
@@ -111,7 +117,7 @@ pub struct Engine {
     pub version: Option<String>,
     /// How its token stands; `None` for the local engine, which needs none.
     pub token: Option<EngineTokenState>,
-    /// What the caller may do with it: `rotate_token`, `revoke_token`.
+    /// What the caller may do with it: `set_workers`, `rotate_token`, `revoke_token`.
     pub allowed_actions: Vec<String>,
 }
 
@@ -139,6 +145,17 @@ pub struct EngineList {
 pub struct CreateEngineRequest {
     /// For a person; 1 to 64 characters.
     pub name: String,
+}
+
+/// Body of `PUT /v1/engines/{engine_id}/workers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetWorkersRequest {
+    /// Run this many jobs at once, 1 to 256; `null`: as many as the load or the settings say.
+    // Not to be left out by mistake: what an empty body would mean is a guess.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required, minimum = 1, maximum = 256)]
+    pub workers: Option<u32>,
 }
 
 /// Answer of `POST /v1/engines`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    JobId,
+    BatchId, JobId,
     autoscale::AutoscaleDecision,
     job::{JobState, LogLine, Progress},
 };
@@ -43,6 +43,20 @@ pub enum Event {
         /// What it wrote.
         lines: Vec<LogLine>,
     },
+    /// All jobs of a batch have ended. Its callback, if it has one, is enqueued.
+    #[serde(rename = "batch.finished")]
+    BatchFinished {
+        /// Which batch.
+        batch_id: BatchId,
+        /// Jobs that completed.
+        completed: u64,
+        /// Jobs that used up their attempts.
+        failed: u64,
+        /// Jobs that somebody cancelled.
+        cancelled: u64,
+        /// Jobs that did not start in time.
+        expired: u64,
+    },
     /// Kinds or modules were added, changed or removed.
     #[serde(rename = "kinds.changed")]
     KindsChanged,
@@ -52,7 +66,10 @@ pub enum Event {
     /// A queue was paused or resumed, or a limit was changed.
     #[serde(rename = "queues.changed")]
     QueuesChanged,
-    /// The number of workers of the local engine changed.
+    /// Something that a person should know of the node came or went; `GET /v1/status` has it.
+    #[serde(rename = "notices.changed")]
+    NoticesChanged,
+    /// It was decided how many workers the local engine has.
     #[serde(rename = "autoscaled")]
     Autoscaled(AutoscaleDecision),
     /// A schedule was made, changed or removed, or has fired.

@@ -263,6 +263,8 @@ pub struct SessionSummary {
     pub version: u64,
     /// How many take part.
     pub participant_count: usize,
+    /// The sum of what they used, as of the last change: how long time has run, less what runs since `cycle_started_at`.
+    pub time_used_ms: u64,
     /// Whose time runs, or would if it were not paused.
     pub active_participant: Option<Participant>,
     /// Since when time is not charged yet; null unless it runs.

@@ -170,6 +170,11 @@ impl Audit {
         }
     }
 
+    /// Makes the task that [keeps](Self::keep) the log look at the clock, after the machine has slept.
+    pub fn look_at_clock(&self) {
+        self.inner.new_day.notify_one();
+    }
+
     /// Writes an entry and answers once it is on disk, with its number.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod key;
 mod keys;
 mod limit;
 mod link;
+mod man;
 mod member;
 mod module;
 mod openapi;
@@ -104,6 +105,9 @@ pub(crate) enum Command {
     /// Print the OpenAPI document of the HTTP interface
     #[command(hide = true)]
     Openapi,
+    /// Write a manual page for each command
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 pub(crate) async fn run(cli: Cli, format: Format) -> Result<(), Failure> {
@@ -133,5 +137,6 @@ pub(crate) async fn run(cli: Cli, format: Format) -> Result<(), Failure> {
         Command::Completions(args) => completions::run(args),
         Command::Version => version::run(format),
         Command::Openapi => openapi::run(),
+        Command::Man(args) => man::run(args),
     }
 }

@@ -1,5 +1,5 @@
 //! The control store: members, sign-in sessions, pairing codes, engines and their token hashes, schedules, settings,
-//! and what people decided about the work: paused queues, limits, the drain.
+//! and what people decided about the work: paused queues, limits, numbers of workers, the drain.
 //!
 //! One small SQLite file, `control.db`. Secrets are never in it: of codes and tokens it holds hashes only, and as these
 //! secrets are random and at least 160 bits long, a plain hash is enough. What every request asks (is this session
@@ -8,6 +8,7 @@
 //! Not here: access tokens and keys (the gateway and the vault), jobs (the engine).
 
 mod challenges;
+mod engine_kinds;
 mod engines;
 mod kind_grants;
 mod members;
@@ -20,6 +21,7 @@ mod sessions;
 mod settings;
 mod sign_in;
 mod store;
+mod workers;
 
 pub use challenges::{CHALLENGE_TTL, CHALLENGES_MAX, CHALLENGES_PER_CLIENT_MAX, Challenge};
 pub use engines::{CreateEngineError, EngineProof, EngineRecord, EngineTokenState, NewEngine};
@@ -37,3 +39,4 @@ pub use sessions::{
 pub use settings::SETTING_BYTES_MAX;
 pub use sign_in::SignInError;
 pub use store::{ControlStore, OpenError};
+pub use workers::WorkersRecord;

@@ -1,17 +1,21 @@
 //! What people decided about the work of the node, and what holds until they decide otherwise: paused queues, limits,
-//! and the drain.
+//! how many workers engines have, and the drain.
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
 use flowork_api_types::{
-    Timestamp,
+    EngineId, Timestamp,
     limit::{LIMITS_MAX, LimitRule, LimitTarget, Rate},
     queue::QueueName,
 };
 use flowork_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{ControlStore, store::to_the_end};
+use crate::{
+    ControlStore,
+    store::to_the_end,
+    workers::{self, WorkersRecord},
+};
 
 /// Queues that may be paused at the same time.
 pub const PAUSED_QUEUES_MAX: usize = 1_000;
@@ -52,6 +56,8 @@ pub struct Policies {
     pub paused_queues: BTreeMap<String, PausedQueue>,
     /// By target.
     pub limits: BTreeMap<LimitTarget, LimitRecord>,
+    /// By engine; those of which somebody has decided the number.
+    pub workers: BTreeMap<EngineId, WorkersRecord>,
     /// `None` while the node works.
     pub drain: Option<DrainRecord>,
 }
@@ -207,7 +213,7 @@ impl ControlStore {
         .await
     }
 
-    fn change_policies(&self, change: impl FnOnce(&mut Policies)) {
+    pub(crate) fn change_policies(&self, change: impl FnOnce(&mut Policies)) {
         change(&mut self.memory.policies.write().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -224,7 +230,8 @@ impl ControlStore {
                     .query_map([], limit)?
                     .filter_map(Result::transpose)
                     .collect::<rusqlite::Result<_>>()?;
-                Ok(Policies { paused_queues, limits, drain: select_drain(connection)? })
+                let (workers, drain) = (workers::select(connection)?, select_drain(connection)?);
+                Ok(Policies { paused_queues, limits, workers, drain })
             })
             .await?;
         self.change_policies(|known| *known = policies);

@@ -2,11 +2,20 @@
 
 use flowork_sqlite::Schema;
 
-use crate::{members, pairing, sessions};
+use crate::{engine_kinds, members, pairing, sessions, workers};
 
 pub(crate) static SCHEMA: Schema = Schema {
     name: "control",
-    migrations: &[FIRST, POLICIES, SCHEDULES, members::TABLES, pairing::SUBJECTS, sessions::SUCCESSORS],
+    migrations: &[
+        FIRST,
+        POLICIES,
+        SCHEDULES,
+        members::TABLES,
+        pairing::SUBJECTS,
+        sessions::SUCCESSORS,
+        workers::TABLE,
+        engine_kinds::TABLE,
+    ],
 };
 
 const FIRST: &str = "
@@ -214,6 +223,37 @@ mod tests {
         let store = ControlStore::open(&path).await.unwrap();
         assert_eq!(store.policies(), policies);
         assert_eq!(store.setting("more").await.unwrap().as_deref(), Some("yes"));
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_file_from_before_decisions_about_workers_takes_them_and_an_older_binary_leaves_them_alone() {
+        static BEFORE: Schema = Schema {
+            name: "control",
+            migrations: &[FIRST, POLICIES, SCHEDULES, members::TABLES, pairing::SUBJECTS, sessions::SUCCESSORS],
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.db");
+        let old = Database::open(&path, &BEFORE).unwrap();
+        old.write(|connection| connection.execute("INSERT INTO settings VALUES ('kept', 'yes')", [])).await.unwrap();
+        old.close().await;
+
+        let store = ControlStore::open(&path).await.unwrap();
+        assert_eq!(store.setting("kept").await.unwrap().as_deref(), Some("yes"));
+        assert!(store.policies().workers.is_empty() && store.engine_kinds().await.unwrap().is_empty());
+        let engine = store.create_engine("local", EngineLocation::Local, 1, Timestamp(1)).await.unwrap().record.id;
+        let record = crate::WorkersRecord { workers: 3, since: Timestamp(2), by: "ada".to_owned() };
+        store.set_workers(engine, Some(record)).await.unwrap();
+        store.keep_engine_kinds(engine, Vec::new(), Timestamp(3)).await.unwrap();
+        let policies = store.policies();
+        store.close().await;
+
+        let old = Database::open(&path, &BEFORE).unwrap();
+        old.write(|connection| connection.execute("INSERT INTO settings VALUES ('more', 'yes')", [])).await.unwrap();
+        old.close().await;
+        let store = ControlStore::open(&path).await.unwrap();
+        assert_eq!((store.policies(), policies.workers.len()), (policies, 1));
+        assert_eq!(store.engine_kinds().await.unwrap(), [(engine, Vec::new())]);
         store.close().await;
     }
 }

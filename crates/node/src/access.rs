@@ -51,7 +51,7 @@ impl AccessError {
 }
 
 /// Signs access tokens for as long as it is kept, so that the vault is asked once.
-pub struct TokenSigner(TokenKeys);
+pub struct TokenSigner(pub(crate) TokenKeys);
 
 impl TokenSigner {
     /// Reads the key of the node that uses this configuration. Blocks.

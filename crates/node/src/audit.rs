@@ -12,13 +12,14 @@ use std::{
 
 use flowork_api_types::{
     audit::{AuditList, AuditProgress, AuditQuery, AuditReport},
+    event::Event,
     node::Notice,
 };
 use flowork_audit::{
     Actor, Audit, AuditKey, AuditOptions, Entry, Export, KEY_ITEM, OpenError, PersonalSignatures, Trouble, verify_file,
 };
 use flowork_control::ControlStore;
-use flowork_engine::Clock;
+use flowork_engine::{Clock, Events};
 use flowork_identity::{ITEM_OWNER_KEY, OwnerKey};
 use flowork_vault::{BackEnd, Secret, Vault, VaultError};
 use serde_json::json;
@@ -110,8 +111,9 @@ pub(crate) async fn start(
     clock: &Clock,
     keys: AuditKeys,
     notices: &Arc<RwLock<Vec<Notice>>>,
+    events: &Events,
 ) -> Result<Audit, OpenError> {
-    let (clock, notices) = (clock.clone(), Arc::clone(notices));
+    let (clock, notices, events) = (clock.clone(), Arc::clone(notices), events.clone());
     let owner = keys.owner.clone();
     let audit = Audit::open(AuditOptions {
         path: data_dir.audit_db(),
@@ -122,6 +124,7 @@ pub(crate) async fn start(
         signatures: Arc::new(PersonalSignatures),
         tell: Arc::new(move |trouble| {
             notices.write().unwrap_or_else(PoisonError::into_inner).push(notice_of(&trouble));
+            events.publish(None, Event::NoticesChanged);
         }),
     })
     .await?;

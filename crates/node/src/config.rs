@@ -39,6 +39,8 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--workers`
     pub workers: Option<String>,
+    /// `--recovery`
+    pub recovery: bool,
 }
 
 /// Where a value came from.
@@ -205,6 +207,8 @@ pub struct Config {
     pub workers: u32,
     /// How their number follows the load; it does not where `workers` is set.
     pub autoscale: Option<AutoscaleOptions>,
+    /// Whether the node is started to be looked at: it runs no jobs and no modules, and fires no schedules.
+    pub recovery: bool,
     /// How long ended jobs are kept.
     pub retention: Retention,
     /// How long entries of the audit log are kept.
@@ -256,9 +260,7 @@ impl Config {
     pub fn load_with(flags: &Flags, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mut values = Values::with_defaults();
         values.override_by(flags, environment)?;
-        let data_dir = values.text("data_dir").ok_or(ConfigError::NoDataDir)?;
-        let data_dir = std::path::absolute(&data_dir)
-            .map_err(|source| ConfigError::Read { path: PathBuf::from(&data_dir), source })?;
+        let data_dir = data_dir(&values)?;
         if let Some(text) = read_file(&data_dir.join("config.toml"))? {
             for (key, value, place) in file::read(&data_dir.join("config.toml"), &text)? {
                 values.0.insert(key, (value, place));
@@ -268,13 +270,48 @@ impl Config {
         let mut config = values.into_config(data_dir, unknown_variables(environment))?;
         // The name is systemd's, so it is no setting of ours.
         config.vault.credentials_dir = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        if flags.recovery {
+            config.recover();
+        }
         Ok(config)
+    }
+
+    /// Says where the data of this process's node are, whatever the file in there and the other settings say: for what has to
+    /// know it even when they cannot be read.
+    ///
+    /// # Errors
+    /// The system names no place, and nobody else did.
+    pub fn find_data_dir(flags: &Flags) -> Result<PathBuf, ConfigError> {
+        let flags = Flags { data_dir: flags.data_dir.clone(), ..Flags::default() };
+        let variable = settings::SETTINGS.iter().find(|setting| setting.key == "data_dir").and_then(|found| found.env);
+        let environment = variable.and_then(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+        let mut values = Values::with_defaults();
+        values.override_by(&flags, &environment.into_iter().collect())?;
+        data_dir(&values)
+    }
+
+    /// Turns everything off that works by itself. It is no setting: nobody wants it to last.
+    fn recover(&mut self) {
+        self.recovery = true;
+        (self.workers, self.autoscale) = (0, None);
+        self.notices.push(Notice {
+            code: "RECOVERY_MODE".to_owned(),
+            message: "The node was started for recovery: no jobs run here, modules are off, and no schedule fires."
+                .to_owned(),
+            hint: Some("see what is wrong in the logs and the other notices, then start it the usual way".to_owned()),
+        });
     }
 
     /// Where this node's secrets are looked for.
     pub fn vault_options(&self) -> VaultOptions {
         self.vault.clone()
     }
+}
+
+/// Makes it absolute: the process may go elsewhere later.
+fn data_dir(values: &Values) -> Result<PathBuf, ConfigError> {
+    let data_dir = values.text("data_dir").ok_or(ConfigError::NoDataDir)?;
+    std::path::absolute(&data_dir).map_err(|source| ConfigError::Read { path: PathBuf::from(&data_dir), source })
 }
 
 fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {

@@ -163,6 +163,11 @@ impl Modules {
     }
 }
 
+/// What a node that is only to be looked at says in place of ending.
+pub(crate) fn not_registered(error: &StartError) -> Notice {
+    Notice { hint: error.hint(), ..notice("KINDS", "Some kinds of jobs are not available", error) }
+}
+
 fn notice(code: &str, what: &str, error: &dyn Error) -> Notice {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     Notice { code: code.to_owned(), message: format!("{what}: {error}{cause}"), hint: None }

@@ -7,13 +7,21 @@ use std::{
     fs::{self, File},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use flowork_api_types::Timestamp;
 use flowork_engine::Clock;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    fmt::{
+        self,
+        writer::{MakeWriter, OptionalWriter},
+    },
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// Files that are kept; with the next constant, all logs of a node stay below 100 MiB.
 const FILES_MAX: usize = 14;
@@ -66,13 +74,30 @@ pub(crate) fn start(logs: &Path, filter: &str, quiet: bool) -> Result<LogGuard, 
     // Set once, here; only the writer's thread reads it.
     let _ = dropped.set(writer.error_counter());
 
-    let to_file = fmt::layer().json().with_writer(writer).with_filter(parse(filter)?);
+    let to_file = fmt::layer().json().with_writer(CurrentFile).with_filter(parse(filter)?);
     let terminal = io::stderr().is_terminal();
     let to_stderr = fmt::layer().with_writer(io::stderr).with_ansi(terminal);
     let to_stderr = to_stderr.with_filter(parse(if quiet { "warn" } else { filter })?);
-    // A second start in one process, as tests have it, keeps the first one's subscriber.
+    // A second start in one process, as of a desktop app whose node was stopped, keeps the first one's subscriber, and
+    // with it the filter; the file is its own.
     let _ = tracing_subscriber::registry().with(to_file).with(to_stderr).try_init();
+    *CURRENT_FILE.write().unwrap_or_else(PoisonError::into_inner) = Some(writer);
     Ok(LogGuard { _worker: worker })
+}
+
+/// The file of the node that was started last in this process. There is one subscriber a process, for good, and a file for
+/// each node.
+static CURRENT_FILE: RwLock<Option<NonBlocking>> = RwLock::new(None);
+
+/// Writes to the [current file](CURRENT_FILE).
+struct CurrentFile;
+
+impl MakeWriter<'_> for CurrentFile {
+    type Writer = OptionalWriter<NonBlocking>;
+
+    fn make_writer(&self) -> Self::Writer {
+        CURRENT_FILE.read().unwrap_or_else(PoisonError::into_inner).clone().into()
+    }
 }
 
 /// Logs to standard error alone, for programs without a data directory of their own.

@@ -4,31 +4,30 @@
 //! vault is unlocked, the stores open and the modules are looked for side by side. All of it is there once the node
 //! answers, so that nobody who is quick is told that there is no such kind.
 
+mod notices;
+mod stores;
+mod wake;
+
 use std::{
     io::IsTerminal,
     path::Path,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
     time::Duration,
 };
 
-use flowork_api_types::{
-    Timestamp,
-    engine::{Engine, EngineLocation},
-    node::Notice,
-};
+use flowork_api_types::{engine::Engine, node::Notice};
 use flowork_audit::{Actor, Audit, Entry};
-use flowork_control::{ControlStore, Policies, StoreError};
-use flowork_engine::{
-    Clock, EngineSpec, Engines, EnginesOptions, KindRegistry, Retention, ShardScrub, clock::wall_now,
-};
+use flowork_control::{ControlStore, StoreError};
+use flowork_engine::{Clock, Engines, KindRegistry, ShardScrub, clock::wall_now};
 use flowork_gateway::{BindError, BoundGateway, GatewayHandle, GatewayState, NodeFacts};
 use flowork_schedules::Schedules;
-use flowork_sync::{Sessions, SyncOptions};
+use flowork_sync::Sessions;
 use flowork_tokens::TokenKeys;
 use flowork_vault::{BackEnd, Vault};
 use tokio::time::timeout;
 
 use crate::{
+    access::TokenSigner,
     audit::{self, AuditKeys},
     config::{Config, Place},
     data_dir::DataDir,
@@ -39,9 +38,9 @@ use crate::{
     signing_keys::VaultKeys,
     start_error::StartError,
 };
+use stores::{open_stores, open_sync};
+use wake::Woken;
 
-/// The engine every node has, in its own process.
-const LOCAL_ENGINE: &str = "local";
 /// How long requests in flight may take once the node stops; event streams say goodbye at once.
 const GATEWAY_STOP: Duration = Duration::from_secs(3);
 
@@ -59,8 +58,12 @@ pub struct NodeHandle {
     engines: Engines,
     schedules: Schedules,
     sync: Sessions,
+    tokens: TokenKeys,
     clock: Clock,
     gateway: GatewayHandle,
+    woken: Woken,
+    /// Listens for the end of a sleep.
+    listening: tokio::task::JoinHandle<()>,
     modules: Option<Modules>,
     // Last, in this order: whoever waits for the lock finds the files closed, and the log tells all of it.
     _lock: InstanceLock,
@@ -102,13 +105,19 @@ impl Node {
             }
             (_, Err(error)) => return Err(error),
         };
-        if let Err(error) = kinds::register(&config, &data_dir, &secrets.provider_keys, &registry) {
-            close(engines, control).await;
-            return Err(error);
+        let registered = kinds::register(&config, &data_dir, &secrets.provider_keys, &registry);
+        let mut notices = config.notices.clone();
+        match registered {
+            Ok(()) => {}
+            // Nothing is run, and somebody wants to see why.
+            Err(error) if config.recovery => notices.push(kinds::not_registered(&error)),
+            Err(error) => {
+                close(engines, control).await;
+                return Err(error);
+            }
         }
 
         let (modules, found) = modules.await.map_err(StartError::Panicked)?;
-        let mut notices = config.notices.clone();
         notices.extend(secrets.notices);
         notices.extend(kinds::kind_notices(&config, &secrets.provider_keys));
         notices.extend(data_dir.open_to_others().map(|directory| open_to_others(&directory)));
@@ -142,7 +151,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let audit = match audit::start(&config, &data_dir, &clock, secrets.audit, &notices).await {
+        let audit = match audit::start(&config, &data_dir, &clock, secrets.audit, &notices, engines.events()).await {
             Ok(audit) => audit,
             Err(error) => {
                 close(engines, control).await;
@@ -162,20 +171,29 @@ impl Node {
             reset::record_replaced(&audit).await;
         }
         // Only now: what was missed is made up for at once, and modules must be there for that.
-        let schedules = Schedules::start(control.clone(), engines.clone(), clock.clone());
+        let start = if config.recovery { Schedules::without_timer } else { Schedules::start };
+        let schedules = start(control.clone(), engines.clone(), clock.clone());
         let gateway = gateway.serve(GatewayState {
             engines: engines.clone(),
             schedules: schedules.clone(),
             sync: sync.clone(),
             control: control.clone(),
             audit: audit.clone(),
-            tokens: secrets.tokens,
+            tokens: secrets.tokens.clone(),
             clock: clock.clone(),
             node,
         });
         let took_ms = clock.now().as_millis() - started_at.as_millis();
         tracing::info!(url, tunnel, took_ms, data_dir = %data_dir.path().display(), "the node serves");
         let back_end = secrets.back_end;
+        let woken = Woken {
+            engines: engines.clone(),
+            schedules: schedules.clone(),
+            sync: sync.clone(),
+            audit: audit.clone(),
+            gateway: gateway.waker(),
+        };
+        let listening = woken.listen();
         Ok(NodeHandle {
             data_dir,
             url,
@@ -186,8 +204,11 @@ impl Node {
             engines,
             schedules,
             sync,
+            tokens: secrets.tokens,
             clock,
             gateway,
+            woken,
+            listening,
             modules,
             _lock: lock,
             _logs: logs,
@@ -211,13 +232,6 @@ impl NodeHandle {
         self.back_end
     }
 
-    /// What a person should know about it.
-    pub fn notices(&self) -> Vec<Notice> {
-        let mut notices = self.notices.read().unwrap_or_else(PoisonError::into_inner).clone();
-        notices.extend(self.engines.notices());
-        notices
-    }
-
     /// Its engines.
     pub fn engines(&self) -> Vec<Engine> {
         self.engines.list()
@@ -226,6 +240,11 @@ impl NodeHandle {
     /// Local jobs that run now.
     pub fn running(&self) -> u32 {
         self.engines.running()
+    }
+
+    /// Signs tokens of its owner, for programs that have this node in their process: the vault is not asked again.
+    pub fn signer(&self) -> TokenSigner {
+        TokenSigner(self.tokens.clone())
     }
 
     /// Makes a link that signs one browser in as the owner, once.
@@ -247,7 +266,8 @@ impl NodeHandle {
     }
 
     /// Takes no new jobs, because the node is about to stop, and waits for those that run, at most until the deadline.
-    /// Says how many still run then. Unlike a drain that a person asks for, it ends with the process.
+    /// Says how many still run then. Unlike a drain that a person asks for, it ends with the process, or with
+    /// [`undrain`](Self::undrain).
     pub async fn drain(&self, deadline: Duration) -> u32 {
         tracing::info!(running = self.engines.running(), deadline_ms = deadline.as_millis() as u64, "draining");
         self.engines.drain_to_end();
@@ -256,8 +276,25 @@ impl NodeHandle {
         self.engines.running()
     }
 
+    /// Takes a [`drain`](Self::drain) back, because the node goes on after all. One that a person asked for stays.
+    pub fn undrain(&self) {
+        tracing::info!("the node goes on");
+        self.engines.undrain();
+    }
+
+    /// Looks at everything that depends on time, now, because the machine has slept or its clock was set: leases, jobs and
+    /// schedules that came due, sync sessions, tokens of streams, sockets. Where the system tells of sleep, the node
+    /// listens for that itself.
+    pub async fn resumed(&self) {
+        self.woken.look().await;
+    }
+
     /// Stops at once: jobs that run are cancelled and go back to their queues.
     pub async fn stop(self) {
+        self.listening.abort();
+        // Only that it has ended matters.
+        let _ = self.listening.await;
+        drop(self.woken);
         let cut = self.gateway.shutdown(GATEWAY_STOP).await.cut;
         if cut > 0 {
             tracing::info!(cut, "connections were still busy and were cut");
@@ -341,78 +378,11 @@ async fn open_secrets(config: &Config) -> Result<Secrets, StartError> {
     tokio::task::spawn_blocking(open).await.map_err(StartError::Panicked)?
 }
 
-async fn open_sync(
-    config: &Config,
-    data_dir: &DataDir,
-    clock: &Clock,
-    engines: &Engines,
-) -> Result<Sessions, StartError> {
-    let options = SyncOptions {
-        path: data_dir.sync_db(),
-        clock: clock.clone(),
-        retention: config.sync_retention,
-        switches: config.sync_switches,
-    };
-    Sessions::open(options, engines.events().clone()).await.map_err(StartError::Sync)
-}
-
-async fn open_stores(
-    config: &Config,
-    data_dir: &DataDir,
-    clock: &Clock,
-    registry: KindRegistry,
-) -> Result<(ControlStore, Engines), StartError> {
-    let control = ControlStore::open(&data_dir.control_db()).await.map_err(StartError::Control)?;
-    if let Err(error) = ensure_local_engine(&control, config.shards, clock.now()).await {
-        control.close().await;
-        return Err(StartError::LocalEngine(error));
-    }
-    let engines = control.engines().into_iter().map(|record| EngineSpec {
-        id: record.id,
-        slot: record.slot,
-        name: record.name,
-        location: record.location,
-        shards: record.shards,
-    });
-    let options = EnginesOptions {
-        shards_dir: data_dir.shards(),
-        engines: engines.collect(),
-        workers: config.workers,
-        autoscale: config.autoscale,
-        // Nothing is claimed before it is known what people decided about the work.
-        draining: true,
-        queue_hard_cap: config.queue_hard_cap,
-        clock: clock.clone(),
-        retention: config.retention.clone(),
-    };
-    match Engines::open(options, registry).await {
-        Ok(engines) => {
-            let retention = &config.retention;
-            engines.set_retention(Retention { default: retention.default, by_kind: retention.by_kind.clone() });
-            engines.set_members(control.allow_list());
-            flowork_gateway::enforce(&Policies::default(), &control.policies(), &engines);
-            Ok((control, engines))
-        }
-        Err(error) => {
-            control.close().await;
-            Err(StartError::Engines(error))
-        }
-    }
-}
-
-async fn ensure_local_engine(
-    control: &ControlStore,
-    shards: u16,
-    now: Timestamp,
-) -> Result<(), flowork_control::CreateEngineError> {
-    if control.engines().iter().any(|engine| engine.location == EngineLocation::Local) {
-        return Ok(());
-    }
-    control.create_engine(LOCAL_ENGINE, EngineLocation::Local, shards, now).await.map(|_| ())
-}
-
 /// Looks for modules. What is wrong with them never stops the node.
 async fn start_modules(config: Config, data_dir: DataDir, registry: KindRegistry) -> (Option<Modules>, Vec<Notice>) {
+    if config.recovery {
+        return (None, Vec::new());
+    }
     let started = tokio::task::spawn_blocking(move || Modules::start(&config, &data_dir, registry)).await;
     let (modules, found) = started.unwrap_or_else(|error| {
         tracing::error!(%error, "looking for modules crashed");

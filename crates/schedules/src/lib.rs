@@ -51,7 +51,16 @@ struct Inner {
 impl Schedules {
     /// Starts the timer. What was missed before is made up for as each schedule says.
     pub fn start(control: ControlStore, engines: Engines, clock: Clock) -> Self {
-        let inner = Arc::new(Inner {
+        let schedules = Self::without_timer(control, engines, clock);
+        let timer = tokio::spawn(runner::run(Arc::clone(&schedules.inner)));
+        *schedules.inner.timer.lock().unwrap_or_else(PoisonError::into_inner) = Some(timer);
+        schedules
+    }
+
+    /// Schedules that can be looked at and changed, and fire only when a person says so. What is due meanwhile counts as
+    /// missed, for the next [start](Self::start).
+    pub fn without_timer(control: ControlStore, engines: Engines, clock: Clock) -> Self {
+        let inner = Inner {
             started: clock.now(),
             control,
             engines,
@@ -60,10 +69,8 @@ impl Schedules {
             wake: Notify::new(),
             stopping: CancellationToken::new(),
             timer: Mutex::default(),
-        });
-        let timer = tokio::spawn(runner::run(Arc::clone(&inner)));
-        *inner.timer.lock().unwrap_or_else(PoisonError::into_inner) = Some(timer);
-        Self { inner }
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Stops the timer, once the run that it is enqueuing is stored.
@@ -77,7 +84,7 @@ impl Schedules {
         }
     }
 
-    /// Makes the timer look at the clock again, after a test has moved it.
+    /// Makes the timer look at the clock again, after the machine has slept or a test has moved it.
     pub fn poke(&self) {
         self.inner.wake.notify_one();
     }

@@ -75,6 +75,7 @@ impl TestHome {
             .env("FLOWORK_VAULT", "file")
             .env("FLOWORK_VAULT_KEY_DIR", self.path().join("keys"))
             .env("DBUS_SESSION_BUS_ADDRESS", "disabled:")
+            .env("DBUS_SYSTEM_BUS_ADDRESS", "disabled:")
             .env_remove("HTTP_PROXY")
             .env_remove("http_proxy")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))

@@ -21,6 +21,7 @@ mod migrate;
 mod notice;
 mod place;
 mod record;
+mod removal;
 mod sealed;
 mod secret;
 mod survey;
@@ -32,6 +33,7 @@ pub use keeper::{CredentialError, KeeperError, KeyFileError, KeychainError, Pass
 pub use migrate::{MigrateError, Migrated, MigrationStep, Watch, change_passphrase, migrate};
 pub use notice::VaultNotice;
 pub use record::RecordError;
+pub use removal::{Removal, removal, remove};
 pub use sealed::SealedError;
 pub use secret::Secret;
 pub use survey::{Candidate, survey};

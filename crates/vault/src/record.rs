@@ -181,8 +181,12 @@ impl Guard {
         }
     }
 
+    pub(crate) fn path(data_dir: &Path) -> PathBuf {
+        data_dir.join("vault.lock")
+    }
+
     fn open(data_dir: &Path) -> Result<(File, PathBuf), RecordError> {
-        let path = data_dir.join("vault.lock");
+        let path = Self::path(data_dir);
         match File::options().create(true).truncate(false).write(true).open(&path) {
             Ok(file) => Ok((file, path)),
             Err(source) => Err(RecordError::Io { path, source }),

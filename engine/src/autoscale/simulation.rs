@@ -23,7 +23,7 @@ const START: i64 = 1_767_225_600_000;
 impl Node {
     fn new(options: AutoscaleOptions, workers: u32) -> Self {
         let engine_id = "eng_01930c5ea2f07a3c8000000000000001".parse().unwrap();
-        let scaler = Autoscaler::new(engine_id, options, workers);
+        let scaler = Autoscaler::new(engine_id, Basis::Load(options), workers);
         let (measures, busy) = (Measures::default(), Duration::ZERO);
         Self { measures, scaler, second: 0, waiting: VecDeque::new(), running: Vec::new(), busy, decisions: Vec::new() }
     }
@@ -34,7 +34,7 @@ impl Node {
         let sight = Sight {
             busy: self.busy,
             backed_up: !self.waiting.is_empty() && self.running.len() >= workers,
-            draining: false,
+            ..Sight::default()
         };
         self.decisions.extend(self.scaler.close_until(now, &self.measures, sight));
         let ended = self.running.len();

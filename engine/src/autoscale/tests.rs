@@ -158,7 +158,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn scaler(workers: u32) -> Autoscaler {
     let engine_id = "eng_01930c5ea2f07a3c8000000000000001".parse().unwrap();
-    Autoscaler::new(engine_id, OPTIONS, workers)
+    Autoscaler::new(engine_id, Basis::Load(OPTIONS), workers)
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn decisions_carry_their_figures_and_are_kept_for_people() {
     let mut decisions = Vec::new();
     for second in 0..=30 {
         let busy = Duration::from_secs(second as u64 * 2);
-        let sight = Sight { busy, backed_up: true, draining: false };
+        let sight = Sight { busy, backed_up: true, ..Sight::default() };
         decisions.extend(scaler.close_until(at(second), &measures, sight));
         measures.claimed("a", Duration::from_secs(4), at(second));
         measures.finished("a", true, at(second));
@@ -213,7 +213,7 @@ fn a_long_sleep_is_made_up_for_at_once_and_decisions_are_bounded() {
 #[test]
 fn nothing_is_decided_while_the_node_drains() {
     let (scaler, measures) = (scaler(8), Measures::default());
-    let draining = Sight { draining: true, backed_up: true, busy: Duration::ZERO };
+    let draining = Sight { draining: true, backed_up: true, ..Sight::default() };
     scaler.close_until(at(0), &measures, draining);
     assert!(scaler.close_until(at(600), &measures, draining).is_empty());
     assert!(scaler.close_until(at(650), &measures, Sight::default()).is_empty(), "five windows since");
@@ -240,4 +240,56 @@ fn the_task_sleeps_to_the_end_of_the_window_or_for_good() {
     assert_eq!(busy.rest(at(3), true), Some(Duration::from_secs(57)));
     assert_eq!(least.rest(at(3), false), Some(Duration::from_secs(7)));
     assert_eq!(least.rest(at(3), true), None, "an idle node at its least size has no timer");
+}
+
+#[test]
+fn what_a_person_decided_holds_until_it_is_left_to_the_load_again() {
+    let (scaler, measures) = (scaler(4), Measures::default());
+    scaler.close_until(at(0), &measures, Sight::default());
+    let fixed = scaler.fix(Some(12), at(3)).unwrap();
+    assert_eq!((fixed.from, fixed.to, fixed.reason, fixed.at), (4, 12, AutoscaleReason::Fixed, at(3)));
+    assert_eq!(fixed.explanation, "A person decided on 12 workers; before there were 4.");
+    assert!(scaler.fix(Some(12), at(4)).is_none(), "nothing new");
+    assert!(scaler.close_until(at(3_600), &measures, Sight::default()).is_empty(), "however idle");
+    let shown = scaler.describe();
+    assert_eq!((shown.enabled, shown.workers, shown.workers_max), (false, 12, 8));
+    assert_eq!(shown.explanation, "A person decided on their number, until it is left to the load again.");
+    assert_eq!(scaler.rest(at(3_600), true), None, "an idle node whose size is fixed has no timer");
+    assert_eq!(scaler.rest(at(3_603), false), Some(Duration::from_secs(7)), "but it goes on to see the load");
+
+    let free = scaler.fix(None, at(3_605)).unwrap();
+    assert_eq!((free.from, free.to, free.reason), (12, 8, AutoscaleReason::Unfixed));
+    assert_eq!(free.explanation, "A person left the number to the load again: 8 workers, before there were 12.");
+    assert!(scaler.close_until(at(3_650), &measures, Sight::default()).is_empty(), "windows start over");
+    assert_eq!(scaler.close_until(at(3_660), &measures, Sight::default()).len(), 1);
+    assert_eq!(scaler.describe().decisions.len(), 3);
+}
+
+#[test]
+fn a_setting_is_gone_back_to_and_recovery_is_never_left() {
+    let engine_id = "eng_01930c5ea2f07a3c8000000000000001".parse().unwrap();
+    let scaler = Autoscaler::new(engine_id, Basis::Setting(3), 3);
+    assert_eq!(scaler.fix(Some(1), at(0)).unwrap().explanation, "A person decided on 1 worker; before there were 3.");
+    let back = scaler.fix(None, at(1)).unwrap();
+    let expected = "A person left the number to the setting `workers` again: 3 workers, before there was 1.";
+    assert_eq!((back.to, back.explanation.as_str()), (3, expected));
+    let same = scaler.fix(Some(3), at(2)).unwrap();
+    assert_eq!(same.explanation, "A person decided on 3 workers; as many as there were.");
+
+    let recovery = Autoscaler::new(engine_id, Basis::Recovery, 0);
+    assert!(recovery.fix(Some(5), at(0)).is_none());
+    assert_eq!((recovery.workers(), recovery.fixed()), (0, Some(5)), "it is for the next start");
+    let expected = "The node was started for recovery, so that it runs no jobs.";
+    assert_eq!(recovery.describe().explanation, expected);
+}
+
+#[test]
+fn time_in_which_the_machine_slept_is_no_quiet_time() {
+    let (scaler, measures) = (scaler(8), Measures::default());
+    let sight = |ahead_ms| Sight { ahead_ms, ..Sight::default() };
+    scaler.close_until(at(0), &measures, sight(0));
+    assert!(scaler.close_until(at(50), &measures, sight(1_500)).is_empty(), "a small correction is none");
+    assert!(scaler.close_until(at(7_200), &measures, sight(7_000_000)).is_empty(), "two hours of sleep");
+    assert!(scaler.close_until(at(7_250), &measures, sight(7_000_000)).is_empty(), "windows start over");
+    assert_eq!(scaler.close_until(at(7_260), &measures, sight(7_000_000)).len(), 1, "six since");
 }

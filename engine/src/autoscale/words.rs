@@ -5,7 +5,7 @@ use std::time::Duration;
 use flowork_api_types::autoscale::AutoscaleReason;
 
 use super::{
-    AutoscaleOptions,
+    AutoscaleOptions, Basis,
     rules::{History, Load, PATIENCE_DOWN, PATIENCE_UP, Step, Window, holds_peak},
 };
 
@@ -30,6 +30,31 @@ pub(super) fn of_step(options: &AutoscaleOptions, step: Step, from: u32, load: &
             percent(history.utilization()),
             enough(step.to, options, load)
         ),
+        AutoscaleReason::Fixed | AutoscaleReason::Unfixed => unreachable!("the rules take no part for a person"),
+    }
+}
+
+/// What followed when a person fixed the number, or left it to others again.
+pub(super) fn of_person(basis: &Basis, from: u32, to: u32, fixed: bool) -> String {
+    let before = if from == to { "as many as there were".to_owned() } else { format!("before there {}", were(from)) };
+    if fixed {
+        return format!("A person decided on {}; {before}.", workers(to));
+    }
+    let by = if matches!(basis, Basis::Load(_)) { "the load" } else { "the setting `workers`" };
+    format!("A person left the number to {by} again: {}, {before}.", workers(to))
+}
+
+/// Why there are as many workers as there are, where no rule is asked.
+pub(super) fn of_rest(basis: &Basis, fixed: Option<u32>) -> String {
+    match (basis, fixed) {
+        (Basis::Recovery, _) => "The node was started for recovery, so that it runs no jobs.".to_owned(),
+        (Basis::Load(_), Some(_)) => "A person decided on their number, until it is left to the load again.".to_owned(),
+        (Basis::Setting(_), Some(_)) => {
+            "A person decided on their number, until it is left to the setting `workers` again.".to_owned()
+        }
+        (Basis::Load(_) | Basis::Setting(_), None) => {
+            "The setting `workers` fixes their number; without it they follow the load.".to_owned()
+        }
     }
 }
 
@@ -89,11 +114,19 @@ fn enough(workers: u32, options: &AutoscaleOptions, load: &Load) -> String {
 }
 
 fn can_do(workers: u32, load: &Load) -> String {
-    let workers_text = if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") };
+    let workers_text = self::workers(workers);
     match load.capacity(workers) {
         Some(capacity) => format!("{workers_text} can do {}", rate(capacity)),
         None => format!("what {workers_text} can do is not known while no job has ended"),
     }
+}
+
+fn workers(count: u32) -> String {
+    if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") }
+}
+
+fn were(count: u32) -> String {
+    if count == 1 { "was 1".to_owned() } else { format!("were {count}") }
 }
 
 fn are(workers: u32) -> String {

@@ -56,6 +56,8 @@ enum Kinds {
 #[derive(Default)]
 struct Heard {
     at: Option<Timestamp>,
+    /// Its kinds are those that it had before the node started. Until then it is believed to be about to come back.
+    expected_until: Option<Timestamp>,
     version: Option<String>,
     capacity: u32,
     busy: u32,
@@ -180,6 +182,39 @@ impl Host {
         }
     }
 
+    /// It was there before the node started, and may not have had the time to say that it still is.
+    pub(crate) fn is_expected(&self) -> bool {
+        match &self.kinds {
+            Kinds::Local(_) => false,
+            Kinds::External(heard) => lock(heard).expected_until.is_some_and(|until| self.clock.now() <= until),
+        }
+    }
+
+    /// Takes the kinds that an engine elsewhere had before the node started, unless it has named its kinds since. One
+    /// whose schema is not valid any more is left out.
+    pub(crate) fn recall(&self, kinds: Vec<KindDescriptor>) {
+        let Kinds::External(heard) = &self.kinds else { return };
+        let mut heard = lock(heard);
+        if heard.at.is_some() {
+            return;
+        }
+        heard.expected_until = Some(Timestamp(self.clock.now().as_millis() + STALE_AFTER_MS as i64));
+        let known = kinds.into_iter().filter_map(|descriptor| {
+            let validator = compile_schema(&descriptor).ok()?;
+            Some((descriptor.name.clone(), (descriptor, validator)))
+        });
+        heard.kinds = known.collect();
+    }
+
+    /// Time has passed in which nobody could be heard.
+    pub(crate) fn slept(&self, slept: Duration) {
+        let Kinds::External(heard) = &self.kinds else { return };
+        let mut heard = lock(heard);
+        let later = |at: Timestamp| Timestamp(at.as_millis().saturating_add(slept.as_millis() as i64));
+        heard.at = heard.at.map(|at| later(at).min(self.clock.now()));
+        heard.expected_until = heard.expected_until.map(later);
+    }
+
     pub(crate) fn runs(&self, kind: &str) -> bool {
         match &self.kinds {
             Kinds::Local(kinds) => kinds.get(kind).is_some(),
@@ -190,7 +225,7 @@ impl Host {
     pub(crate) fn descriptors(&self) -> Vec<KindDescriptor> {
         match &self.kinds {
             Kinds::Local(kinds) => kinds.descriptors(),
-            Kinds::External(heard) if self.is_up() => {
+            Kinds::External(heard) if self.is_up() || self.is_expected() => {
                 lock(heard).kinds.values().map(|(descriptor, _)| descriptor.clone()).collect()
             }
             Kinds::External(_) => Vec::new(),
@@ -247,6 +282,7 @@ impl Host {
         });
         *heard = Heard {
             at: Some(now),
+            expected_until: None,
             version: Some(report.version.chars().take(64).collect()),
             capacity: report.capacity,
             busy: report.busy,
@@ -255,23 +291,21 @@ impl Host {
         Ok(())
     }
 
-    /// For clients. `local`: workers and busy workers of the local pool.
-    pub(crate) fn describe(&self, local: Option<(u32, u32)>, draining: bool) -> Engine {
+    /// For clients. `workers`: of the local pool.
+    pub(crate) fn describe(&self, workers: u32, draining: bool) -> Engine {
         let (mut queued, mut scheduled, mut leased) = (0, 0, 0);
         for counts in self.shards().map(Shard::counts) {
             queued += counts.queued.max(0) as u64;
             scheduled += counts.scheduled.max(0) as u64;
             leased += counts.leased.max(0) as u64;
         }
-        let (workers, busy, last_seen_at, version) = match (&self.kinds, local) {
-            (Kinds::External(heard), _) => {
+        let (workers, busy, last_seen_at, version) = match &self.kinds {
+            Kinds::External(heard) => {
                 let heard = lock(heard);
                 (heard.capacity, heard.busy, heard.at, heard.version.clone())
             }
-            (Kinds::Local(_), local) => {
-                let (workers, busy) = local.unwrap_or_default();
-                (workers, busy, None, Some(env!("CARGO_PKG_VERSION").to_owned()))
-            }
+            // By the leases: they are as events have told, and a worker begins and ends a moment later, untold.
+            Kinds::Local(_) => (workers, leased as u32, None, Some(env!("CARGO_PKG_VERSION").to_owned())),
         };
         let state = match (self.is_up(), draining) {
             (false, _) => EngineState::Stale,
@@ -284,6 +318,7 @@ impl Host {
             location: self.spec.location,
             state,
             workers,
+            workers_fixed: None,
             busy,
             shards: u32::from(self.spec.shards),
             shard_problems: self.problems(),

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use flowork_api_types::{
     BatchId, JobId,
+    event::Event,
     job::{Batch, EnqueueRequest},
 };
 use flowork_sqlite::StoreError;
@@ -164,7 +165,11 @@ impl Engines {
             Some(callback) => Some(self.enqueue_callback(&row, callback, sums).await?),
             None => None,
         };
-        Ok(home.close_batch(id, callback).await?)
+        home.close_batch(id, callback).await?;
+        let BatchSums { open: _, completed, failed, cancelled, expired } = sums;
+        let finished = Event::BatchFinished { batch_id: id, completed, failed, cancelled, expired };
+        self.events().publish(Some(row.owner), finished);
+        Ok(())
     }
 
     /// Once for each batch, however often it is tried: the batch's id is the idempotency key. A refusal that time may

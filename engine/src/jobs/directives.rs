@@ -1,6 +1,6 @@
 //! What the node wants of an engine elsewhere, told as soon as it does: stop this job, stop claiming, run so many.
 //!
-//! Nothing here is stored. An engine that was away hears what holds now, and the answers to its renewals name every job
+//! Nothing here is stored; what people decided is, elsewhere. An engine that was away hears what holds now, and the answers to its renewals name every job
 //! that is to be stopped; so a directive that gets lost costs a renewal's time and no more.
 
 use std::{
@@ -69,11 +69,7 @@ impl Engines {
     }
 
     /// Asks an engine elsewhere to run this many jobs at once; `None`: as many as it was started with.
-    ///
-    /// # Errors
-    /// See [`EngineCallError`].
-    pub fn set_desired_workers(&self, engine_id: EngineId, workers: Option<u32>) -> Result<(), EngineCallError> {
-        self.host(engine_id).ok_or(EngineCallError::UnknownEngine { engine_id })?;
+    pub(crate) fn set_desired_workers(&self, engine_id: EngineId, workers: Option<u32>) {
         let mut desired = lock(&self.wanted().desired_workers);
         match workers {
             Some(workers) => desired.insert(engine_id, workers),
@@ -82,7 +78,6 @@ impl Engines {
         drop(desired);
         self.wanted().notify();
         self.events().publish(None, Event::EnginesChanged);
-        Ok(())
     }
 
     /// Brings every cancel to the workers that hold the job: those of this process, or an engine elsewhere.

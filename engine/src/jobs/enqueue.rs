@@ -297,7 +297,8 @@ impl Engines {
     }
 
     /// The engine that gets the job: where the key was used before, else the one that is named, else by rendezvous
-    /// hash among those that are up and run the kind. So a replay finds its original after engines came or went.
+    /// hash among those that are up and run the kind; just after a start also among those that did before it. So a replay
+    /// finds its original after engines came or went.
     ///
     /// An engine whose shard for the key is in quarantine stays among them, and then refuses: a key that belongs there
     /// is never taken elsewhere, and keys of other engines are not held up.
@@ -325,8 +326,11 @@ impl Engines {
             let named = named.ok_or(EnqueueError::UnknownEngine { engine_id })?;
             return if named.runs(&request.kind) { Ok(named) } else { Err(unavailable()) };
         }
-        let able = hosts.into_iter().filter(|host| host.is_up() && host.runs(&request.kind));
-        able.max_by_key(|host| host.rank(&caller.subject, idempotency_key)).ok_or_else(unavailable)
+        let pick = |is_there: fn(&Host) -> bool| {
+            let able = hosts.iter().filter(|host| is_there(host) && host.runs(&request.kind));
+            able.max_by_key(|host| host.rank(&caller.subject, idempotency_key)).cloned()
+        };
+        pick(Host::is_up).or_else(|| pick(Host::is_expected)).ok_or_else(unavailable)
     }
 }
 

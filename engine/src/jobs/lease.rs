@@ -11,6 +11,7 @@ use flowork_api_types::{
     },
     error::FieldError,
     job::{JobError, Progress, WAIT_MS_MAX},
+    kind::KindDescriptor,
 };
 use flowork_sqlite::StoreError;
 use tokio::{
@@ -159,6 +160,14 @@ impl Engines {
             kept(shard.release(items, None).await.map(|()| Vec::<()>::new()))?;
         }
         Ok(())
+    }
+
+    /// Takes the kinds that an engine elsewhere named before the node started. They hold until it names its kinds again; it
+    /// is not up before that, but a job of theirs is taken for it if nobody else runs it.
+    pub fn recall_kinds(&self, engine_id: EngineId, kinds: Vec<KindDescriptor>) {
+        if let Some(host) = self.host(engine_id) {
+            host.recall(kinds);
+        }
     }
 
     /// Takes an engine's report of itself; answers what the node wants of it.

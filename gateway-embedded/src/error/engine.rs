@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use flowork_api_types::JobId;
-use flowork_engine::jobs::{
-    act::ActionError,
-    batch::BatchLookupError,
-    enqueue::EnqueueError,
-    lease::EngineCallError,
-    query::{JobLookupError, ListError},
-    redrive::RedriveError,
+use flowork_engine::{
+    engines::FixWorkersError,
+    jobs::{
+        act::ActionError,
+        batch::BatchLookupError,
+        enqueue::EnqueueError,
+        lease::EngineCallError,
+        query::{JobLookupError, ListError},
+        redrive::RedriveError,
+    },
 };
 use http::StatusCode;
 use serde_json::json;
@@ -133,6 +136,20 @@ impl From<EngineCallError> for ApiError {
             EngineCallError::UnknownEngine { .. } => Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message),
             EngineCallError::Invalid { errors } => Self::validation(&errors),
             EngineCallError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<FixWorkersError> for ApiError {
+    fn from(error: FixWorkersError) -> Self {
+        let message = error.to_string();
+        match error {
+            FixWorkersError::UnknownEngine { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message).hint("GET /v1/engines lists the engines")
+            }
+            FixWorkersError::OutOfRange { workers: 0 } => Self::field("/workers", message)
+                .hint("to run nothing for a while, drain the node: POST /drain, or `flowork drain on`"),
+            FixWorkersError::OutOfRange { .. } => Self::field("/workers", message),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowork_api_types::session::{PARTICIPANTS_TOTAL_MAX, SESSIONS_MAX};
-use flowork_sync::{ChangeError, CreateError, EventsError, ListError, LookupError, machine::Refusal};
+use flowork_sync::{ChangeError, CreateError, EventsError, ListError, LookupError, OwnerBound, machine::Refusal};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -15,6 +15,8 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// How long to wait when too much waits already.
 const RETRY_BUSY: Duration = Duration::from_secs(1);
+/// How long to wait for a session of one's own to end. Most take minutes.
+const RETRY_OWN: Duration = Duration::from_mins(1);
 
 impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
@@ -27,6 +29,7 @@ impl From<CreateError> for ApiError {
             CreateError::Full => Self::new(StatusCode::CONFLICT, "SESSIONS_FULL", message)
                 .details(json!({"sessions_max": SESSIONS_MAX, "participants_max": PARTICIPANTS_TOTAL_MAX}))
                 .hint("delete sessions that are over; they are also removed some time after their end"),
+            CreateError::OwnerFull { bound } => owner_full(message, bound),
             CreateError::Busy => busy(message),
             CreateError::Store(error) => error.into(),
         }
@@ -49,7 +52,13 @@ impl From<ChangeError> for ApiError {
             ChangeError::Refused(Refusal::UnknownParticipant { .. }) => {
                 field("/next_participant_id", message, "unknown_participant")
             }
-            ChangeError::TooFast { per_second, retry_after } => too_fast(message, per_second, retry_after),
+            ChangeError::TooFast { per_second, retry_after } => too_fast(message, "switches", per_second, retry_after)
+                .hint("the owner of the node sets sync.switches_per_second in config.toml; 0 lifts the limit"),
+            ChangeError::TooManyRefused { per_second, retry_after } => {
+                too_fast(message, "refused_switches", per_second, retry_after)
+                    .hint("look at the answers before you ask again: they say why the session is not switched")
+            }
+            ChangeError::OwnerFull { bound } => owner_full(message, bound),
             ChangeError::Busy => busy(message),
             ChangeError::Store(error) => error.into(),
         }
@@ -93,13 +102,34 @@ fn busy(message: String) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", message).retry_after(RETRY_BUSY)
 }
 
-fn too_fast(message: String, per_second: u32, retry_after: Duration) -> ApiError {
-    let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
-    let value = |text: String| HeaderValue::from_str(&text).expect("names and numbers are header text");
+fn too_fast(message: String, budget: &str, per_second: u32, retry_after: Duration) -> ApiError {
+    exceeded(message, budget, retry_after, json!({}))
+        .header(RATE_LIMIT_POLICY, header_value(&format!("\"{budget}\";q={per_second};w=1")))
+}
+
+fn owner_full(message: String, bound: OwnerBound) -> ApiError {
+    let (budget, hint) = match bound {
+        OwnerBound::Sessions => {
+            ("sessions_held", "delete sessions that are over; they go by themselves some time later")
+        }
+        OwnerBound::Participants => ("participants_held", "delete sessions that are over, or make smaller ones"),
+        OwnerBound::Running => ("sessions_running", "pause, complete or cancel another session first"),
+    };
+    exceeded(message, budget, RETRY_OWN, json!({"max": bound.max()})).hint(hint)
+}
+
+/// 429 as the interface of sync sessions has it.
+fn exceeded(message: String, budget: &str, retry_after: Duration, mut details: serde_json::Value) -> ApiError {
+    let seconds = retry_after.as_millis().div_ceil(1_000).max(1) as u64;
+    details["budget"] = json!(budget);
+    details["retry_after_seconds"] = json!(seconds);
+    details["retry_after_ms"] = json!(retry_after.as_millis() as u64);
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", message)
-        .details(json!({"retry_after_seconds": seconds, "retry_after_ms": retry_after.as_millis() as u64}))
-        .hint("the owner of the node sets sync.switches_per_second in config.toml; 0 lifts the limit")
-        .header(RATE_LIMIT, value(format!("\"switches\";r=0;t={seconds}")))
-        .header(RATE_LIMIT_POLICY, value(format!("\"switches\";q={per_second};w=1")))
+        .details(details)
+        .header(RATE_LIMIT, header_value(&format!("\"{budget}\";r=0;t={seconds}")))
         .retry_after(retry_after)
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("names and numbers are header text")
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::{Json, extract::State};
 use flowork_api_types::{
     drain::{DRAIN_REASON_CHARS_MAX, Drain, DrainAction, DrainRequest},
+    engine::EngineLocation,
     job::WAIT_MS_MAX,
 };
 use flowork_control::DrainRecord;
@@ -119,8 +120,11 @@ pub(crate) fn describe(app: &App, person: &Person) -> Drain {
     }
 }
 
+/// A node that is about to stop waits for its own workers only: engines elsewhere go on without it.
 fn running(app: &App) -> u64 {
-    app.state.engines.list().iter().map(|engine| engine.leased).sum()
+    let ending = app.state.engines.is_ending();
+    let engines = app.state.engines.list().into_iter();
+    engines.filter(|engine| !ending || engine.location == EngineLocation::Local).map(|engine| engine.leased).sum()
 }
 
 async fn nothing_runs(app: &App) {

@@ -1,6 +1,7 @@
-//! `GET /v1/engines` and `POST /v1/engines`
+//! `GET /v1/engines` and `POST /v1/engines`; what is below an engine is below here
 
 pub(crate) mod token;
+pub(crate) mod workers;
 
 use axum::{Json, extract::State};
 use flowork_api_types::engine::{
@@ -12,7 +13,10 @@ use http::StatusCode;
 use super::SMALL_BODY_BYTES_MAX;
 use crate::{
     app::{App, AppState},
-    auth::{credentials::Person, permission::Permission},
+    auth::{
+        credentials::Person,
+        permission::{Permission, Standing},
+    },
     edge::audit::AuditNote,
     error::ApiError,
     extract::JsonBody,
@@ -29,13 +33,15 @@ const SHARDS: u16 = 1;
     responses((status = 200, description = "The engines", body = EngineList))
 )]
 pub(crate) async fn list_engines(State(app): State<AppState>, person: Person) -> Json<EngineList> {
-    let may_change = Permission::EnginesWrite.allows(person.standing());
     let engines = app.state.engines.list();
-    Json(EngineList { items: engines.into_iter().map(|engine| with_token(&app, engine, may_change)).collect() })
+    Json(EngineList { items: engines.into_iter().map(|engine| for_person(&app, engine, person.standing())).collect() })
 }
 
-/// Adds what the control store knows of the engine.
-fn with_token(app: &App, mut engine: Engine, may_change: bool) -> Engine {
+/// Adds what the control store knows of the engine, and what the caller may do with it.
+pub(crate) fn for_person(app: &App, mut engine: Engine, standing: Standing) -> Engine {
+    if Permission::Operate.allows(standing) {
+        engine.allowed_actions.push("set_workers".to_owned());
+    }
     if engine.location == EngineLocation::Local {
         return engine;
     }
@@ -45,8 +51,8 @@ fn with_token(app: &App, mut engine: Engine, may_change: bool) -> Engine {
         changed_at: state.changed_at,
         old_ends_at: state.old_until,
     });
-    if may_change {
-        engine.allowed_actions = vec!["rotate_token".to_owned()];
+    if Permission::EnginesWrite.allows(standing) {
+        engine.allowed_actions.push("rotate_token".to_owned());
         engine.allowed_actions.extend(state.filter(|state| state.usable).map(|_| "revoke_token".to_owned()));
     }
     engine
@@ -68,18 +74,19 @@ fn with_token(app: &App, mut engine: Engine, may_change: bool) -> Engine {
 )]
 pub(crate) async fn create_engine(
     State(app): State<AppState>,
+    person: Person,
     note: AuditNote,
     JsonBody(request): JsonBody<CreateEngineRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<(StatusCode, Json<CreatedEngine>), ApiError> {
     // A task of its own: half of it would leave an engine that has no store until the next start, and a token that
     // nobody saw.
-    let created = tokio::spawn(async move { create(&app, &request.name).await });
+    let created = tokio::spawn(async move { create(&app, &request.name, person.standing()).await });
     let created = created.await.map_err(ApiError::internal)??;
     note.object(created.engine.id.to_string());
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-async fn create(app: &App, name: &str) -> Result<CreatedEngine, ApiError> {
+async fn create(app: &App, name: &str, standing: Standing) -> Result<CreatedEngine, ApiError> {
     let (control, engines) = (&app.state.control, &app.state.engines);
     let made = control.create_engine(name, EngineLocation::External, SHARDS, app.state.clock.now()).await?;
     let record = made.record;
@@ -92,5 +99,5 @@ async fn create(app: &App, name: &str) -> Result<CreatedEngine, ApiError> {
     };
     engines.add(spec).await.map_err(ApiError::internal)?;
     let engine = engines.get(record.id).ok_or_else(ApiError::unexplained)?;
-    Ok(CreatedEngine { engine: with_token(app, engine, true), token: made.token.expose().to_owned() })
+    Ok(CreatedEngine { engine: for_person(app, engine, standing), token: made.token.expose().to_owned() })
 }

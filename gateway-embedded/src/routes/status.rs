@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use flowork_api_types::{auth::Role, drain::Drain, node::Status};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::drain;
+use super::{drain, engines::for_person};
 use crate::{
     app::{App, AppState},
     auth::credentials::Person,
@@ -28,6 +28,7 @@ pub(crate) async fn status(State(app): State<AppState>, person: Person) -> Json<
     let memory_bytes = tokio::task::spawn_blocking(memory_bytes).await.unwrap_or_default();
     let mut notices = node.notices.read().unwrap_or_else(PoisonError::into_inner).clone();
     notices.extend(app.state.engines.notices());
+    let engines = app.state.engines.list().into_iter();
     Json(Status {
         version: node.version.clone(),
         url: app.base_url.to_string(),
@@ -38,7 +39,7 @@ pub(crate) async fn status(State(app): State<AppState>, person: Person) -> Json<
         draining: app.state.engines.is_draining(),
         drain: drain::describe(&app, &person),
         memory_bytes,
-        engines: app.state.engines.list(),
+        engines: engines.map(|engine| for_person(&app, engine, person.standing())).collect(),
         notices,
     })
 }

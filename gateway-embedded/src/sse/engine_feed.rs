@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::response::sse;
 use flowork_api_types::engine::Directive;
 use flowork_control::ControlStore;
-use flowork_engine::jobs::directives::DirectiveFeed;
+use flowork_engine::{Clock, jobs::directives::DirectiveFeed};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -19,6 +19,8 @@ use crate::{app::App, auth::person::EnginePass};
 pub(crate) struct EngineFeed {
     directives: DirectiveFeed,
     stopping: CancellationToken,
+    resumed: watch::Receiver<()>,
+    clock: Clock,
     pass: EnginePass,
     control: ControlStore,
     token_ends: watch::Receiver<u64>,
@@ -29,15 +31,15 @@ pub(crate) struct EngineFeed {
 impl EngineFeed {
     pub(crate) fn new(app: &App, directives: DirectiveFeed, pass: EnginePass) -> Self {
         let control = app.state.control.clone();
-        let left = pass.proof.until.map(|until| until.as_millis() - app.state.clock.now().as_millis());
-        let age_max = left.map_or(STREAM_AGE_MAX, |ms| Duration::from_millis(ms.max(0) as u64).min(STREAM_AGE_MAX));
         Self {
             directives,
             stopping: app.stopping.clone(),
+            resumed: app.resumed.subscribe(),
+            clock: app.state.clock.clone(),
             pass,
             token_ends: control.engine_token_ends(),
             control,
-            ends: Instant::now() + age_max,
+            ends: Instant::now() + STREAM_AGE_MAX,
             over: false,
         }
     }
@@ -53,12 +55,21 @@ impl Feed for EngineFeed {
         if self.over {
             return None;
         }
-        let directive = tokio::select! {
-            biased;
-            () = self.stopping.cancelled() => return Some(self.say_bye("stopping")),
-            () = revoked(&self.pass, &self.control, &mut self.token_ends) => return Some(self.say_bye("token_revoked")),
-            () = sleep_until(self.ends) => return Some(self.say_bye("too_old")),
-            directive = self.directives.next() => directive,
+        let directive = loop {
+            // By the wall clock, anew in each turn: timers stand still while the machine sleeps.
+            let left = self.pass.proof.until.map(|until| until.as_millis() - self.clock.now().as_millis());
+            let token_ends = left.map(|ms| Instant::now() + Duration::from_millis(ms.max(0) as u64));
+            let ends = token_ends.map_or(self.ends, |ends| ends.min(self.ends));
+            tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => return Some(self.say_bye("stopping")),
+                () = revoked(&self.pass, &self.control, &mut self.token_ends) => {
+                    return Some(self.say_bye("token_revoked"));
+                }
+                () = sleep_until(ends) => return Some(self.say_bye("too_old")),
+                Ok(()) = self.resumed.changed() => {}
+                directive = self.directives.next() => break directive,
+            }
         };
         let data = serde_json::to_string(&directive).expect("directives are plain data");
         Some(sse::Event::default().event(type_of(directive)).data(data))

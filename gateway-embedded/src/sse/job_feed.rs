@@ -114,6 +114,8 @@ impl JobFeed {
             Event::JobChanged { .. }
             | Event::JobProgress { .. }
             | Event::JobLog { .. }
+            | Event::BatchFinished { .. }
+            | Event::NoticesChanged
             | Event::KindsChanged
             | Event::EnginesChanged
             | Event::QueuesChanged

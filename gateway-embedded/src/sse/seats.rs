@@ -1,5 +1,6 @@
-//! How many event streams there are. Each keeps a connection at work for as long as its caller likes, and none is ever cut
-//! to make room, so that without bounds anybody who may open one could take all connections.
+//! How many event streams there are, and how many calls of engines that wait for jobs. Each keeps a connection at work for
+//! as long as its caller likes, and none is ever cut to make room, so that without bounds anybody who may open one could
+//! take all connections.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,12 +9,14 @@ use flowork_api_types::{EngineId, auth::Role};
 use http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{auth::credentials::Person, error::ApiError, options::Limits};
+use crate::{auth::credentials::Person, edge::client::Ingress, error::ApiError, options::Limits};
 
 /// Streams of one member or engine: a window takes one, and one more for a job that is looked at.
 const STREAMS_MAX: usize = 16;
 /// Streams of the owner, or of one operator.
 const STREAMS_OF_KEEPER_MAX: usize = 256;
+/// Calls of one engine that wait for jobs: an engine makes one at a time, and a few more may not have ended yet.
+const CLAIMS_MAX: usize = 16;
 /// What guests together may take of the connections of the tunnel.
 const GUESTS_SHARE: usize = 8;
 /// When somebody who found no place may try again.
@@ -27,6 +30,7 @@ pub(crate) struct Streams {
     of_person: InFlight<Arc<str>>,
     of_keeper: InFlight<Arc<str>>,
     of_engine: InFlight<EngineId>,
+    claims: InFlight<EngineId>,
 }
 
 /// A stream's place among all of them, given back when it is dropped.
@@ -48,6 +52,7 @@ impl Streams {
             of_person: InFlight::new(STREAMS_MAX),
             of_keeper: InFlight::new(STREAMS_OF_KEEPER_MAX),
             of_engine: InFlight::new(STREAMS_MAX),
+            claims: InFlight::new(CLAIMS_MAX),
         }
     }
 
@@ -74,10 +79,25 @@ impl Streams {
     }
 
     /// A place for another stream of an engine.
-    pub(crate) fn seat_engine(&self, engine: EngineId) -> Result<Seat, ApiError> {
+    pub(crate) fn seat_engine(&self, engine: EngineId, ingress: Ingress) -> Result<Seat, ApiError> {
         let place = self.of_engine.enter(engine);
         let place = place.ok_or_else(|| full("this engine has as many event streams as one may have"))?;
-        Ok(Seat { _engine: Some(place), ..Seat::default() })
+        Ok(Seat { _engine: Some(place), _all: self.among_others(ingress)?, ..Seat::default() })
+    }
+
+    /// A place for another call of an engine that waits for jobs.
+    pub(crate) fn seat_claim(&self, engine: EngineId, ingress: Ingress) -> Result<Seat, ApiError> {
+        let Ingress::Tunnel = ingress else { return Ok(Seat::default()) };
+        let place = self.claims.enter(engine);
+        let place = place.ok_or_else(|| full("this engine has as many claims that wait as one may have"))?;
+        Ok(Seat { _engine: Some(place), _all: self.among_others(ingress)?, ..Seat::default() })
+    }
+
+    /// On the tunnel's listener engines share the connections with everybody else who does not keep the node.
+    fn among_others(&self, ingress: Ingress) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+        let Ingress::Tunnel = ingress else { return Ok(None) };
+        let taken = Arc::clone(&self.others).try_acquire_owned();
+        taken.map(Some).map_err(|_| full("this node has no room for more streams and calls that wait"))
     }
 }
 

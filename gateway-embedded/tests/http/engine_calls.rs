@@ -1,5 +1,6 @@
 //! An engine elsewhere: made, heard of, working.
 
+use flowork_engine::Clock;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -166,12 +167,12 @@ async fn an_engine_hears_what_is_wanted_of_it_as_soon_as_it_is() {
     assert_eq!(cancel.data, json!({"type": "cancel", "job_id": job["id"], "epoch": job["epoch"]}));
 
     let engines = gateway.state.engines.clone();
-    engines.set_desired_workers(engine.id.parse().unwrap(), Some(5)).unwrap();
+    engines.fix_workers(engine.id.parse().unwrap(), Some(5)).unwrap();
     assert_eq!(stream.next().await.unwrap().data, json!({"type": "desired_workers", "workers": 5}));
     let heartbeat = json!({"version": "1", "capacity": 2, "busy": 0, "kinds": []});
     let answer = read(engine.call("heartbeat", &heartbeat)).await.json();
     assert_eq!((&answer["drain"], &answer["desired_workers"]), (&json!(false), &json!(5)));
-    engines.set_desired_workers(engine.id.parse().unwrap(), None).unwrap();
+    engines.fix_workers(engine.id.parse().unwrap(), None).unwrap();
     assert_eq!(stream.next().await.unwrap().data, json!({"type": "desired_workers", "workers": null}));
     for on in [true, false] {
         engines.drain(on);
@@ -184,4 +185,23 @@ async fn an_engine_hears_what_is_wanted_of_it_as_soon_as_it_is() {
     assert_eq!((bye.event.as_str(), &bye.data), ("bye", &json!({"reason": "stopping"})));
     assert!(stream.next().await.is_none(), "a close that the engine understands");
     assert_eq!(down.await.unwrap().cut, 0);
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_ends_the_stream_of_an_engine_whose_token_has_run_out_meanwhile() {
+    let clock = Clock::manual(1_767_225_600_000);
+    let gateway = Gateway::start_on(clock.clone(), |_| {}).await;
+    let engine = Elsewhere::new(&gateway, "elsewhere").await;
+    let rotate = format!("/v1/engines/{}/token/rotate", engine.id);
+    assert_eq!(read(gateway.post(&rotate).json(&json!({"grace_seconds": 3_600}))).await.status, StatusCode::OK);
+    let mut stream = engine.directives().await;
+    let waker = gateway.handle.as_ref().unwrap().waker();
+    clock.step(3_599_000);
+    waker.resumed();
+    gateway.state.engines.drain(true);
+    assert_eq!(stream.next().await.unwrap().event, "drain", "it has a second left");
+    clock.step(2_000);
+    waker.resumed();
+    let bye = stream.next().await.unwrap();
+    assert_eq!((bye.event.as_str(), &bye.data), ("bye", &json!({"reason": "too_old"})));
 }

@@ -60,8 +60,12 @@ impl Gateway {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut GatewayOptions)) -> Self {
+        Self::start_on(Clock::System, change).await
+    }
+
+    /// What is stored goes by this clock; access tokens go by the machine's.
+    pub(crate) async fn start_on(clock: Clock, change: impl FnOnce(&mut GatewayOptions)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Clock::System;
         let control = ControlStore::open(&directory.path().join("control.db")).await.unwrap();
         let local = control.create_engine("local", EngineLocation::Local, 2, clock.now()).await.unwrap().record;
         let kinds = KindRegistry::default();

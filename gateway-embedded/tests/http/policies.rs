@@ -28,6 +28,7 @@ fn routes_for_owner_and_operator_are_written_down_here_too() {
             "POST /drain",
             "POST /v1/queues/{name}/pause",
             "POST /v1/queues/{name}/resume",
+            "PUT /v1/engines/{engine_id}/workers",
             "PUT /v1/limits/{target}",
         ]
     );

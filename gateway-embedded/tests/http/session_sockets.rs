@@ -311,22 +311,70 @@ async fn who_answers_pings_stays_and_who_leaves_two_unanswered_is_closed() {
     create(&gateway, json!({})).await;
     let mut client = Client::follow(&gateway).await;
     let mut mute = silent(&gateway).await;
-    let mut heard = Vec::new();
-    let closing = timeout(HANG, mute.read_to_end(&mut heard));
-    let pings = async {
-        let mut pings = 0;
-        // Each is answered by the library while the next is waited for.
-        while pings < 8 {
-            let frame = timeout(HANG, client.0.next()).await.expect("pings come").unwrap().unwrap();
-            pings += u32::from(matches!(frame, Message::Ping(_)));
-        }
-    };
-    let (closed, ()) = tokio::join!(closing, pings);
-    closed.expect("the gateway closes").unwrap();
+    let (mut heard, mut pings) = (Vec::new(), 0);
+    {
+        let mut closing = std::pin::pin!(timeout(HANG, mute.read_to_end(&mut heard)));
+        let closed = loop {
+            tokio::select! {
+                closed = &mut closing => break closed,
+                // Each is answered by the library while the next is waited for.
+                frame = client.0.next() => {
+                    pings += u32::from(matches!(frame.expect("it stays open").unwrap(), Message::Ping(_)));
+                }
+            }
+        };
+        closed.expect("the gateway closes").unwrap();
+    }
+    assert!(pings > 2, "the other one was asked as often");
     let reason = b"no answer to pings";
     assert!(heard.windows(reason.len()).any(|window| window == reason), "it says why");
     client.say(r#"{"type":"PING"}"#).await;
     assert_eq!(client.next().await["type"], "PONG", "the other one stays");
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_asks_who_is_there_and_gives_them_time_to_answer() {
+    // No turn of the timer comes in this test.
+    let gateway = Gateway::start_with(|options| options.limits.ping_interval = Duration::from_hours(1)).await;
+    create(&gateway, json!({})).await;
+    let mut mute = silent(&gateway).await;
+    let waker = gateway.handle.as_ref().unwrap().waker();
+    let mut heard = Vec::new();
+    let pings = |heard: &[u8]| heard.windows(2).filter(|bytes| *bytes == [0x89, 0]).count();
+    // Its state first: from then on it is asked.
+    while !String::from_utf8_lossy(&heard).contains("STATE_SYNC") {
+        timeout(HANG, mute.read_buf(&mut heard)).await.expect("it is told").unwrap();
+    }
+    for asked in 1..=5 {
+        waker.resumed();
+        while pings(&heard) < asked {
+            let read = timeout(HANG, mute.read_buf(&mut heard)).await.expect("a ping comes").unwrap();
+            assert!(read > 0, "let go after {asked}, though no turn has passed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_does_not_keep_a_gateway_from_stopping() {
+    let mut gateway = Gateway::start().await;
+    let player = |index: u32| {
+        let id = format!("{index:08x}-1111-4111-8111-111111111111");
+        json!({"participant_id": id, "participant_index": index, "total_time_ms": 60_000})
+    };
+    create(&gateway, json!({"participants": (0..1_000).map(player).collect::<Vec<_>>()})).await;
+    let (stuck, mut quick) = (Client::with_little_room(&gateway).await, Client::follow(&gateway).await);
+    done(&gateway, "start").await;
+    quick.next().await;
+    // More than the system takes for a socket that nobody reads.
+    for round in 0..30 {
+        done(&gateway, if round % 2 == 0 { "pause" } else { "resume" }).await;
+        quick.next().await;
+    }
+    drop(quick);
+    // Less than a message may take to leave, and more than a goodbye.
+    let outcome = gateway.handle.take().unwrap().shutdown(Duration::from_secs(8)).await;
+    assert_eq!(outcome.cut, 0, "nobody had to be cut");
+    drop(stuck);
 }
 
 #[tokio::test]

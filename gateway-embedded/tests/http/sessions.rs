@@ -134,6 +134,16 @@ async fn changes_are_for_the_version_they_name() {
         "VALIDATION_ERROR",
     );
     assert_eq!((&details[0]["field"], &details[0]["code"]), (&json!("If-Match"), &json!("invalid")));
+    // A weak tag matches nothing, also with the right version.
+    for request in [
+        act(&gateway, "resume").header("If-Match", "W/\"4\""),
+        gateway.request(Method::DELETE, &format!("/v1/sessions/{ID}")).header("If-Match", "W/\"4\""),
+    ] {
+        let answer = read(request).await;
+        refused(&answer, StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED");
+        assert!(answer.json()["error"]["hint"].as_str().unwrap().contains("\"7\""), "it says what to send");
+    }
+    assert_eq!(read(gateway.get(&format!("/v1/sessions/{ID}"))).await.json()["data"]["version"], 4);
 }
 
 #[tokio::test]
@@ -255,6 +265,62 @@ async fn switches_of_a_session_have_a_limit_and_say_when_the_next_is_possible() 
     assert_eq!(answer.header("retry-after"), "1");
     assert!(answer.header("ratelimit").starts_with("\"switches\";r=0"), "{}", answer.header("ratelimit"));
     assert_eq!(answer.header("ratelimit-policy"), "\"switches\";q=10;w=1");
+}
+
+#[tokio::test]
+async fn one_person_has_so_many_sessions_and_is_told_what_to_do() {
+    let gateway = Gateway::start_with(|options| options.rates.sessions = None).await;
+    let member = gateway.token("somebody", Role::Member);
+    let make = |number: usize| {
+        let body = chess(json!({"session_id": format!("{number:08x}-0000-4000-8000-000000000000")}));
+        read(gateway.plain(Method::POST, "/v1/sessions").bearer_auth(&member).json(&body))
+    };
+    for number in 0..flowork_sync::SESSIONS_PER_OWNER_MAX {
+        let answer = make(number).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    }
+    let answer = make(flowork_sync::SESSIONS_PER_OWNER_MAX).await;
+    let details = refused(&answer, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED");
+    assert_eq!((&details["budget"], &details["max"]), (&json!("sessions_held"), &json!(500)));
+    assert_eq!((&details["retry_after_seconds"], answer.header("retry-after")), (&json!(60), "60"));
+    assert!(answer.header("ratelimit").starts_with("\"sessions_held\";r=0"), "{}", answer.header("ratelimit"));
+    assert!(answer.json()["error"]["hint"].as_str().unwrap().contains("delete"));
+    create(&gateway, json!({})).await;
+}
+
+#[tokio::test]
+async fn whichever_budget_is_used_up_clients_of_sessions_know_the_code() {
+    // Guests count by their address too, and a name that is no loopback one makes a caller remote.
+    let once = || Some("1/h".parse().unwrap());
+    let gateway = Gateway::start_with(|options| {
+        options.rates = flowork_gateway::Rates { address: once(), read: once(), time: once(), ..options.rates.clone() };
+        options.extra_hosts = vec!["flowork.lan".to_owned()];
+    })
+    .await;
+    let code = async |method: Method, path: &str, token: Option<&str>| {
+        let request = gateway.plain(method, path).header("Host", "flowork.lan");
+        let answer = read(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+        .await;
+        (answer.status == StatusCode::TOO_MANY_REQUESTS).then(|| {
+            assert!(answer.json()["error"]["details"]["retry_after_seconds"].as_u64().unwrap() >= 1);
+            assert!(!answer.header("retry-after").is_empty() && !answer.header("ratelimit").is_empty());
+            answer.code()
+        })
+    };
+    let exceeded = Some("RATE_LIMIT_EXCEEDED".to_owned());
+    code(Method::GET, "/v1/time", None).await;
+    assert_eq!(code(Method::GET, "/v1/time", None).await, exceeded);
+    // Without credentials, when the address has used up what it may.
+    code(Method::GET, "/v1/sessions", None).await;
+    assert_eq!(code(Method::GET, "/v1/sessions", None).await, exceeded);
+    assert_eq!(code(Method::POST, &format!("/v1/sessions/{ID}/switch"), None).await, exceeded);
+    assert_eq!(code(Method::GET, "/v1/jobs", None).await.as_deref(), Some("RATE_LIMITED"), "the others keep theirs");
+    let member = gateway.token("somebody", Role::Member);
+    code(Method::GET, "/ws", Some(&member)).await;
+    assert_eq!(code(Method::GET, "/ws", Some(&member)).await, exceeded);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use reqwest::{Method, StatusCode};
 use super::{
     gateway::{Gateway, HANG, read},
     streams::Stream,
+    tunnel,
 };
 
 /// As many streams of `token`.
@@ -82,4 +83,36 @@ async fn an_engine_has_only_so_many_streams() {
         streams.push(Stream::open(directives()).await);
     }
     assert_eq!(read(directives()).await.code(), "STREAMS_FULL");
+}
+
+#[tokio::test]
+async fn an_engine_has_only_so_many_claims_that_wait_on_the_tunnel_and_they_leave_room_for_others() {
+    let gateway = Gateway::start_with(|options| {
+        tunnel::with_tunnel(options);
+        options.limits.tunnel_connections_max = 64;
+    })
+    .await;
+    let made = read(gateway.post("/v1/engines").json(&serde_json::json!({"name": "elsewhere"}))).await.json();
+    let token = made["token"].as_str().unwrap();
+    let claim = |wait_ms: u64| {
+        let call = tunnel::from(&gateway, "203.0.113.9", Method::POST, "/v1/engine/claim");
+        call.header("x-engine-token", token).json(&serde_json::json!({"max": 1, "wait_ms": wait_ms, "kinds": ["none"]}))
+    };
+    let mut claims = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        claims.spawn(read(claim(30_000)));
+    }
+    // Sixteen wait; all others are answered.
+    for _ in 16..40 {
+        let answer = tokio::time::timeout(HANG, claims.join_next()).await.expect("there is a bound").unwrap().unwrap();
+        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "STREAMS_FULL"));
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+    }
+    assert_eq!(read(claim(0)).await.status, StatusCode::OK, "what does not wait takes no place");
+    let health = tunnel::from(&gateway, "203.0.113.10", Method::GET, "/health");
+    assert_eq!(read(health).await.status, StatusCode::OK);
+    let here = gateway.plain(Method::POST, "/v1/engine/claim").header("x-engine-token", token);
+    let here = here.json(&serde_json::json!({"max": 1, "wait_ms": 1, "kinds": ["none"]}));
+    assert_eq!(read(here).await.status, StatusCode::OK, "the local listener has connections of its own");
+    claims.shutdown().await;
 }

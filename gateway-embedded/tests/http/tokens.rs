@@ -16,7 +16,7 @@ async fn engine(gateway: &Gateway) -> (String, String) {
     let answer = read(gateway.post("/v1/engines").json(&json!({"name": "elsewhere"}))).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
     let made = answer.json();
-    assert_eq!(made["engine"]["allowed_actions"], json!(["rotate_token", "revoke_token"]));
+    assert_eq!(made["engine"]["allowed_actions"], json!(["set_workers", "rotate_token", "revoke_token"]));
     (made["engine"]["id"].as_str().unwrap().to_owned(), made["token"].as_str().unwrap().to_owned())
 }
 
@@ -76,7 +76,10 @@ async fn a_rotated_engine_token_works_until_its_grace_is_over_and_a_revoked_one_
     }
     let engines = read(gateway.get("/v1/engines")).await.json();
     let listed = engines["items"].as_array().unwrap().iter().find(|engine| engine["id"] == *id).unwrap();
-    assert_eq!((&listed["token"]["usable"], &listed["allowed_actions"]), (&json!(false), &json!(["rotate_token"])));
+    assert_eq!(
+        (&listed["token"]["usable"], &listed["allowed_actions"]),
+        (&json!(false), &json!(["set_workers", "rotate_token"]))
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod list;
 mod rotate;
 mod run;
 mod token;
+mod workers;
 
 use clap::Subcommand;
 use flowork_node::Flags;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
         /// For people; 1 to 64 characters
         name: String,
     },
+    /// Decide how many workers an engine has, or leave that to the load and the settings again
+    Workers(workers::Args),
     /// Replace and revoke tokens of engines that run elsewhere
     #[command(subcommand)]
     Token(rotate::Command),
@@ -34,6 +37,7 @@ pub(super) async fn run(command: Command, flags: &Flags, format: Format) -> Resu
         Command::Run(args) => run::run(args, flags, format).await,
         Command::SetToken => token::set(&load_config(flags)?, format),
         Command::List => list::list(&Client::connect(&load_config(flags)?)?, format).await,
+        Command::Workers(args) => workers::run(args, &Client::connect(&load_config(flags)?)?, format).await,
         Command::Token(command) => rotate::run(command, &Client::connect(&load_config(flags)?)?, format).await,
         Command::Create { name } => list::create(name, &Client::connect(&load_config(flags)?)?, format).await,
     }

@@ -28,10 +28,13 @@ pub(crate) struct Args {
     /// Jobs to run at once [env: FLOWORK_WORKERS]
     #[arg(long, value_name = "NUMBER")]
     workers: Option<String>,
+    /// Start to be looked at: no jobs run, modules are off, no schedule fires; GUI, API and logs are there
+    #[arg(long)]
+    recovery: bool,
 }
 
 pub(super) async fn run(args: Args, flags: Flags, format: Format) -> Result<(), Failure> {
-    let config = load_config(&Flags { listen: args.listen, workers: args.workers, ..flags })?;
+    let config = load_config(&Flags { listen: args.listen, workers: args.workers, recovery: args.recovery, ..flags })?;
     let deadline = config.drain_deadline;
     let mut signals = Signals::listen().map_err(|error| Failure::from_error(Exit::Failed, "SIGNALS", &error))?;
     let node = Node::start(config).await.map_err(|error| start_failure(&error))?;

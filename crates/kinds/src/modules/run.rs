@@ -1,6 +1,12 @@
 //! Runs a module once: request in, lines out, an end in any case.
 
-use std::{collections::VecDeque, io, path::PathBuf, process::ExitStatus, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use flowork_api_types::{
@@ -61,7 +67,7 @@ impl Module {
     fn start(&self) -> Result<(Process, Pipes), JobFailure> {
         let flowork = match &self.options.program {
             Some(program) => Ok(program.clone()),
-            None => std::env::current_exe(),
+            None => running_program(),
         };
         let flowork = flowork.map_err(|error| not_started("{flowork}", &error))?;
         let program = self.manifest.program(&self.folder, &flowork).map_err(|error| {
@@ -73,7 +79,8 @@ impl Module {
         })?;
         let start = Start {
             program: &program,
-            called: None,
+            // For those who list processes: the path may say nothing.
+            called: (program == flowork).then_some(Path::new("flowork")),
             args: &self.manifest.entry.command[1..],
             folder: &self.folder,
             environment: environment(),
@@ -81,7 +88,7 @@ impl Module {
         Process::start(start).map_err(|error| not_started(&program.display().to_string(), &error))
     }
 
-    fn request(&self, context: &JobContext, work_dir: &std::path::Path) -> Vec<u8> {
+    fn request(&self, context: &JobContext, work_dir: &Path) -> Vec<u8> {
         let request = ModuleRequest {
             id: context.job_id.to_string(),
             attempt: context.attempt,
@@ -289,6 +296,20 @@ async fn read_stderr(
             Err(error) => return broken(error, "stderr", max),
         }
     }
+}
+
+/// The program that runs, which an upgrade may have replaced or moved away: the kernel keeps the one that was started, and
+/// a node and its modules must be of one version.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn running_program() -> io::Result<PathBuf> {
+    Ok("/proc/self/exe".into())
+}
+
+/// The program that runs.
+#[cfg(not(target_os = "linux"))]
+fn running_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
 }
 
 fn broken(error: LineError, stream: &str, max: u64) -> Result<(), String> {

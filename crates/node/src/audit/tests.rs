@@ -21,7 +21,7 @@ fn keys_of(config: &Config) -> AuditKeys {
 /// Opens the log as a start does, closes it, and gives the codes of what the owner is told.
 async fn codes_of_a_start(config: &Config, data_dir: &DataDir) -> Vec<String> {
     let notices = Arc::new(RwLock::default());
-    let audit = start(config, data_dir, &Clock::System, keys_of(config), &notices).await.unwrap();
+    let audit = start(config, data_dir, &Clock::System, keys_of(config), &notices, &Events::default()).await.unwrap();
     audit.close().await;
     let notices = notices.read().unwrap();
     notices.iter().map(|notice: &Notice| notice.code.clone()).collect()

@@ -160,6 +160,7 @@ impl Values {
             gateway,
             workers,
             autoscale,
+            recovery: false,
             retention: self.retention(),
             audit_retention: self.duration("audit.retention"),
             sync_retention: self.duration("sync.retention"),

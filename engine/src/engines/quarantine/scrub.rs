@@ -10,7 +10,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use flowork_api_types::{EngineId, JobId, ShardNumber, job::LogLevel, kind::KindDescriptor, node::Notice};
+use flowork_api_types::{
+    EngineId, JobId, ShardNumber, event::Event, job::LogLevel, kind::KindDescriptor, node::Notice,
+};
 use flowork_sqlite::{Cause, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -94,6 +96,10 @@ impl ShardScrub {
                 message: format!("{prefix}has {jobs} jobs that are not as they were stored."),
                 hint: Some("look at the disk; the result of the last shard.scrub job names the jobs".to_owned()),
             });
+        }
+        drop(notices);
+        if let Some(engines) = self.engines.upgrade() {
+            engines.events.publish(None, Event::NoticesChanged);
         }
     }
 }

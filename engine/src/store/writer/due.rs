@@ -4,13 +4,13 @@ use flowork_api_types::Timestamp;
 use rusqlite::Connection;
 
 use super::ShardWriter;
-use crate::store::{
-    prune,
-    transitions::{self, Changed, Reclaim},
+use crate::{
+    clock::STEP_MS,
+    store::{
+        prune,
+        transitions::{self, Changed, Reclaim},
+    },
 };
-
-/// A wall clock that moves this much against the steady one was set, or the machine slept.
-const STEP_MS: i64 = 2_000;
 
 impl ShardWriter {
     pub(super) fn run_due(&mut self, connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
@@ -49,7 +49,6 @@ impl ShardWriter {
     }
 
     pub(super) fn wall_ahead(&self) -> i64 {
-        let clock = &self.options.clock;
-        clock.now().as_millis() - clock.elapsed().as_millis() as i64
+        self.options.clock.wall_ahead_ms()
     }
 }

@@ -4,7 +4,10 @@ use axum::{Json, extract::State};
 use flowork_api_types::engine::{ClaimAnswer, ClaimRequest};
 
 use super::super::SMALL_BODY_BYTES_MAX;
-use crate::{app::AppState, auth::person::EnginePass, error::ApiError, extract::JsonBody, sse::engine_feed::revoked};
+use crate::{
+    app::AppState, auth::person::EnginePass, edge::client::Ingress, error::ApiError, extract::JsonBody,
+    sse::engine_feed::revoked,
+};
 
 /// Takes jobs under a lease of 30 s; waits for the first one if there is none.
 #[utoipa::path(
@@ -15,14 +18,16 @@ use crate::{app::AppState, auth::person::EnginePass, error::ApiError, extract::J
     responses(
         (status = 200, description = "Jobs, or none when the time is up", body = ClaimAnswer),
         (status = 400, description = "`VALIDATION_ERROR`, `MALFORMED_JSON`"),
-        (status = 503, description = "`SHUTTING_DOWN`, with `Retry-After`")
+        (status = 503, description = "`SHUTTING_DOWN`, `STREAMS_FULL`, with `Retry-After`")
     )
 )]
 pub(crate) async fn claim(
     State(app): State<AppState>,
+    ingress: Ingress,
     pass: EnginePass,
     JsonBody(request): JsonBody<ClaimRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<Json<ClaimAnswer>, ApiError> {
+    let _seat = if request.wait_ms > 0 { Some(app.streams.seat_claim(pass.proof.id, ingress)?) } else { None };
     let control = &app.state.control;
     let mut token_ends = control.engine_token_ends();
     let answer = tokio::select! {

@@ -6,6 +6,7 @@ use flowork_api_types::engine::Directive;
 use crate::{
     app::AppState,
     auth::person::EnginePass,
+    edge::client::Ingress,
     error::ApiError,
     sse::{self, engine_feed::EngineFeed},
 };
@@ -21,8 +22,12 @@ use crate::{
     tag = "engine",
     responses((status = 200, description = "Server-sent events", body = Directive, content_type = "text/event-stream"))
 )]
-pub(crate) async fn directives(State(app): State<AppState>, pass: EnginePass) -> Result<Response, ApiError> {
-    let seat = app.streams.seat_engine(pass.proof.id)?;
+pub(crate) async fn directives(
+    State(app): State<AppState>,
+    ingress: Ingress,
+    pass: EnginePass,
+) -> Result<Response, ApiError> {
+    let seat = app.streams.seat_engine(pass.proof.id, ingress)?;
     let feed = app.state.engines.directives(pass.proof.id)?;
     Ok(sse::answer(&app, seat, EngineFeed::new(&app, feed, pass)))
 }

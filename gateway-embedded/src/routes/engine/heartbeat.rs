@@ -23,6 +23,11 @@ pub(crate) async fn heartbeat(
     CallingEngine(engine_id): CallingEngine,
     JsonBody(request): JsonBody<HeartbeatRequest, HEARTBEAT_BYTES_MAX>,
 ) -> Result<Json<HeartbeatAnswer>, ApiError> {
+    let kinds = request.kinds.clone();
     let answer = app.state.engines.heartbeat(engine_id, request)?;
+    // For the next start of the node. What the engine is told does not hang on it.
+    if let Err(error) = app.state.control.keep_engine_kinds(engine_id, kinds, app.state.clock.now()).await {
+        tracing::warn!(%engine_id, %error, "the kinds of an engine could not be kept; the next start does not know them");
+    }
     Ok(Json(answer))
 }

@@ -635,6 +635,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/engines/{engine_id}/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Decides how many workers an engine has, or leaves that to the load and the settings again. It stays so across
+         *     restarts. What runs goes on, also past a smaller number.
+         * @description An engine elsewhere is told at once, or when it is back; without a decision it has as many as it was started with.
+         */
+        put: operations["set_workers"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -1558,7 +1579,7 @@ export interface components {
             /** @description Addresses that signed heads: the owner's, and those the owner had before. */
             signers: string[];
         };
-        /** @description One change of the number of workers, with the figures it was made from. */
+        /** @description One decision about the number of workers, with the figures of its time. */
         AutoscaleDecision: {
             /** @description When. */
             at: components["schemas"]["Timestamp"];
@@ -1590,7 +1611,7 @@ export interface components {
             reason: components["schemas"]["AutoscaleReason"];
             /**
              * Format: int32
-             * @description Workers after.
+             * @description Workers after; as many as before, where a person has settled on those.
              */
             to: number;
             /**
@@ -1600,10 +1621,10 @@ export interface components {
             utilization: number;
         };
         /**
-         * @description Why the number of workers changed.
+         * @description Why the number of workers is another one.
          * @enum {string}
          */
-        AutoscaleReason: "claim_delay" | "headroom" | "quiet";
+        AutoscaleReason: "claim_delay" | "headroom" | "quiet" | "fixed" | "unfixed";
         /** @description What happened in ten seconds. */
         AutoscaleWindow: {
             /**
@@ -1638,13 +1659,14 @@ export interface components {
         };
         /** @description Answer of `GET /v1/autoscaler`. */
         Autoscaler: {
-            /** @description The last hundred changes, the newest first. */
+            /** @description The last hundred decisions, the newest first. */
             decisions: components["schemas"]["AutoscaleDecision"][];
-            /** @description Whether the number of workers follows the load; not so where the setting `workers` fixes it. */
+            /** @description Whether the number of workers follows the load; not so where the setting `workers` or a person fixes it. */
             enabled: boolean;
             engine_id?: components["schemas"]["EngineId"] | null;
             /** @description Why there are as many as there are now, in a sentence. */
             explanation: string;
+            fixed?: components["schemas"]["FixedWorkers"] | null;
             /**
              * Format: double
              * @description Spare capacity over the last hour's peak, where the number follows the load.
@@ -1664,12 +1686,12 @@ export interface components {
             workers: number;
             /**
              * Format: int32
-             * @description Never more.
+             * @description Never more by themselves.
              */
             workers_max: number;
             /**
              * Format: int32
-             * @description Never fewer.
+             * @description Never fewer by themselves.
              */
             workers_min: number;
         };
@@ -2019,7 +2041,7 @@ export interface components {
             reason?: string | null;
             /**
              * Format: int64
-             * @description Jobs that still run.
+             * @description Jobs that still run; while the node is about to stop, those of its own workers: others go on without it.
              */
             running: number;
             since?: components["schemas"]["Timestamp"] | null;
@@ -2040,7 +2062,7 @@ export interface components {
         };
         /** @description A host of workers. */
         Engine: {
-            /** @description What the caller may do with it: `rotate_token`, `revoke_token`. */
+            /** @description What the caller may do with it: `set_workers`, `rotate_token`, `revoke_token`. */
             allowed_actions: string[];
             /**
              * Format: int32
@@ -2086,6 +2108,11 @@ export interface components {
              * @description Workers it has.
              */
             workers: number;
+            /**
+             * Format: int32
+             * @description Workers that a person wants it to have, whatever the load and the settings say; none, if nobody decided.
+             */
+            workers_fixed?: number | null;
         };
         /** @description Answer of `POST /v1/engine/token`. */
         EngineAccess: {
@@ -2222,6 +2249,31 @@ export interface components {
             /** @enum {string} */
             type: "job.log";
         } | {
+            /** @description Which batch. */
+            batch_id: components["schemas"]["BatchId"];
+            /**
+             * Format: int64
+             * @description Jobs that somebody cancelled.
+             */
+            cancelled: number;
+            /**
+             * Format: int64
+             * @description Jobs that completed.
+             */
+            completed: number;
+            /**
+             * Format: int64
+             * @description Jobs that did not start in time.
+             */
+            expired: number;
+            /**
+             * Format: int64
+             * @description Jobs that used up their attempts.
+             */
+            failed: number;
+            /** @enum {string} */
+            type: "batch.finished";
+        } | {
             /** @enum {string} */
             type: "kinds.changed";
         } | {
@@ -2230,6 +2282,9 @@ export interface components {
         } | {
             /** @enum {string} */
             type: "queues.changed";
+        } | {
+            /** @enum {string} */
+            type: "notices.changed";
         } | (components["schemas"]["AutoscaleDecision"] & {
             /** @enum {string} */
             type: "autoscaled";
@@ -2309,6 +2364,18 @@ export interface components {
         FinishRequest: {
             /** @description At most 64. */
             results: components["schemas"]["FinishItem"][];
+        };
+        /** @description The number of workers that a person decided on. */
+        FixedWorkers: {
+            /** @description Who decided, for those who see everybody's jobs. */
+            by?: string | null;
+            /** @description Since when. */
+            since: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description How many.
+             */
+            workers: number;
         };
         /**
          * Format: uuid
@@ -3434,6 +3501,11 @@ export interface components {
             status: components["schemas"]["SessionStatus"];
             /** @description What counts down. */
             sync_mode: components["schemas"]["SyncMode"];
+            /**
+             * Format: int64
+             * @description The sum of what they used, as of the last change: how long time has run, less what runs since `cycle_started_at`.
+             */
+            time_used_ms: number;
             /** @description When it changed last. */
             updated_at: components["schemas"]["Timestamp"];
             /**
@@ -3450,6 +3522,14 @@ export interface components {
              */
             concurrency?: number | null;
             rate?: components["schemas"]["Rate"] | null;
+        };
+        /** @description Body of `PUT /v1/engines/{engine_id}/workers`. */
+        SetWorkersRequest: {
+            /**
+             * Format: int32
+             * @description Run this many jobs at once, 1 to 256; `null`: as many as the load or the settings say.
+             */
+            workers: number | null;
         };
         /**
          * @description Why a shard is not well.
@@ -6470,7 +6550,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `SHUTTING_DOWN`, with `Retry-After` */
+            /** @description `SHUTTING_DOWN`, `STREAMS_FULL`, with `Retry-After` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7578,6 +7658,149 @@ export interface operations {
             };
             /** @description `ENGINE_LOCAL` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE`; `details` has the bound */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `URI_TOO_LONG` */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNSUPPORTED_MEDIA_TYPE` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `HOST_NOT_ALLOWED`: the request is for a host that this node is not */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `RATE_LIMITED`: asked too often; `Retry-After` says when to ask again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `INTERNAL`; the node's log has the reason under the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After`; `AUDIT_UNAVAILABLE`: it may have been done, and could not be written to the audit log */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `STORAGE_FULL` */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    set_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                engine_id: components["schemas"]["EngineId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetWorkersRequest"];
+            };
+        };
+        responses: {
+            /** @description The engine */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Engine"];
+                };
+            };
+            /** @description `INVALID_ID`, `VALIDATION_ERROR`, `MALFORMED_JSON` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`, `TOKEN_INVALID`, `TOKEN_EXPIRED`, `TOKEN_NOT_YET`, `SESSION_ENDED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `FORBIDDEN`: asks for the permission `operate` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `ENGINE_NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `BODY_TIMEOUT`: the body did not come in time */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12194,7 +12417,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `RATE_LIMIT_EXCEEDED`, with `Retry-After` and `RateLimit` */
+            /** @description `RATE_LIMIT_EXCEEDED`, with `Retry-After` and `RateLimit`; also where one person has as many sessions as one may have */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -12394,6 +12617,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description `PRECONDITION_FAILED`: `If-Match` has a weak tag */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
             /** @description `URI_TOO_LONG` */
             414: {
                 headers: {
@@ -12526,6 +12758,15 @@ export interface operations {
             };
             /** @description `CONFLICT`: it is at another version */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `PRECONDITION_FAILED`: `If-Match` has a weak tag */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12683,6 +12924,15 @@ export interface operations {
             };
             /** @description `CONFLICT`: it is at another version */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `PRECONDITION_FAILED`: `If-Match` has a weak tag */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12955,6 +13205,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description `PRECONDITION_FAILED`: `If-Match` has a weak tag */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
             /** @description `BODY_TOO_LARGE` */
             413: {
                 headers: {
@@ -13105,6 +13364,15 @@ export interface operations {
             };
             /** @description `CONFLICT`: it is at another version */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `PRECONDITION_FAILED`: `If-Match` has a weak tag */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13269,6 +13537,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description `PRECONDITION_FAILED`: `If-Match` has a weak tag */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
             /** @description `BODY_TOO_LARGE` */
             413: {
                 headers: {
@@ -13419,6 +13696,15 @@ export interface operations {
             };
             /** @description `CONFLICT`: it is at another version */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description `PRECONDITION_FAILED`: `If-Match` has a weak tag */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

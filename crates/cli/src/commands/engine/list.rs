@@ -42,7 +42,8 @@ fn row(engine: &Engine) -> Vec<String> {
         engine.name.clone(),
         place.to_owned(),
         state.to_owned(),
-        format!("{}/{}", engine.busy, engine.workers),
+        // What a person decided stands out from what follows the load.
+        format!("{}/{}{}", engine.busy, engine.workers, if engine.workers_fixed.is_some() { " (set)" } else { "" }),
         engine.queued.to_string(),
         engine.scheduled.to_string(),
         engine.leased.to_string(),

@@ -60,7 +60,7 @@ pub(super) async fn run(command: Command, client: &Client, format: Format) -> Re
 }
 
 /// The engine that is named by id or by name.
-async fn find(client: &Client, engine: &str) -> Result<Engine, Failure> {
+pub(super) async fn find(client: &Client, engine: &str) -> Result<Engine, Failure> {
     let engines: EngineList = client.get("/v1/engines").await?;
     let found = engines.items.into_iter().find(|known| known.id.to_string() == engine || known.name == engine);
     found.ok_or_else(|| {

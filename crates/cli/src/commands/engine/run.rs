@@ -74,6 +74,7 @@ pub(super) async fn run(args: Args, flags: &Flags, format: Format) -> Result<(),
     tasks.spawn(deliver::deliver(pool.workers().clone()));
     tasks.spawn(directives::obey(pool.workers().clone()));
     tasks.spawn(remote::stay_in_touch(pool.workers().clone()));
+    tasks.spawn(remote::wake_up(pool.workers().clone()));
     tell(format, &json!({"event": "ready", "gateway": args.gateway, "workers": workers}), || {
         format!("Runs up to {workers} jobs at once for {}.", args.gateway)
     });

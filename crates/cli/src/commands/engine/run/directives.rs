@@ -44,13 +44,17 @@ async fn listen(workers: &Workers<Remote>, backoff: &mut super::backoff::Backoff
     remote.say_hello(workers).await;
     workers.renew().await;
     let mut lines = Lines::default();
-    // A stream that breaks or is silent is over, as one that ends is.
-    while let Ok(Ok(Some(bytes))) = timeout(SILENCE_MAX, stream.chunk()).await {
+    loop {
+        let chunk = tokio::select! {
+            chunk = timeout(SILENCE_MAX, stream.chunk()) => chunk,
+            () = remote.woken() => return Ok(()),
+        };
+        // A stream that breaks or is silent is over, as one that ends is.
+        let Ok(Ok(Some(bytes))) = chunk else { return Ok(()) };
         for directive in lines.feed(&bytes) {
             follow(workers, directive).await;
         }
     }
-    Ok(())
 }
 
 async fn follow(workers: &Workers<Remote>, directive: Directive) {

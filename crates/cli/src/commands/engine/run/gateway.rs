@@ -68,7 +68,7 @@ impl Gateway {
         }
         let mut token = HeaderValue::from_str(token).map_err(|_| bad("the token cannot be sent as a header"))?;
         token.set_sensitive(true);
-        Ok(Self { http: http_client(ANSWER_TIMEOUT)?, url: parsed, token })
+        Ok(Self { http: http_client(parsed.as_str(), ANSWER_TIMEOUT)?, url: parsed, token })
     }
 
     pub(super) async fn claim(&self, request: &ClaimRequest) -> Result<ClaimAnswer, CallError> {

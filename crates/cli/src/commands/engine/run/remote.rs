@@ -47,6 +47,8 @@ pub(super) struct Remote {
     paused: watch::Sender<bool>,
     /// Slots or room came back.
     freed: Notify,
+    /// The machine has slept: connections of before may lead nowhere.
+    woken: Notify,
     /// Reports are held back until then, after a renewal failed.
     reports: Mutex<(Backoff, Instant)>,
     failed: watch::Sender<Option<Arc<Failure>>>,
@@ -63,6 +65,7 @@ impl Remote {
             size,
             paused: watch::Sender::new(false),
             freed: Notify::new(),
+            woken: Notify::new(),
             reports: Mutex::new((backoff(), Instant::now())),
             failed: watch::Sender::new(None),
             first_members: Mutex::default(),
@@ -110,6 +113,11 @@ impl Remote {
             tracing::info!(workers = size, "the gateway wants another number of workers");
             workers.resize(size);
         }
+    }
+
+    /// Resolves when the machine has slept meanwhile.
+    pub(super) async fn woken(&self) {
+        self.woken.notified().await;
     }
 
     /// The gateway took something that waited.
@@ -228,6 +236,7 @@ impl JobSource for Remote {
                 biased;
                 () = workers.closed().cancelled() => return,
                 claimed = async { self.claim(workers, self.slots(workers).await).await } => claimed,
+                () = self.woken() => Ok(()),
             };
             let Err(error) = claimed else {
                 backoff.reset();
@@ -305,6 +314,16 @@ pub(super) async fn stay_in_touch(workers: Workers<Remote>) {
         }
         workers.source().say_hello(&workers).await;
     }
+}
+
+/// Asks at once for the leases once the machine has slept, and does without the connections of before: the gateway may have
+/// given the jobs to others meanwhile.
+pub(super) async fn wake_up(workers: Workers<Remote>) {
+    let look = || async {
+        workers.source().woken.notify_waiters();
+        workers.renew().await;
+    };
+    flowork_wake::follow(look).await;
 }
 
 /// Waits with chance of their own.
