@@ -19,6 +19,8 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
   },
   server: {
+    // The desktop app's own pages are tried by the tests here.
+    fs: { allow: [".", "../src-tauri/pages"] },
     proxy: {
       ...Object.fromEntries(served.map((path) => [path, { target: node, changeOrigin: true }])),
       "/ws": { target: node, changeOrigin: true, ws: true },

@@ -55,6 +55,12 @@ export function listEngines(signal: AbortSignal) {
   return body(node.GET("/v1/engines", { signal }));
 }
 
+/** Decides how many workers an engine has; `null` leaves it to the load and the settings again. */
+export function setWorkers(engineId: string, workers: number | null) {
+  const params = { path: { engine_id: engineId } };
+  return body(node.PUT("/v1/engines/{engine_id}/workers", { params, body: { workers } }));
+}
+
 export function listKinds(signal: AbortSignal) {
   return body(node.GET("/v1/kinds", { signal }));
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
 import { isRecord, parseJson } from "~/json";
-import type { DeviceKey, Platform } from "~/platform";
+import type { DesktopApp, DeviceKey, Platform } from "~/platform";
 
 import { authorizedFetch } from "./authorized-fetch";
 import { SignedOut } from "./error";
@@ -10,7 +10,8 @@ import { createSession } from "./session";
 const NOW = Date.parse("2026-01-01T00:00:00.000Z");
 
 /** A home whose secret and lock several windows share. */
-function sharedHome() {
+function sharedHome(app?: DesktopApp) {
+  const preferences = new Map<string, string>();
   let secret: string | undefined;
   let kept: DeviceKey | undefined;
   let keys = 0;
@@ -45,7 +46,8 @@ function sharedHome() {
       forget: () => Promise.resolve(void (kept = undefined)),
     },
     saveFile: () => undefined,
-    preference: { read: () => undefined, write: () => undefined },
+    preference: { read: (name) => preferences.get(name), write: (name, value) => void preferences.set(name, value) },
+    desktop: app,
   });
 }
 
@@ -282,6 +284,97 @@ describe("the key of a browser", () => {
     const session = createSession({ platform, fetch: fakeNode().fetch, now: () => NOW });
     await session.start();
     expect(session.state().name).toBe("signed_in");
+  });
+});
+
+/** The desktop app, with a home whose key is the app's own. */
+function desktopHome() {
+  const signIn = vi.fn();
+  const home = sharedHome({ version: "1", signIn, openSettings: () => undefined });
+  return {
+    signIn,
+    /** The window, and the link that the app opens over it. */
+    window: () => {
+      const listeners: (() => void)[] = [];
+      let code: string | undefined;
+      const platform = home();
+      platform.takePairingCode = () => code;
+      platform.onPairingLink = (listener) => {
+        listeners.push(listener);
+        return () => undefined;
+      };
+      const openLink = (next: string) => {
+        code = next;
+        for (const listener of listeners) listener();
+      };
+      return { platform, openLink };
+    },
+  };
+}
+
+describe("the window of the desktop app", () => {
+  it("is signed in by the app when it has no session, without a word in between", async () => {
+    const { signIn, window } = desktopHome();
+    const { platform, openLink } = window();
+    const session = createSession({ platform, fetch: fakeNode().fetch, now: () => NOW });
+    await session.start();
+    expect(signIn).toHaveBeenCalledOnce();
+    expect(session.state()).toEqual({ name: "starting" });
+    openLink("good");
+    await vi.waitFor(() => expect(session.state().name).toBe("signed_in"));
+    expect(signIn).toHaveBeenCalledOnce();
+  });
+
+  it("is signed in again when its session has ended", async () => {
+    const { signIn, window } = desktopHome();
+    const { platform } = window();
+    platform.secret.write("old");
+    const refusing = () => Promise.resolve(Response.json({ error: { code: "SESSION_ENDED" } }, { status: 401 }));
+    await createSession({ platform, fetch: refusing, now: () => NOW }).start();
+    expect(signIn).toHaveBeenCalledOnce();
+  });
+
+  it("is left alone after signing out by hand, also by a window that opens later, until somebody presses the button", async () => {
+    const { signIn, window } = desktopHome();
+    const node = fakeNode();
+    const first = window();
+    const session = createSession({ platform: first.platform, fetch: node.fetch, now: () => NOW });
+    await session.start();
+    first.openLink("good");
+    await vi.waitFor(() => expect(session.state().name).toBe("signed_in"));
+    signIn.mockClear();
+    await session.signOut();
+    const later = window();
+    const next = createSession({ platform: later.platform, fetch: node.fetch, now: () => NOW + 3_600_000 });
+    await next.start();
+    expect(signIn).not.toHaveBeenCalled();
+    expect(next.state()).toEqual({ name: "signed_out", reason: "no_link" });
+    next.signInByApp();
+    expect(signIn).toHaveBeenCalledOnce();
+    later.openLink("good");
+    await vi.waitFor(() => expect(next.state().name).toBe("signed_in"));
+  });
+
+  it("says so when the app does not answer, and does not ask again and again", async () => {
+    vi.useFakeTimers();
+    const { signIn, window } = desktopHome();
+    const session = createSession({ platform: window().platform, fetch: fakeNode().fetch, now: () => Date.now() });
+    await session.start();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(session.state()).toEqual({ name: "signed_out", reason: "app_silent" });
+    await expect(session.accessToken()).rejects.toBeInstanceOf(SignedOut);
+    expect(signIn).toHaveBeenCalledOnce();
+    vi.useRealTimers();
+  });
+
+  it("says so when the app's link is refused, and does not ask for another", async () => {
+    const { signIn, window } = desktopHome();
+    const { platform, openLink } = window();
+    const session = createSession({ platform, fetch: fakeNode().fetch, now: () => NOW });
+    await session.start();
+    openLink("bad");
+    await vi.waitFor(() => expect(session.state()).toMatchObject({ name: "signed_out", reason: "link_spent" }));
+    expect(signIn).toHaveBeenCalledOnce();
   });
 });
 

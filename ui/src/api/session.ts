@@ -5,7 +5,7 @@ import { readChallenge, readGuest, readTokens } from "./session-answers";
 import type { Me } from "./types";
 
 /** Why nobody is signed in. */
-export type SignedOutReason = "no_link" | "link_spent" | "key_refused" | "ended" | "signed_out";
+export type SignedOutReason = "no_link" | "link_spent" | "key_refused" | "ended" | "signed_out" | "app_silent";
 
 export type SessionState =
   | { name: "starting" }
@@ -28,6 +28,12 @@ const RENEW_BEFORE_END_MS = 30_000;
 const TRUST_AT_LEAST_MS = 60_000;
 /** How long to wait before a start that found no node is tried again: as the event stream does. */
 const RESTART_DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as const;
+/** The desktop app makes a link within this, or does not make one. */
+const APP_ANSWER_MS_MAX = 10_000;
+/** The desktop app is not asked by itself again sooner: what ends at once would end again. */
+const ASK_APP_AGAIN_MS = 30_000;
+/** Kept while somebody who signed out has not signed in again: signing in by itself would undo it. */
+const SIGNED_OUT_BY_HAND = "signed_out_by_hand";
 
 interface AccessToken {
   value: string;
@@ -55,6 +61,8 @@ export function createSession({ platform, fetch, now }: Dependencies) {
   let isGuest = false;
   let renewing: Promise<string> | undefined;
   let starts = 0;
+  let isAskingApp = false;
+  let appAskedAtMs = -Infinity;
   const listeners = new Set<() => void>();
 
   function become(next: SessionState) {
@@ -64,7 +72,10 @@ export function createSession({ platform, fetch, now }: Dependencies) {
 
   function adopt(answer: { access_token: string; access_expires_at: string; refresh_token?: string; me: Me }): string {
     isGuest = answer.refresh_token === undefined;
-    if (answer.refresh_token !== undefined) platform.secret.write(answer.refresh_token);
+    if (answer.refresh_token !== undefined) {
+      platform.secret.write(answer.refresh_token);
+      setSignedOutByHand(false);
+    }
     const lastsMs = Math.max(Date.parse(answer.access_expires_at) - now(), TRUST_AT_LEAST_MS + RENEW_BEFORE_END_MS);
     access = { value: answer.access_token, endsAtMs: now() + lastsMs };
     become({ name: "signed_in", me: answer.me });
@@ -75,7 +86,42 @@ export function createSession({ platform, fetch, now }: Dependencies) {
     access = undefined;
     isGuest = false;
     platform.secret.write(undefined);
-    become({ name: "signed_out", reason, ...(said === undefined ? {} : { said }) });
+    beSignedOut(reason, said);
+  }
+
+  function setSignedOutByHand(isSo: boolean) {
+    if (isSo !== isSignedOutByHand()) platform.preference.write(SIGNED_OUT_BY_HAND, isSo ? "yes" : "no");
+  }
+
+  function isSignedOutByHand(): boolean {
+    return platform.preference.read(SIGNED_OUT_BY_HAND) === "yes";
+  }
+
+  /** Nobody is signed in, unless the desktop app helps. */
+  function beSignedOut(reason: SignedOutReason, said?: ApiError) {
+    if (isAskingApp) return;
+    if (canAppHelp(reason)) askApp();
+    else become({ name: "signed_out", reason, ...(said === undefined ? {} : { said }) });
+  }
+
+  function canAppHelp(reason: SignedOutReason): boolean {
+    if (platform.desktop === undefined || isSignedOutByHand() || now() - appAskedAtMs < ASK_APP_AGAIN_MS) return false;
+    // A link that was refused came from the app.
+    return reason === "no_link" || reason === "ended" || reason === "key_refused";
+  }
+
+  /** Has the desktop app make a link, which comes as any other does. */
+  function askApp() {
+    isAskingApp = true;
+    appAskedAtMs = now();
+    const asked = starts;
+    become({ name: "starting" });
+    platform.desktop?.signIn();
+    setTimeout(() => {
+      if (starts !== asked || !isAskingApp) return;
+      isAskingApp = false;
+      beSignedOut("app_silent");
+    }, APP_ANSWER_MS_MAX);
   }
 
   async function post(path: string, body: Record<string, unknown>, token?: string): Promise<Response> {
@@ -114,7 +160,7 @@ export function createSession({ platform, fetch, now }: Dependencies) {
   async function recognize(): Promise<string> {
     const key = await platform.deviceKey.read().catch(() => undefined);
     if (key === undefined) {
-      if (state.name !== "signed_out") become({ name: "signed_out", reason: "no_link" });
+      if (state.name !== "signed_out") beSignedOut("no_link");
       throw new SignedOut();
     }
     try {
@@ -192,13 +238,14 @@ export function createSession({ platform, fetch, now }: Dependencies) {
     // A link that was used here before is how people come back: whoever can still go in just does.
     await renew(undefined).catch((error: unknown) => {
       if (!(error instanceof SignedOut)) throw error;
-      become({ name: "signed_out", reason: "link_spent", said: refusal });
+      beSignedOut("link_spent", refusal);
     });
   }
 
   /** Signs in with the link's code if there is one, else with what is kept from last time. */
   async function start(code = platform.takePairingCode()): Promise<void> {
     const thisStart = ++starts;
+    isAskingApp = false;
     try {
       if (code !== undefined) await pair(code);
       else await renew(undefined);
@@ -230,6 +277,7 @@ export function createSession({ platform, fetch, now }: Dependencies) {
     const token = access?.value;
     // Before the other windows hear of it, so that none of them goes in again with the key.
     await platform.deviceKey.forget().catch(() => undefined);
+    setSignedOutByHand(true);
     leave("signed_out");
     // The node forgets the session if it can be told; this browser has forgotten it either way.
     if (token !== undefined) await post("/v1/auth/logout", {}, token).catch(() => undefined);
@@ -247,6 +295,8 @@ export function createSession({ platform, fetch, now }: Dependencies) {
   return {
     start,
     signIn,
+    /** Has the desktop app sign in; whatever it does shows in the state. */
+    signInByApp: askApp,
     signInAsGuest,
     signOut,
     renew,

@@ -1,8 +1,11 @@
-import { isRecord, number, parseJson, text } from "~/json";
+import createClient from "openapi-fetch";
+
+import { isRecord, number, parseJson } from "~/json";
 import { TicketDelayed, TicketRefused } from "~/sync/connection";
-import { readEvent, readPage, readState, readSummary, readSwitched } from "~/sync/read";
+import { isEventPage, isState, isSummaryPage, isSwitched } from "~/sync/read";
 import type { CreateSession, SessionAction, SessionStatus, SyncEvent, SyncPage, SyncState, SyncSummary } from "~/sync/state";
 
+import type { paths } from "./__generated__/schema";
 import { ApiError } from "./error";
 
 /** The path that a ticket for a socket is for. */
@@ -25,90 +28,80 @@ export interface ListSessions {
   cursor?: string | undefined;
 }
 
+type Call = Promise<{ data?: { data: unknown }; error?: unknown; response: Response }>;
+
+/** Gives what is below `data` in an answer. The same is told over a socket, so it is checked in the same way. */
+async function ask<Answer>(call: Call, is: (data: unknown) => data is Answer): Promise<Answer> {
+  const { data, error, response } = await call;
+  if (!response.ok) throw new ApiError(response.status, error, response.headers);
+  const answer = data?.data;
+  if (!is(answer)) throw new ApiError(502, undefined, response.headers);
+  return answer;
+}
+
 /** The node's calls about sync sessions. Whatever is no success is thrown as an `ApiError`. */
 export function createSyncCalls({ nodeUrl, fetch }: Dependencies) {
-  async function send(method: string, path: string, more: { body?: unknown; version?: number; signal?: AbortSignal } = {}) {
-    const headers = new Headers({ accept: "application/json" });
-    if (more.body !== undefined) headers.set("content-type", "application/json");
-    if (more.version !== undefined) headers.set("if-match", `"${more.version}"`);
-    const response = await fetch(
-      new Request(nodeUrl() + path, {
-        method,
-        headers,
-        ...(more.body === undefined ? {} : { body: JSON.stringify(more.body) }),
-        ...(more.signal === undefined ? {} : { signal: more.signal }),
-      }),
-    );
-    if (!response.ok) throw await ApiError.from(response);
-    return response;
-  }
-
-  /** Reads what is below `data` in an answer. */
-  async function ask<Answer>(call: Promise<Response>, read: (data: unknown) => Answer | undefined): Promise<Answer> {
-    const response = await call;
-    const json = parseJson(await response.text());
-    const answer = json.ok && isRecord(json.value) ? read(json.value["data"]) : undefined;
-    if (answer === undefined) throw new ApiError(502, undefined, response.headers);
-    return answer;
-  }
-
-  const at = (id: string, rest = "") => `/v1/sessions/${encodeURIComponent(id)}${rest}`;
+  const node = createClient<paths>({ baseUrl: nodeUrl(), fetch });
+  const at = (id: string) => ({ path: { session_id: id } });
+  /** Names the version that was seen, so that nothing is done to another. */
+  const seenAt = (id: string, version: number) => ({ ...at(id), header: { "If-Match": `"${version}"` } });
 
   /** Makes that participant the active one; the next without one. The answer is put into the session as it was seen. */
   async function switchTo(seen: SyncState, participantId: string | undefined): Promise<SyncState> {
-    const body = participantId === undefined ? {} : { body: { next_participant_id: participantId } };
-    const switched = await ask(send("POST", at(seen.session_id, "/switch"), { version: seen.version, ...body }), readSwitched);
-    return { ...seen, ...switched };
+    const switched = await ask(
+      node.POST("/v1/sessions/{session_id}/switch", {
+        params: seenAt(seen.session_id, seen.version),
+        ...(participantId === undefined ? {} : { body: { next_participant_id: participantId } }),
+      }),
+      isSwitched,
+    );
+    const { participants, status, version, active_participant_id, cycle_started_at } = switched;
+    // A switch begins a cycle.
+    return { ...seen, participants, status, version, active_participant_id, cycle_started_at, cycle_elapsed_ms: 0 };
   }
 
   return {
     list({ status, cursor }: ListSessions, signal: AbortSignal): Promise<SyncPage<SyncSummary>> {
-      const query = new URLSearchParams();
-      if (status !== undefined) query.set("status", status);
-      if (cursor !== undefined) query.set("cursor", cursor);
-      const words = query.size === 0 ? "" : `?${query.toString()}`;
-      return ask(send("GET", `/v1/sessions${words}`, { signal }), (data) => readPage(data, readSummary));
+      return ask(node.GET("/v1/sessions", { params: { query: { status, cursor } }, signal }), isSummaryPage);
     },
 
     get(id: string, signal: AbortSignal): Promise<SyncState> {
-      return ask(send("GET", at(id), { signal }), readState);
+      return ask(node.GET("/v1/sessions/{session_id}", { params: at(id), signal }), isState);
     },
 
     create(request: CreateSession): Promise<SyncState> {
-      return ask(send("POST", "/v1/sessions", { body: request }), readState);
+      return ask(node.POST("/v1/sessions", { body: request }), isState);
     },
 
     /** Does something with the session as it was seen, and gives it as it is then. */
     async act(seen: SyncState, action: SessionAction): Promise<SyncState> {
       if (action === "switch") return switchTo(seen, undefined);
-      return ask(send("POST", at(seen.session_id, `/${action}`), { version: seen.version }), readState);
+      const params = seenAt(seen.session_id, seen.version);
+      return ask(node.POST(`/v1/sessions/{session_id}/${action}`, { params }), isState);
     },
 
     switchTo,
 
     async remove(id: string, version: number): Promise<void> {
-      await send("DELETE", at(id), { version });
+      const { error, response } = await node.DELETE("/v1/sessions/{session_id}", { params: seenAt(id, version) });
+      if (!response.ok) throw new ApiError(response.status, error, response.headers);
     },
 
     /** What happened to a session after the event of that number, oldest first. */
     events(id: string, after: string | undefined, signal: AbortSignal): Promise<SyncPage<SyncEvent>> {
-      const query = new URLSearchParams({ limit: String(EVENTS_A_PAGE) });
-      if (after !== undefined) query.set("cursor", after);
-      return ask(send("GET", at(id, `/events?${query.toString()}`), { signal }), (data) => readPage(data, readEvent));
+      const params = { ...at(id), query: { limit: EVENTS_A_PAGE, cursor: after === undefined ? undefined : Number(after) } };
+      return ask(node.GET("/v1/sessions/{session_id}/events", { params, signal }), isEventPage);
     },
 
     /** A ticket for one socket. */
     async fetchTicket(): Promise<string> {
-      try {
-        const response = await send("POST", "/v1/auth/ticket", { body: { path: SOCKET_PATH } });
-        const json = parseJson(await response.text());
-        const ticket = json.ok && isRecord(json.value) ? text(json.value["ticket"]) : undefined;
-        if (ticket !== undefined) return ticket;
-      } catch (error) {
-        if (error instanceof ApiError && (error.status === 401 || error.status === 403)) throw new TicketRefused(error.message);
-        throw new TicketDelayed(error instanceof ApiError ? (error.retryAfterS ?? 0) * 1_000 : 0, error);
-      }
-      throw new TicketDelayed(0, "an answer without a ticket");
+      const asked = await node.POST("/v1/auth/ticket", { body: { path: SOCKET_PATH } }).catch((error: unknown) => {
+        throw new TicketDelayed(0, error);
+      });
+      if (asked.data !== undefined) return asked.data.ticket;
+      const refusal = new ApiError(asked.response.status, asked.error, asked.response.headers);
+      if (refusal.status === 401 || refusal.status === 403) throw new TicketRefused(refusal.message);
+      throw new TicketDelayed((refusal.retryAfterS ?? 0) * 1_000, refusal);
     },
 
     /** Where the socket of a session is. */

@@ -33,6 +33,7 @@ export function browserPlatform(): Platform {
       read: (name) => localStorage.getItem(PREFERENCE_PREFIX + name) ?? undefined,
       write: (name, value) => localStorage.setItem(PREFERENCE_PREFIX + name, value),
     },
+    desktop: undefined,
   };
 }
 

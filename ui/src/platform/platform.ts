@@ -18,6 +18,17 @@ export interface Platform {
   saveFile(name: string, content: Blob): void;
   /** Keeps a harmless preference across restarts. */
   preference: { read(name: string): string | undefined; write(name: string, value: string): void };
+  /** The app whose window this is; `undefined` in a browser. */
+  desktop: DesktopApp | undefined;
+}
+
+/** What only the desktop app can do for its window. */
+export interface DesktopApp {
+  version: string;
+  /** Asks the app to sign this window in. It answers with a pairing link, or not at all. */
+  signIn: () => void;
+  /** Shows the settings of the app, in a window of their own. */
+  openSettings: () => void;
 }
 
 /** A place for one secret. */

@@ -67,15 +67,14 @@ export function reckonSummary(summary: SyncSummary, nowMs: number): { remainingM
   };
 }
 
-/** How long time has run in a session of one, from its entry in a list; `null` where an entry does not tell. */
-export function totalOfSummary(summary: SyncSummary, nowMs: number): number | null {
-  const { active_participant: active, computed, cycle_started_at: startedAt, participant_count: count } = summary;
-  const { cycleMs } = reckonSummary(summary, nowMs);
-  if (active === null || count !== 1 || cycleMs === null || computed.active_elapsed_ms === null) return null;
-  // A stopwatch at its end was charged for all it will ever be.
-  const isAtEnd = summary.sync_mode === "count_up" && computed.active_remaining_ms === 0;
-  const unchargedMs = isAtEnd ? 0 : runningMs(startedAt, computed.now_ms);
-  return active.time_used_ms + unchargedMs + cycleMs - computed.active_elapsed_ms;
+/** How long time has run in the whole session, from its entry in a list. */
+export function totalOfSummary(summary: SyncSummary, nowMs: number): number {
+  const { computed, cycle_started_at: startedAt, sync_mode: mode, time_used_ms: usedMs } = summary;
+  const totalMs = usedMs + runningMs(startedAt, nowMs);
+  const leftMs = computed.active_remaining_ms;
+  if (mode !== "count_up" || leftMs === null) return totalMs;
+  // A stopwatch at its end was charged for all it will ever be; before that, what was left then is where it stops.
+  return leftMs === 0 ? usedMs : Math.min(totalMs, usedMs + runningMs(startedAt, computed.now_ms) + leftMs);
 }
 
 /** Whose time runs, or would if it were not paused. */

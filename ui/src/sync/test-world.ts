@@ -40,6 +40,7 @@ export function participant(change: Partial<Participant> = {}): Participant {
     participant_id: "p0",
     participant_index: 0,
     total_time_ms: 60_000,
+    time_remaining_ms: 60_000,
     time_used_ms: 0,
     cycle_count: 0,
     is_active: false,

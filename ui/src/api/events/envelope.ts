@@ -6,9 +6,11 @@ export type NodeEvent =
   | { type: "job.changed"; job_id: string; kind: string; queue: string; state: JobState; attempt: number }
   | { type: "job.progress"; job_id: string; progress: Progress }
   | { type: "job.log"; job_id: string; lines: LogLine[] }
+  | { type: "batch.finished" }
   | { type: "kinds.changed" }
   | { type: "engines.changed" }
   | { type: "queues.changed" }
+  | { type: "notices.changed" }
   | { type: "schedules.changed" }
   | { type: "sessions.changed" }
   | { type: "autoscaled" }
@@ -37,12 +39,16 @@ export function readEvent(value: unknown): NodeEvent | undefined {
       if (typeof job_id !== "string" || !isList(lines)) return undefined;
       return { type: "job.log", job_id, lines: lines.filter(isLogLine) };
     }
+    case "batch.finished":
+      return { type: "batch.finished" };
     case "kinds.changed":
       return { type: "kinds.changed" };
     case "engines.changed":
       return { type: "engines.changed" };
     case "queues.changed":
       return { type: "queues.changed" };
+    case "notices.changed":
+      return { type: "notices.changed" };
     case "schedules.changed":
       return { type: "schedules.changed" };
     case "sessions.changed":

@@ -4,10 +4,12 @@ import { Link } from "@tanstack/react-router";
 import { useStreamState } from "~/features/live/live";
 import { drainQueries } from "~/features/drain/queries";
 import { leftWords } from "~/features/drain/words";
+import { statusQueries } from "~/features/status/queries";
+import { isRecovery } from "~/features/status/recovery";
 import { paths } from "~/paths";
 import { platform } from "~/platform";
 import { Button } from "~/ui/button";
-import { Callout } from "~/ui/callout";
+import { Callout, Hint } from "~/ui/callout";
 import { useNow } from "~/ui/clock";
 
 import { useMay } from "./rights";
@@ -16,11 +18,10 @@ import { useStream } from "./stream-context";
 /** A single failure is mostly a restart; from the second on a person should know. */
 const FAILURES_BEFORE_BANNER = 2;
 
-/** What matters on every page: the node is away, or it takes no new jobs. */
+/** What matters on every page: the node is away, it was started to be looked at only, or it takes no new jobs. */
 export function Banners() {
   const stream = useStream();
   const state = useStreamState(stream);
-  const drain = useQuery({ ...drainQueries.state, enabled: useMay("read") });
   if (state.name === "waiting" && state.failures >= FAILURES_BEFORE_BANNER) {
     return (
       <Frame>
@@ -38,23 +39,45 @@ export function Banners() {
       </Frame>
     );
   }
-  if (drain.data?.on === true) {
-    return (
-      <Frame>
-        <Callout tone="warn" announce title="The node is draining">
-          <p>
-            {leftWords(drain.data.running)} Nothing new starts or is taken. {drain.data.reason && `Why: ${drain.data.reason}. `}
-            {drain.data.allowed_actions.length > 0 && (
-              <Link to={paths.queues} className="underline underline-offset-2 hover:text-accent">
-                Change it under Queues
-              </Link>
-            )}
-          </p>
-        </Callout>
-      </Frame>
-    );
-  }
-  return null;
+  return (
+    <>
+      <Recovery />
+      <Draining />
+    </>
+  );
+}
+
+function Recovery() {
+  const status = useQuery({ ...statusQueries.status, enabled: useMay("status") });
+  const notice = status.data?.notices.find(isRecovery);
+  if (notice === undefined) return null;
+  return (
+    <Frame>
+      <Callout tone="warn" announce title={notice.message}>
+        {notice.hint && <Hint>{notice.hint}</Hint>}
+        {platform.desktop !== undefined && <Button onClick={platform.desktop.openSettings}>App settings</Button>}
+      </Callout>
+    </Frame>
+  );
+}
+
+function Draining() {
+  const { data: drain } = useQuery({ ...drainQueries.state, enabled: useMay("read") });
+  if (drain?.on !== true) return null;
+  return (
+    <Frame>
+      <Callout tone="warn" announce title="The node is draining">
+        <p>
+          {leftWords(drain.running)} Nothing new starts or is taken. {drain.reason && `Why: ${drain.reason}. `}
+          {drain.allowed_actions.length > 0 && (
+            <Link to={paths.queues} className="underline underline-offset-2 hover:text-accent">
+              Change it under Queues
+            </Link>
+          )}
+        </p>
+      </Callout>
+    </Frame>
+  );
 }
 
 function Frame({ children }: { children: React.ReactNode }) {

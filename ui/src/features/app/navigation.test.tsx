@@ -1,7 +1,9 @@
-import { screen } from "@testing-library/react";
-import { describe, expect, it } from "vitest";
+import { cleanup, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import type { Me } from "~/api/types";
+import { platform } from "~/platform";
 import { renderPart } from "~/test-render";
 
 import { Navigation } from "./navigation";
@@ -13,7 +15,22 @@ async function places(me: Partial<Me>): Promise<(string | null)[]> {
   return screen.getAllByRole("link").map((link) => link.textContent);
 }
 
+afterEach(() => {
+  platform.desktop = undefined;
+});
+
 describe("the navigation", () => {
+  it("leads to the settings of the app in the window of the app, and in no browser", async () => {
+    await places({ permissions: ["status"] });
+    expect(screen.queryByRole("button", { name: "App settings" })).not.toBeInTheDocument();
+    cleanup();
+    const openSettings = vi.fn();
+    platform.desktop = { version: "1", signIn: vi.fn(), openSettings };
+    await places({ permissions: ["status"] });
+    await userEvent.click(screen.getByRole("button", { name: "App settings" }));
+    expect(openSettings).toHaveBeenCalledOnce();
+  });
+
   it("offers the owner every place", async () => {
     const permissions = ["signed_in", "status", "read", "sessions_read", "members_write", "keys_rotate", "audit_read", "owner_only"];
     const offered = await places({ role: "owner", permissions });

@@ -15,6 +15,7 @@ import {
   Plus,
   Rows3,
   ScrollText,
+  Settings,
   Ticket,
   Timer,
   Users,
@@ -23,6 +24,7 @@ import {
 import { session } from "~/api/client";
 import type { Me } from "~/api/types";
 import { paths } from "~/paths";
+import { platform } from "~/platform";
 import { buttonClass, IconButton } from "~/ui/button";
 import { Logo } from "~/ui/logo";
 
@@ -125,6 +127,11 @@ export function Navigation({ me, onLeave }: { me: Me; onLeave?: () => void }) {
             {me.role !== me.subject && me.role !== "guest" && <span className="text-ink-faint">{me.role}</span>}
           </p>
           <ThemeMenu />
+          {platform.desktop !== undefined && (
+            <IconButton label="App settings" onClick={platform.desktop.openSettings}>
+              <Settings aria-hidden className="size-4" />
+            </IconButton>
+          )}
           <IconButton label="Sign out" onClick={() => void session.signOut()}>
             <LogOut aria-hidden className="size-4" />
           </IconButton>

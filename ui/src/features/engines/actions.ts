@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { createEngine, revokeEngineToken, rotateEngineToken } from "~/api/access";
+import { setWorkers } from "~/api/calls";
 
 import { engineQueries } from "./queries";
 
@@ -32,4 +33,24 @@ export function useRotateToken(engineId: string) {
 export function useRevokeToken(engineId: string) {
   const changed = useEnginesChanged();
   return useMutation({ mutationFn: () => revokeEngineToken(engineId), onSettled: changed });
+}
+
+/** Decides how many workers an engine has; `null` leaves it to the load and the settings again. */
+export function useSetWorkers(engineId: string) {
+  const queries = useQueryClient();
+  return useMutation({
+    // Presses in a row are sent in a row.
+    scope: { id: `workers ${engineId}` },
+    mutationFn: (workers: number | null) => setWorkers(engineId, workers),
+    onSuccess: (engine) =>
+      queries.setQueryData(
+        engineQueries.list.queryKey,
+        (known) => known && { ...known, items: known.items.map((one) => (one.id === engine.id ? engine : one)) },
+      ),
+    onSettled: () =>
+      Promise.all([
+        queries.invalidateQueries({ queryKey: engineQueries.list.queryKey }),
+        queries.invalidateQueries({ queryKey: engineQueries.autoscaler.queryKey }),
+      ]),
+  });
 }

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 
-import type { Autoscaler, AutoscaleDecision, AutoscaleWindow } from "~/api/types";
+import type { Autoscaler, AutoscaleDecision, AutoscaleWindow, FixedWorkers } from "~/api/types";
 import { Loaded } from "~/features/app/loaded";
 import { perSecond } from "~/features/queues/figures";
 import { type Column, DataTable } from "~/ui/data-table";
@@ -50,13 +51,23 @@ function Shown({ autoscaler }: { autoscaler: Autoscaler }) {
   );
 }
 
-function facts({ workers, workers_min: min, workers_max: max, ...aims }: Autoscaler): (readonly [string, string])[] {
+function facts({ workers, workers_min: min, workers_max: max, fixed, ...aims }: Autoscaler): (readonly [string, ReactNode])[] {
   const { target_latency_ms: target, headroom_factor: headroom } = aims;
   return [
-    ["Workers", min === max ? String(workers) : `${workers}, between ${min} and ${max}`],
+    ["Workers", fixed || min === max ? String(workers) : `${workers}, between ${min} and ${max}`],
+    ...(fixed ? [["Fixed", <FixedWords fixed={fixed} />] as const] : []),
     ...(typeof target === "number" ? [["Aims at", `a claim delay of ${formatDuration(target)}`] as const] : []),
     ...(typeof headroom === "number" ? [["Headroom", `${headroom} × the last hour's peak`] as const] : []),
   ];
+}
+
+function FixedWords({ fixed: { workers, since, by } }: { fixed: FixedWorkers }) {
+  return (
+    <>
+      At {workers}
+      {by ? ` by ${by}` : ""}, <Ago at={since} />
+    </>
+  );
 }
 
 function Decisions({ decisions }: { decisions: readonly AutoscaleDecision[] }) {

@@ -1,4 +1,5 @@
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 
 import { fakeNode } from "~/test-node";
@@ -50,12 +51,13 @@ const AUTOSCALER = {
 const DRAIN = { on: false, stopping: false, since: null, by: null, reason: null, running: 1, allowed_actions: [] };
 
 function open(engine: Record<string, unknown> = {}, autoscaler: Record<string, unknown> = {}) {
-  fakeNode({
+  const node = fakeNode({
     "GET /v1/engines": { body: { items: [{ ...ENGINE, ...engine }] } },
     "GET /v1/autoscaler": { body: { ...AUTOSCALER, ...autoscaler } },
     "GET /drain": { body: DRAIN },
   });
   renderPart(<EnginesPage />);
+  return node;
 }
 
 describe("the page of the engines", () => {
@@ -85,6 +87,46 @@ describe("the page of the engines", () => {
     expect(within(autoscaler).getByText("2, between 1 and 8")).toBeInTheDocument();
     expect(within(autoscaler).getByRole("listitem")).toHaveTextContent("1 → 2 workers");
     expect(within(autoscaler).getByRole("listitem")).toHaveTextContent("p95 was 1.9 s in three windows");
+  });
+
+  it("changes the number of workers by one press each, and gives it back to the load", async () => {
+    const user = userEvent.setup({ delay: null });
+    const node = open({ allowed_actions: ["set_workers"] });
+    const asked = () => node.bodies("PUT /v1/engines/eng_1/workers");
+    const answer = (workers: number | null) => {
+      const engine = { ...ENGINE, workers: workers ?? 2, workers_fixed: workers, allowed_actions: ["set_workers"] };
+      node.answer("PUT /v1/engines/eng_1/workers", engine);
+      node.answer("GET /v1/engines", { items: [engine] });
+    };
+    const control = await screen.findByRole("group", { name: "Workers of local" });
+    expect(within(control).queryByRole("button", { name: "By load" })).not.toBeInTheDocument();
+    const press = async (name: string, workers: number) => {
+      answer(workers);
+      await user.click(within(control).getByRole("button", { name }));
+      await waitFor(() => expect(within(control).getByRole("status")).toHaveTextContent(`Fixed at ${workers}`));
+      await waitFor(() => expect(asked().at(-1)).toEqual({ workers }));
+    };
+    await press("More", 3);
+    await press("Fewer", 2);
+    await press("Fewer", 1);
+    await user.click(within(control).getByRole("button", { name: "Fewer" }));
+    expect(asked(), "none at all is a drain").toHaveLength(3);
+    answer(null);
+    await user.click(within(control).getByRole("button", { name: "By load" }));
+    await waitFor(() => expect(within(control).queryByRole("button", { name: "By load" })).not.toBeInTheDocument());
+    expect(asked().at(-1)).toEqual({ workers: null });
+  });
+
+  it("offers no change of the workers to those who may not make one", async () => {
+    open();
+    await screen.findByRole("region", { name: "local" });
+    expect(screen.queryByRole("group", { name: "Workers of local" })).not.toBeInTheDocument();
+  });
+
+  it("says who fixed the number", async () => {
+    open({ workers_fixed: 4, workers: 4 }, { enabled: false, workers: 4, fixed: { workers: 4, since: "2026-01-01T00:00:00.000Z", by: "ada" } });
+    const autoscaler = await screen.findByRole("region", { name: "Autoscaler" });
+    expect(await within(autoscaler).findByText(/At 4 by ada/)).toBeInTheDocument();
   });
 
   it("says so where the number is fixed", async () => {

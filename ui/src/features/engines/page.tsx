@@ -20,6 +20,9 @@ import { engineQueries } from "./queries";
 import { ShardProblems } from "./shard-problems";
 import { TokenActions, TokenWords } from "./token-actions";
 import { Workers } from "./workers";
+import { WorkersControl } from "./workers-control";
+
+const TOKEN_ACTIONS = ["rotate_token", "revoke_token"];
 
 /** The hosts of workers and how busy they are. */
 export function EnginesPage() {
@@ -69,6 +72,7 @@ function EnginePanel({ engine }: { engine: Engine }) {
     <Section title={engine.name} aside={<Pill tone={tone}>{title}</Pill>}>
       <div className="space-y-4">
         <Workers engine={engine} />
+        {engine.allowed_actions.includes("set_workers") && <WorkersControl engine={engine} />}
         <ShardProblems engine={engine} />
         <Facts
           items={[
@@ -83,7 +87,7 @@ function EnginePanel({ engine }: { engine: Engine }) {
             ["Id", <code className="font-mono text-xs text-ink-soft">{engine.id}</code>],
           ]}
         />
-        {engine.allowed_actions.length > 0 && <TokenActions engine={engine} />}
+        {TOKEN_ACTIONS.some((action) => engine.allowed_actions.includes(action)) && <TokenActions engine={engine} />}
       </div>
     </Section>
   );

@@ -23,6 +23,8 @@ describe("an event of the node", () => {
     expect(refreshedBy({ type: "queues.changed" })).toEqual(["limits", "queues"]);
     expect(refreshedBy({ type: "schedules.changed" })).toEqual(["schedules"]);
     expect(refreshedBy({ type: "sessions.changed" })).toEqual(["sync"]);
+    expect(refreshedBy({ type: "notices.changed" })).toEqual(["status"]);
+    expect(refreshedBy({ type: "batch.finished", batch_id: "bat_1" })).toEqual(["batches"]);
     expect(refreshedBy({ type: "autoscaled", from: 1, to: 2 })).toEqual(["autoscaler", "engines"]);
     expect(refreshedBy({ type: "engines.changed" })).toEqual(["autoscaler", "drain", "engines", "status"]);
     expect(refreshedBy(JOB_CHANGED)).toEqual(["batches", "engines", "jobs", "limits", "queues"]);

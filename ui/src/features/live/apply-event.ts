@@ -91,6 +91,9 @@ export function eventApplier(queries: QueryClient) {
       case "job.log":
         queries.setQueryData(jobQueries.logs(event.job_id).queryKey, (log) => log && appendLines(log, event.lines));
         return;
+      case "batch.finished":
+        refresh("batches");
+        return;
       case "kinds.changed":
         refresh("kinds");
         return;
@@ -107,6 +110,9 @@ export function eventApplier(queries: QueryClient) {
       case "queues.changed":
         refresh("queues");
         refresh("limits");
+        return;
+      case "notices.changed":
+        refresh("status");
         return;
       case "schedules.changed":
         refresh("schedules");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { Engine, JobList, Queue } from "~/api/types";
+import type { Engine, JobList, Queue, Status } from "~/api/types";
 
 import { concerns, type Known } from "./attention";
 
@@ -26,6 +26,20 @@ const ENGINE: Engine = {
   queued: 0,
   scheduled: 0,
   leased: 0,
+};
+
+const STATUS: Status = {
+  data_dir: "/data",
+  drain: { on: false, stopping: false, running: 0, allowed_actions: [] },
+  draining: false,
+  engines: [],
+  memory_bytes: 0,
+  notices: [],
+  pid: 1,
+  started_at: "2026-01-01T00:00:00.000Z",
+  url: "http://127.0.0.1:7717",
+  vault: "file",
+  version: "0.1.0",
 };
 
 const QUEUE: Queue = {
@@ -99,6 +113,11 @@ describe("what needs attention", () => {
   it("tells of a paused queue only where jobs wait in it", () => {
     expect(titles({ queues: [{ ...QUEUE, paused: true }] })).toEqual(["Queue mail is paused with 3 jobs waiting"]);
     expect(titles({ queues: [{ ...QUEUE, paused: true, queued: 0 }] })).toEqual([]);
+  });
+
+  it("leaves the recovery to its banner, and tells of every other notice", () => {
+    const notices = [{ code: "RECOVERY_MODE", message: "recovery" }, { code: "TRAY_MISSING", message: "no tray" }];
+    expect(titles({ status: { ...STATUS, notices } })).toEqual(["no tray"]);
   });
 
   it("comes the worst first", () => {

@@ -1,5 +1,6 @@
-import type { BrokenModule, Engine, JobList, Queue, Schedule, Status } from "~/api/types";
+import type { BrokenModule, Engine, JobList, Notice, Queue, Schedule, Status } from "~/api/types";
 import { shardMeaning, shardWords } from "~/features/engines/look";
+import { isRecovery } from "~/features/status/recovery";
 import type { JobFilters } from "~/paths";
 
 /** Where a person deals with it. */
@@ -26,7 +27,7 @@ export interface Known {
 
 export const FAILED: JobFilters = { state: "failed" };
 
-/** Gathers what needs a person, the worst first. A drain is not among it: the banner on every page tells of it. */
+/** Gathers what needs a person, the worst first. A drain and a recovery are not among it: banners on every page tell of them. */
 export function concerns(known: Known): Concern[] {
   const all = [
     ...(known.engines ?? []).flatMap(aboutEngine),
@@ -34,9 +35,7 @@ export function concerns(known: Known): Concern[] {
     ...(known.brokenModules ?? []).map(aboutModule),
     ...(known.schedules ?? []).flatMap(aboutSchedule),
     ...(known.queues ?? []).flatMap(aboutQueue),
-    ...(known.status?.notices ?? []).map(
-      ({ code, message, hint }): Concern => ({ key: code, tone: "warn", title: message, detail: hint ?? undefined, remedy: "status" }),
-    ),
+    ...(known.status?.notices ?? []).filter((notice) => !isRecovery(notice)).map(aboutNotice),
   ];
   return [...all.filter(({ tone }) => tone === "bad"), ...all.filter(({ tone }) => tone === "warn")];
 }
@@ -82,6 +81,10 @@ function aboutSchedule({ id, name, last_error: error }: Schedule): Concern[] {
 function aboutQueue({ name, paused, queued }: Queue): Concern[] {
   if (!paused || queued === 0) return [];
   return [{ key: `queue ${name}`, tone: "warn", title: `Queue ${name} is paused with ${count(queued, "job")} waiting`, detail: undefined, remedy: "queues" }];
+}
+
+function aboutNotice({ code, message, hint }: Notice): Concern {
+  return { key: code, tone: "warn", title: message, detail: hint ?? undefined, remedy: "status" };
 }
 
 function count(number: number, what: string): string {

@@ -12,7 +12,10 @@ import { SignInPage } from "./page";
 
 const ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 
-afterEach(() => void Reflect.deleteProperty(window, "ethereum"));
+afterEach(() => {
+  Reflect.deleteProperty(window, "ethereum");
+  platform.desktop = undefined;
+});
 
 function open({ kept }: { kept?: string } = {}) {
   const key = kept === undefined ? undefined : { address: kept, sign: () => Promise.resolve("0x") };
@@ -86,6 +89,17 @@ describe("the sign-in page", () => {
     await user.click(within(way).getByRole("button", { name: "Forget this key" }));
     expect(forget).toHaveBeenCalledTimes(1);
     await vi.waitFor(() => expect(way).not.toBeInTheDocument());
+  });
+
+  it("offers in the window of the desktop app what the app can do, and nothing that only a browser can", async () => {
+    const user = userEvent.setup({ delay: null });
+    platform.desktop = { version: "1", signIn: vi.fn(), openSettings: vi.fn() };
+    open();
+    const ask = vi.spyOn(session, "signInByApp").mockReturnValue();
+    const way = await screen.findByRole("region", { name: "With this app" });
+    for (const name of ["With a link", "With a wallet"]) expect(screen.queryByRole("region", { name })).not.toBeInTheDocument();
+    await user.click(within(way).getByRole("button", { name: "Sign in" }));
+    expect(ask).toHaveBeenCalledOnce();
   });
 
   it("tells a guest why the door is closed, and when to come back", async () => {

@@ -6,6 +6,7 @@ import { Button } from "~/ui/button";
 import { Callout, ErrorCallout } from "~/ui/callout";
 import { Logo } from "~/ui/logo";
 
+import { DesktopWay } from "./desktop";
 import { DeviceKeyWay } from "./device-key";
 import { GuestWay } from "./guest";
 import { LinkWay } from "./link";
@@ -17,6 +18,7 @@ const TITLES: Record<SignedOutReason, string> = {
   key_refused: "The node does not know this browser any more",
   ended: "Your session has ended",
   signed_out: "You are signed out",
+  app_silent: "The app could not sign you in",
 };
 
 const EXPLANATIONS: Record<SignedOutReason, string> = {
@@ -25,6 +27,15 @@ const EXPLANATIONS: Record<SignedOutReason, string> = {
   key_refused: "Somebody took this browser's key off the list of members, or keeps its member out.",
   ended: "It was idle for a month, ended elsewhere, or its key was used twice. Sign in to start a new one.",
   signed_out: "This browser has forgotten its key. A link or your wallet brings you back.",
+  app_silent: "It made no link for this window. The node may be another one than the app's, or still be starting.",
+};
+
+/** What is otherwise in the window of the desktop app. */
+const EXPLANATIONS_IN_APP: Partial<Record<SignedOutReason, string>> = {
+  no_link: "Flowork has no passwords. The app keeps the key of this node's owner and signs you in with it.",
+  link_spent: "The node did not take the link that the app made. Have the app make another.",
+  key_refused: "Have the app sign you in with the key that it keeps.",
+  signed_out: "The app signs you in again when you want it to.",
 };
 
 /** What somebody sees who is not signed in: why, and the ways in. */
@@ -68,18 +79,29 @@ function Unreachable({ session }: { session: Extract<SessionState, { name: "unre
   );
 }
 
+function explanation(reason: SignedOutReason): string {
+  const inApp = platform.desktop === undefined ? undefined : EXPLANATIONS_IN_APP[reason];
+  return inApp ?? EXPLANATIONS[reason];
+}
+
 function WaysIn({ session }: { session: Extract<SessionState, { name: "signed_out" }> }) {
   return (
     <>
       <div className="space-y-2">
         <h1 className="text-2xl font-semibold">{TITLES[session.reason]}</h1>
-        <p className="text-ink-soft">{EXPLANATIONS[session.reason]}</p>
+        <p className="text-ink-soft">{explanation(session.reason)}</p>
       </div>
       {session.said !== undefined && <ErrorCallout problem={complaint(session.said)} />}
       <div className="space-y-4">
-        <DeviceKeyWay />
-        <LinkWay />
-        <WalletWay />
+        {platform.desktop === undefined ? (
+          <>
+            <DeviceKeyWay />
+            <LinkWay />
+            <WalletWay />
+          </>
+        ) : (
+          <DesktopWay />
+        )}
         <GuestWay />
       </div>
     </>

@@ -42,13 +42,12 @@ export function Entry({ session }: { session: SyncSummary }) {
 function EntryClock({ session }: { session: SyncSummary }) {
   const { computed, sync_mode: mode, active_participant: active } = session;
   const runs = session.cycle_started_at !== null;
-  if (active === null) return null;
   const className = "numeric text-base font-semibold";
-  if (mode !== "count_up" && computed.active_remaining_ms !== null) {
-    const read = (nowMs: number) => reckonSummary(session, nowMs).remainingMs ?? 0;
-    return <Ticking label="Time left" direction="down" runs={runs} read={read} className={className} />;
+  if (mode === "count_up") {
+    const read = (nowMs: number) => totalOfSummary(session, nowMs);
+    return <Ticking label="Time" direction="up" runs={runs} read={read} className={className} />;
   }
-  const isWhole = totalOfSummary(session, computed.now_ms) !== null;
-  const read = (nowMs: number) => totalOfSummary(session, nowMs) ?? reckonSummary(session, nowMs).cycleMs ?? 0;
-  return <Ticking label={isWhole ? "Time" : "Time of this turn"} direction="up" runs={runs} read={read} className={className} />;
+  if (active === null || computed.active_remaining_ms === null) return null;
+  const read = (nowMs: number) => reckonSummary(session, nowMs).remainingMs ?? 0;
+  return <Ticking label="Time left" direction="down" runs={runs} read={read} className={className} />;
 }

@@ -14,6 +14,7 @@ const ENTRY: SyncSummary = {
   status: "paused",
   version: 4,
   participant_count: 2,
+  time_used_ms: 9_000,
   active_participant: participant({ participant_index: 1, is_active: true }),
   cycle_started_at: null,
   metadata: { title: "Final", names: ["White", "Black"] },
@@ -43,6 +44,13 @@ describe("the list of live sessions", () => {
     open([{ ...ENTRY, status: "running", cycle_started_at: startedAt, computed: { now_ms: Date.now(), active_remaining_ms: 61_000, active_elapsed_ms: 3_000 } }]);
     const clock = await screen.findByRole("timer", { name: "Time left" });
     await expect.poll(() => clock.textContent, { timeout: 20_000 }).not.toBe("1:01.0");
+  });
+
+  it("shows the whole time of a stopwatch, whoever took part in it", async () => {
+    const stopped: SyncSummary = { ...ENTRY, sync_mode: "count_up", time_used_ms: 3_723_400, computed: { ...ENTRY.computed, active_remaining_ms: null } };
+    open([stopped, { ...stopped, session_id: "0f9b2c1e-5d53-4a6e-9d0c-3b1f6a7e8d91", status: "completed", active_participant: null }]);
+    const clocks = await screen.findAllByRole("timer", { name: "Time" });
+    expect(clocks.map((clock) => clock.textContent)).toEqual(["1:02:03.4", "1:02:03.4"]);
   });
 
   it("says what to do when there is none, and when none matches", async () => {

@@ -121,6 +121,19 @@ describe("the page of a live session", () => {
     expect(screen.getByRole("button", { name: "Try now" })).toBeInTheDocument();
   });
 
+  it("asks for nothing while it waits for its line, but for what somebody presses for", async () => {
+    const { node, sockets } = await open(running(2, 0));
+    const asked = () => node.bodies(`GET /v1/sessions/${ID}`).length;
+    const before = asked();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+    act(() => void sockets.cut(1006));
+    await act(() => vi.advanceTimersByTimeAsync(60_000));
+    expect(asked()).toBe(before);
+    vi.useRealTimers();
+    act(() => screen.getByRole("button", { name: "Try now" }).click());
+    await waitFor(() => expect(asked()).toBe(before + 1));
+  });
+
   it("offers nothing to those who may only look, and only what the status allows to others", async () => {
     await open(running(2, 0), ["sessions_read"]);
     expect(screen.queryByRole("button", { name: /Switch|Pause|Complete|Delete/ })).not.toBeInTheDocument();
