@@ -1,16 +1,26 @@
-//! The Flowork desktop app: a window on the node that it starts, or on the one that already runs on the same data.
+//! The Flowork desktop app: a window on the node that it starts, or on the one that already runs on the same data, and an
+//! icon in the tray.
 //!
-//! The window shows the same GUI as any browser and speaks the same HTTP; it may call no Tauri command. Start reading
-//! at [`shell::run`].
+//! The main window shows the same GUI as any browser and speaks the same HTTP; it may call no Tauri command. Start reading
+//! at [`app::run`], then [`shell`]. What the app decides without a window is in the crate `flowork_shell`.
 
 #![cfg_attr(all(windows, not(debug_assertions)), windows_subsystem = "windows")]
 
+mod actions;
+mod app;
 mod arguments;
-mod attach;
+mod clipboard;
+mod commands;
+mod ending;
 mod failure;
 mod hosting;
+mod instance;
+mod menus;
 mod navigation;
+mod node;
+mod pages;
 mod shell;
+mod tray;
 mod window;
 
 use std::process::ExitCode;
@@ -23,6 +33,6 @@ fn main() -> ExitCode {
     match arguments.command {
         // Before anything of the GUI: a module is a child of this program and has no screen.
         Some(Command::Module(ModuleCommand::Run { name })) => flowork_sample_modules::run(&name),
-        None => shell::run(arguments),
+        None => app::run(arguments),
     }
 }

@@ -1,202 +1,251 @@
-//! The life of the app: open the window, get to a node, show it, and drain it when the window is closed.
+//! What the app knows, in one place: shared by everything that a window, the tray, a second start or the system sets off.
+//!
+//! [`crate::node`] gets to a node and follows it, [`crate::ending`] drains and stops it, [`crate::actions`] does what menus
+//! and pages ask for. None of them draws: [`crate::window`], [`crate::pages`] and [`crate::tray`] do.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use flowork_node::NodeHandle;
+use flowork_api_types::node::Notice;
+use flowork_node::DataDir;
+use flowork_shell::{
+    Autostart, AutostartError, Link, NodeView, Note, Notifier, Preferences, PreferencesFile, ResetPlan, Starts, Words,
+};
 use tauri::async_runtime::JoinHandle;
-use tauri::{AppHandle, ExitRequestApi, Manager, RunEvent, Url};
+use tauri::{AppHandle, Manager, Url};
+use tokio::sync::watch;
 
 use crate::arguments::Arguments;
+use crate::clipboard::Copied;
+use crate::ending::{Ending, Shown};
 use crate::failure::Failure;
-use crate::hosting::{self, Hosted};
-use crate::navigation::Action;
-use crate::window;
+use crate::navigation::SignIns;
+use crate::node::Running;
+use crate::window::WEB_DATA;
 
-/// How long running jobs may take to finish after the window was closed. What is left is claimed again at the next
-/// start.
-const DRAIN_WAIT: Duration = Duration::from_secs(10);
-/// The same where the system itself is about to end the process.
-const LAST_WAIT: Duration = Duration::from_secs(2);
+/// The notice that says that there is no tray.
+pub(crate) const TRAY_MISSING: &str = "TRAY_MISSING";
+/// The notice of preferences that cannot be read.
+pub(crate) const PREFERENCES: &str = "DESKTOP_PREFERENCES";
 
-/// What the app knows about its node. One of it, shared by everything that the window can set off.
+/// What the app knows about its node and itself. There is one of it.
 pub(crate) struct Shell {
-    arguments: Arguments,
+    pub(crate) arguments: Arguments,
+    /// Where the node's data are; `None` where the system names no place and nobody else did.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// What the webview keeps, inside of it; `None` where nothing can be kept.
+    pub(crate) web_data: Option<PathBuf>,
+    /// What the tray and the menus show. The tray is drawn from this and from nothing else.
+    pub(crate) view: watch::Sender<NodeView>,
+    /// Whether there is a tray.
+    pub(crate) tray: watch::Sender<Tray>,
+    /// Counts what the settings window shows anew.
+    pub(crate) settings: watch::Sender<u64>,
+    /// What the leaving window shows.
+    pub(crate) leaving: watch::Sender<Shown>,
+    /// Held while a window is opened, so that two calls do not open it twice.
+    pub(crate) opening: tokio::sync::Mutex<()>,
+    /// What was put into the clipboard.
+    pub(crate) copied: Copied,
+    notifier: Mutex<Option<Notifier>>,
     state: Mutex<State>,
 }
 
+/// What changes. No method holds it while it waits.
 #[derive(Default)]
-struct State {
-    /// The node that this app started, until it is taken out to be stopped.
-    node: Option<NodeHandle>,
-    /// Where the window is once a node runs, whoever started it.
-    url: Option<Url>,
-    logs: Option<PathBuf>,
+pub(crate) struct State {
+    /// The node that is shown, whoever started it.
+    pub(crate) node: Option<Running>,
+    /// What is known of it, without what the app makes of that.
+    pub(crate) last: Option<NodeView>,
+    /// Where the main window is, once it shows a node.
+    pub(crate) main_at: Option<Url>,
+    /// Why there is no node.
+    pub(crate) failure: Option<Failure>,
+    /// The folder with the logs, once it is known.
+    pub(crate) logs: Option<PathBuf>,
     /// The start that is under way.
-    starting: Option<JoinHandle<()>>,
-    leaving: Leaving,
+    pub(crate) starting: Option<JoinHandle<()>>,
+    /// What is to be shown once there is a node.
+    pub(crate) wanted: Option<Link>,
+    /// The drain that is under way.
+    pub(crate) ending: Option<Ending>,
+    /// The app may end now, with this code.
+    pub(crate) done: Option<u8>,
+    /// This start is one in recovery mode.
+    pub(crate) recovery: bool,
+    /// The plan of a reset that a person was shown.
+    pub(crate) reset: Option<(String, ResetPlan)>,
+    /// A reset was carried out: nothing is started or written any more.
+    pub(crate) was_reset: bool,
+    pub(crate) sign_ins: SignIns,
+    /// The person was told that the window was minimized because there is no tray.
+    pub(crate) told_of_minimizing: bool,
+    preferences: Preferences,
+    words: Option<Arc<Words>>,
+    notices: BTreeMap<&'static str, Notice>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Leaving {
+/// Whether there is a tray to be in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tray {
+    /// Nobody has looked yet.
     #[default]
-    No,
-    /// The node drains; the event loop is kept alive until it has.
-    Draining,
-    Done,
-}
-
-/// Runs the app until its window is closed.
-pub(crate) fn run(arguments: Arguments) -> ExitCode {
-    let shell = Arc::new(Shell { arguments, state: Mutex::default() });
-    let setup = Arc::clone(&shell);
-    let app = tauri::Builder::default()
-        .setup(move |app| {
-            window::open(app.handle(), &setup)?;
-            setup.start(app.handle());
-            quit_on_signal(app.handle().clone());
-            Ok(())
-        })
-        .build(tauri::generate_context!());
-    let app = match app {
-        Ok(app) => app,
-        Err(error) => {
-            eprintln!("error: the window could not be opened: {error}");
-            eprintln!("hint: where there is no screen, `flowork serve` runs the same node");
-            return ExitCode::FAILURE;
-        }
-    };
-    app.run(move |app, event| match event {
-        RunEvent::ExitRequested { api, .. } => shell.leave(app, &api),
-        RunEvent::Exit => shell.stop_now(),
-        _ => {}
-    });
-    ExitCode::SUCCESS
+    Unknown,
+    /// The icon is there.
+    Shown,
+    /// There is none, and why.
+    Missing(String),
 }
 
 impl Shell {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is one assignment, so a thread that panicked left nothing half done.
+    /// Knows nothing of a node yet.
+    pub(crate) fn new(arguments: Arguments, data_dir: Option<PathBuf>) -> Arc<Self> {
+        let (preferences, notice) = match &data_dir {
+            Some(data_dir) => PreferencesFile::new(data_dir).load(),
+            None => (Preferences::default(), None),
+        };
+        // Prepared before the webview does it, which would let others in. Whoever cannot, the node's start will say it.
+        let prepared = data_dir.as_deref().and_then(|path| DataDir::prepare(path).ok());
+        let words = Some(Arc::new(Words::load(&preferences.language)));
+        let notices = notice.into_iter().map(|notice| (PREFERENCES, notice)).collect();
+        Arc::new(Self {
+            arguments,
+            data_dir,
+            web_data: prepared.map(|prepared| prepared.path().join(WEB_DATA)),
+            view: watch::Sender::new(NodeView::starting()),
+            tray: watch::Sender::default(),
+            settings: watch::Sender::default(),
+            leaving: watch::Sender::default(),
+            opening: tokio::sync::Mutex::default(),
+            copied: Copied::default(),
+            notifier: Mutex::default(),
+            state: Mutex::new(State { preferences, words, notices, ..State::default() }),
+        })
+    }
+
+    /// The one of an app.
+    pub(crate) fn of(app: &AppHandle) -> Arc<Self> {
+        Arc::clone(app.state::<Arc<Self>>().inner())
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is a few assignments that cannot fail, so a thread that panicked left nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns where the node is, once there is one.
-    pub(crate) fn node_url(&self) -> Option<Url> {
-        self.state().url.clone()
+    /// The count of starts; `None` where nothing can be kept.
+    pub(crate) fn starts(&self) -> Option<Starts> {
+        self.data_dir.as_deref().map(Starts::new)
     }
 
-    /// Does what a button of the error page asks for.
-    pub(crate) fn act(self: &Arc<Self>, app: &AppHandle, action: Action) {
-        match action {
-            Action::Retry => self.start(app),
-            Action::OpenLogs => {
-                let logs = self.state().logs.clone();
-                if let Some(Err(error)) = logs.map(open::that_detached) {
-                    tracing::warn!(%error, "the log folder could not be opened");
-                }
-            }
-            Action::Quit => app.exit(0),
+    /// The entry that starts this app, on its data, with the session.
+    ///
+    /// # Errors
+    /// This system has no place for it.
+    pub(crate) fn autostart(&self) -> Result<Autostart, AutostartError> {
+        let autostart = Autostart::of_this_program()?;
+        match (&self.arguments.data_dir, &self.data_dir) {
+            (Some(_), Some(data_dir)) => autostart.with_data_dir(data_dir),
+            _ => Ok(autostart),
         }
     }
 
-    /// Gets to a node and shows it, or the page that says why there is none. Does nothing while that is under way.
-    fn start(self: &Arc<Self>, app: &AppHandle) {
+    /// What the person set.
+    pub(crate) fn preferences(&self) -> Preferences {
+        self.state().preferences.clone()
+    }
+
+    /// The folder with the logs, once it is known.
+    pub(crate) fn logs(&self) -> Option<PathBuf> {
+        self.state().logs.clone()
+    }
+
+    /// The texts of the person's language.
+    pub(crate) fn words(&self) -> Arc<Words> {
+        let state = self.state();
+        Arc::clone(state.words.as_ref().expect("they are loaded when the app is made, and only ever replaced"))
+    }
+
+    /// Takes preferences that were stored.
+    pub(crate) fn set_preferences(&self, preferences: Preferences) {
         let mut state = self.state();
-        if state.starting.is_some() || state.leaving != Leaving::No {
-            return;
+        let language = preferences.language != state.preferences.language;
+        if language {
+            state.words = Some(Arc::new(Words::load(&preferences.language)));
         }
-        let (shell, app) = (Arc::clone(self), app.clone());
-        state.starting = Some(tauri::async_runtime::spawn(async move {
-            let hosted = hosting::start_or_attach(&shell.arguments).await;
-            let to = shell.remember(hosted);
-            if let Some(window) = app.webview_windows().into_values().next()
-                && let Err(error) = window.navigate(to)
-            {
-                tracing::error!(%error, "the window could not be sent to the node");
-            }
-        }));
-    }
-
-    /// Keeps what came of a start and returns where the window goes now.
-    fn remember(&self, hosted: Result<Hosted, Failure>) -> Url {
-        let mut state = self.state();
-        state.starting = None;
-        match hosted {
-            Ok(Hosted { link, node }) => {
-                state.url = Some(link.clone());
-                state.node = node;
-                link
-            }
-            Err(failure) => {
-                tracing::error!(message = failure.message, hint = failure.hint, "no node to show");
-                state.logs.clone_from(&failure.logs);
-                failure.page()
-            }
-        }
-    }
-
-    /// Drains the node first, keeping the app alive until that is done.
-    fn leave(self: &Arc<Self>, app: &AppHandle, exit: &ExitRequestApi) {
-        let mut state = self.state();
-        if state.leaving == Leaving::Done {
-            return;
-        }
-        exit.prevent_exit();
-        if state.leaving == Leaving::Draining {
-            return;
-        }
-        state.leaving = Leaving::Draining;
-        let starting = state.starting.take();
+        state.preferences = preferences;
+        state.notices.remove(PREFERENCES);
         drop(state);
-        let (shell, app) = (Arc::clone(self), app.clone());
-        tauri::async_runtime::spawn(async move {
-            if let Some(starting) = starting {
-                // A start is short, and one that was cut off could leave a node behind that nobody stops.
-                let _ = tokio::time::timeout(DRAIN_WAIT, starting).await;
-            }
-            let node = shell.state().node.take();
-            if let Some(node) = node {
-                node.shutdown(DRAIN_WAIT).await;
-            }
-            shell.state().leaving = Leaving::Done;
-            app.exit(0);
-        });
+        if language {
+            // Drawn again: it is the same view in other words.
+            self.view.send_modify(|_| {});
+            self.leaving.send_modify(|shown| shown.revision += 1);
+        }
+        self.changed();
     }
 
-    /// Stops a node that is still there when the event loop ends, as it does when the session is closed.
-    fn stop_now(&self) {
-        let node = self.state().node.take();
-        if let Some(node) = node {
-            tauri::async_runtime::block_on(node.shutdown(LAST_WAIT));
+    /// The settings window shows something else from now on.
+    pub(crate) fn changed(&self) {
+        self.settings.send_modify(|revision| *revision += 1);
+    }
+
+    /// What the app itself has to say.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        self.state().notices.values().cloned().collect()
+    }
+
+    /// Whether the icon is in a tray.
+    pub(crate) fn in_tray(&self) -> bool {
+        *self.tray.borrow() == Tray::Shown
+    }
+
+    /// Takes whether there is a tray. A tray that is missing is one line in the node's status.
+    pub(crate) fn set_tray(&self, tray: Tray) {
+        let words = self.words();
+        let mut state = self.state();
+        match &tray {
+            Tray::Missing(reason) => {
+                tracing::warn!(reason, "there is no tray");
+                let notice = Notice {
+                    code: TRAY_MISSING.to_owned(),
+                    message: words.text("tray-missing-message"),
+                    hint: Some(words.text("tray-missing-hint")),
+                };
+                state.notices.insert(TRAY_MISSING, notice);
+            }
+            Tray::Unknown | Tray::Shown => {
+                state.notices.remove(TRAY_MISSING);
+            }
+        }
+        drop(state);
+        self.tray.send_replace(tray);
+        self.tell_node();
+        self.changed();
+    }
+
+    /// Shows a notification, if there is anything to show it with yet.
+    pub(crate) fn note(&self, note: Note) {
+        let words = self.words();
+        if let Some(notifier) = &*self.notifier.lock().unwrap_or_else(PoisonError::into_inner) {
+            notifier.show(note, &words);
         }
     }
-}
 
-/// Closes the app when the system asks for it; a second time ends it at once.
-#[cfg(unix)]
-fn quit_on_signal(app: AppHandle) {
-    use tokio::signal::unix::{SignalKind, signal};
-    tauri::async_runtime::spawn(async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            tracing::warn!("signals cannot be caught: ending the process will not drain the node");
-            return;
-        };
-        for asked in 0_u32.. {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if asked > 0 {
-                std::process::exit(1);
-            }
-            app.exit(0);
-        }
-    });
-}
+    /// Takes what shows notifications.
+    pub(crate) fn set_notifier(&self, notifier: Notifier) {
+        *self.notifier.lock().unwrap_or_else(PoisonError::into_inner) = Some(notifier);
+    }
 
-/// Windows has no such signals: closing the session ends the event loop.
-#[cfg(not(unix))]
-fn quit_on_signal(_app: AppHandle) {}
+    /// Where the main window is, once it shows a node.
+    pub(crate) fn main_at(&self) -> Option<Url> {
+        self.state().main_at.clone()
+    }
+
+    /// Whether the app is on its way out.
+    pub(crate) fn is_leaving(&self) -> bool {
+        let state = self.state();
+        state.done.is_some() || state.ending.as_ref().is_some_and(Ending::leaves)
+    }
+}

@@ -1,4 +1,4 @@
-// The little of WebDriver (https://www.w3.org/TR/webdriver2/) that the desktop test needs.
+// The little of WebDriver (https://www.w3.org/TR/webdriver2/) that the desktop tests need.
 import { createServer } from "node:net";
 
 import { PATIENCE_MS, eventually, start } from "../harness/process.mjs";
@@ -6,10 +6,13 @@ import { PATIENCE_MS, eventually, start } from "../harness/process.mjs";
 /** The key under which WebDriver returns the reference of an element. */
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
-/** Starts WebKit's driver, lets it start `binary`, and returns the window to drive. */
-export async function openWindow(t, binary, args, env) {
+/**
+ * Connects WebKit's driver to an app that listens for it at `inspector`, and returns the app's windows to drive. The
+ * test starts the app itself, so the app's exit code, its signals and its environment are the test's.
+ */
+export async function openDriver(t, { inspector, env }) {
   const port = await freePort();
-  const driver = start(t, "WebKitWebDriver", ["--host=127.0.0.1", `--port=${port}`], { env });
+  const driver = start(t, "WebKitWebDriver", ["--host=127.0.0.1", `--port=${port}`, `--target=${inspector}`], { env });
   const call = async (method, path, body) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
       method,
@@ -18,19 +21,18 @@ export async function openWindow(t, binary, args, env) {
     });
     const { value } = await response.json();
     if (!response.ok) {
-      // What the app wrote to its stderr comes out of the driver's.
       throw new Error(`${method} ${path}: ${value.error}: ${value.message}\n${driver.said.err}`);
     }
     return value;
   };
   await eventually("the driver", async () => (await call("GET", "/status")).ready);
-  const { sessionId } = await call("POST", "/session", {
-    capabilities: { alwaysMatch: { "webkitgtk:browserOptions": { binary, args } } },
-  });
-  return windowOf((method, path, body) => call(method, `/session/${sessionId}${path}`, body));
+  const { sessionId } = await eventually("a session with the app", () =>
+    call("POST", "/session", { capabilities: { alwaysMatch: {} } }),
+  );
+  return windowsOf((method, path, body) => call(method, `/session/${sessionId}${path}`, body));
 }
 
-function windowOf(call) {
+function windowsOf(call) {
   const find = async (xpath) => (await call("POST", "/element", { using: "xpath", value: xpath }))[ELEMENT];
   const element = {
     click: async (id) => call("POST", `/element/${id}/click`, {}),
@@ -38,13 +40,61 @@ function windowOf(call) {
     text: async (id) => call("GET", `/element/${id}/text`),
   };
   const soon = (what, xpath, act) => eventually(`${what} ${xpath}`, async () => (await act(await find(xpath))) ?? true);
+  const url = () => call("GET", "/url");
+  const handles = () => call("GET", "/window/handles");
   return {
-    url: () => call("GET", "/url"),
-    goTo: (url) => call("POST", "/url", { url }),
+    url,
+    /** How many windows there are. */
+    count: async () => (await handles()).length,
+    /** Waits for a window whose address satisfies a condition, and drives that one from now on. */
+    switchTo: (what, holds) =>
+      eventually(`the window ${what}`, async () => {
+        for (const handle of await handles()) {
+          await call("POST", "/window", { handle });
+          if (holds(await url())) {
+            return true;
+          }
+        }
+        return false;
+      }),
+    goTo: (address) => call("POST", "/url", { url: address }),
+    /** Waits until the address satisfies a condition, and returns it. */
+    untilUrl: (what, holds) =>
+      eventually(`the window is ${what}`, async () => {
+        const address = await url();
+        if (!holds(address)) {
+          throw new Error(`it is at ${address}`);
+        }
+        return address;
+      }),
     /** Runs the body of a function in the page. */
     evaluate: (script, ...args) => call("POST", "/execute/sync", { script, args }),
+    /** Runs the body of a function that answers by calling its last argument. */
+    evaluateAsync: (script, ...args) => call("POST", "/execute/async", { script, args }),
     click: (xpath) => soon("clicking", xpath, element.click),
+    /** Clicks on what closes the window: the answer may come after there is nobody to give it. */
+    clickToClose: (xpath) =>
+      soon("clicking", xpath, (id) =>
+        element.click(id).catch((error) => {
+          if (!error.message.includes("no such window")) {
+            throw error;
+          }
+        }),
+      ),
     type: (xpath, text) => soon("typing into", xpath, (id) => element.type(id, text)),
+    /** Says whether an element is there, and can be seen. */
+    shows: async (xpath) => {
+      const found = await find(xpath).catch(() => undefined);
+      return found !== undefined && call("GET", `/element/${found}/displayed`);
+    },
+    /** Waits until an attribute or property of an element has a value. */
+    untilProperty: (xpath, name, value) =>
+      soon(`${name} is ${value} at`, xpath, async (id) => {
+        const found = await call("GET", `/element/${id}/property/${name}`);
+        if (found !== value) {
+          throw new Error(`it is ${JSON.stringify(found)}`);
+        }
+      }),
     /** Waits until the text of an element satisfies a condition, and returns it. */
     text: (xpath, holds = (text) => text !== "") =>
       soon("reading", xpath, async (id) => {
@@ -54,11 +104,13 @@ function windowOf(call) {
         }
         return text;
       }),
+    /** Takes a picture of the page, as PNG. */
+    picture: async () => Buffer.from(await call("GET", "/screenshot"), "base64"),
   };
 }
 
-/** A port that is free now; the driver cannot pick one itself. */
-async function freePort() {
+/** A port that is free now; neither the driver nor the app's inspector can pick one itself. */
+export async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address();

@@ -1,0 +1,238 @@
+//! An entry in `~/.config/autostart`, as the XDG specification of desktop entries has it.
+//!
+//! Not by a crate: those that there are take any file for "on", write the path without quotes and ignore
+//! `XDG_CONFIG_HOME`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{Autostart, AutostartError, DATA_DIR, Repaired, text_of};
+use crate::disk;
+
+/// The name is that of the app's entry in the menus.
+const FILE: &str = "flowork-desktop.desktop";
+/// The one group that counts.
+const GROUP: &str = "[Desktop Entry]";
+
+pub(super) fn is_on(autostart: &Autostart) -> Result<bool, AutostartError> {
+    Ok(read(autostart)?.is_some_and(|text| is_entry_on(&text)))
+}
+
+pub(super) fn set(autostart: &Autostart, on: bool) -> Result<(), AutostartError> {
+    let path = path(autostart);
+    if !on {
+        return match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(AutostartError::Entry { path, source }),
+            _ => Ok(()),
+        };
+    }
+    let text = format!(
+        "{GROUP}\nType=Application\nVersion=1.0\nName=Flowork\nComment=Automation on your own machine\nIcon=flowork\n\
+         {}\nTerminal=false\nX-GNOME-Autostart-enabled=true\n",
+        exec(autostart)?
+    );
+    write(path, &text)
+}
+
+pub(super) fn repair(autostart: &Autostart) -> Result<Repaired, AutostartError> {
+    let Some(text) = read(autostart)?.filter(|text| is_entry_on(text)) else { return Ok(Repaired::Off) };
+    let is_there = value(&text, "Exec").and_then(program).is_some_and(|program| Path::new(&program).exists());
+    if is_there {
+        return Ok(Repaired::Fine);
+    }
+    write(path(autostart), &with_exec(&text, &exec(autostart)?))?;
+    Ok(Repaired::Moved)
+}
+
+pub(super) fn entry_on(autostart: &Autostart, data_dir: &Path, is_usual: bool) -> Option<PathBuf> {
+    let text = read(autostart).ok()??;
+    let exec = value(&text, "Exec")?;
+    let is_its = match exec.split_once(DATA_DIR) {
+        None => is_usual,
+        Some((_, named)) => text_of(data_dir).is_ok_and(|data_dir| named.trim() == quoted(data_dir)),
+    };
+    is_its.then(|| path(autostart))
+}
+
+fn path(autostart: &Autostart) -> PathBuf {
+    autostart.directory.join(FILE)
+}
+
+fn read(autostart: &Autostart) -> Result<Option<String>, AutostartError> {
+    let path = path(autostart);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(AutostartError::Entry { path, source }),
+    }
+}
+
+fn write(path: PathBuf, text: &str) -> Result<(), AutostartError> {
+    disk::replace(&path, text.as_bytes()).map_err(|source| AutostartError::Entry { path, source })
+}
+
+/// An entry is off without being deleted where a desktop's own settings say so.
+fn is_entry_on(text: &str) -> bool {
+    let says = |key, expected| value(text, key).is_some_and(|value| value.eq_ignore_ascii_case(expected));
+    value(text, "Exec").is_some() && !says("Hidden", "true") && !says("X-GNOME-Autostart-enabled", "false")
+}
+
+/// The value of a key in the group of desktop entries.
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let group = text.lines().skip_while(|line| line.trim() != GROUP).skip(1);
+    let mut lines = group.take_while(|line| !line.starts_with('['));
+    lines.find_map(|line| line.split_once('=').filter(|(name, _)| name.trim() == key)).map(|(_, value)| value.trim())
+}
+
+/// The same entry with another program, and everything else as somebody may have left it.
+fn with_exec(text: &str, exec: &str) -> String {
+    let mut in_group = false;
+    let lines = text.lines().map(|line| {
+        if line.starts_with('[') {
+            in_group = line.trim() == GROUP;
+        }
+        let is_exec = in_group && line.split_once('=').is_some_and(|(name, _)| name.trim() == "Exec");
+        if is_exec { exec } else { line }
+    });
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The line that names the program. Arguments are in quotes, and each kind of escaping is the specification's: first that
+/// of arguments, then that of texts.
+fn exec(autostart: &Autostart) -> Result<String, AutostartError> {
+    let mut line = String::from("Exec=");
+    line.push_str(&quoted(text_of(&autostart.program)?));
+    for argument in &autostart.arguments {
+        line.push(' ');
+        line.push_str(&if argument.starts_with("--") { argument.clone() } else { quoted(argument) });
+    }
+    Ok(line)
+}
+
+fn quoted(argument: &str) -> String {
+    let mut text = String::from('"');
+    for letter in argument.chars() {
+        match letter {
+            '"' | '`' | '$' => {
+                text.push_str("\\\\");
+                text.push(letter);
+            }
+            '\\' => text.push_str("\\\\\\\\"),
+            // A field code otherwise.
+            '%' => text.push_str("%%"),
+            _ => text.push(letter),
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// The program of an `Exec` line.
+fn program(exec: &str) -> Option<String> {
+    let unescaped = exec.replace("\\\\", "\\").replace("\\s", " ");
+    let Some(rest) = unescaped.strip_prefix('"') else {
+        return unescaped.split_whitespace().next().map(|word| word.replace("%%", "%"));
+    };
+    let (mut program, mut letters) = (String::new(), rest.chars());
+    loop {
+        match letters.next()? {
+            '"' => return Some(program.replace("%%", "%")),
+            '\\' => program.push(letters.next()?),
+            letter => program.push(letter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn autostart(program: &str) -> (tempfile::TempDir, Autostart) {
+        let dir = tempfile::tempdir().unwrap();
+        let autostart = Autostart::new(PathBuf::from(program), &dir.path().join("config"));
+        (dir, autostart)
+    }
+
+    fn text(autostart: &Autostart) -> String {
+        fs::read_to_string(path(autostart)).unwrap()
+    }
+
+    #[test]
+    fn it_is_off_until_somebody_turns_it_on_and_off_again_when_turned_off() {
+        let (dir, autostart) = autostart("/usr/bin/flowork-desktop");
+        assert!(!autostart.is_on().unwrap());
+        assert_eq!(autostart.repair().unwrap(), Repaired::Off);
+        autostart.set(false).unwrap();
+        assert!(!dir.path().join("config").exists(), "looking writes nothing");
+        autostart.set(true).unwrap();
+        assert!(autostart.is_on().unwrap());
+        assert!(text(&autostart).contains("Exec=\"/usr/bin/flowork-desktop\" --background\n"));
+        autostart.set(false).unwrap();
+        assert!(!autostart.is_on().unwrap());
+        assert!(!path(&autostart).exists());
+    }
+
+    #[test]
+    fn what_a_desktops_settings_turned_off_stays_off() {
+        let (_dir, autostart) = autostart("/nowhere/flowork-desktop");
+        autostart.set(true).unwrap();
+        let on = text(&autostart);
+        let hidden = format!("{on}Hidden=true\n");
+        let disabled = on.replace("X-GNOME-Autostart-enabled=true", "X-GNOME-Autostart-enabled=false");
+        for off in [hidden, disabled, String::new(), "[Other]\nExec=x\n".to_owned()] {
+            fs::write(path(&autostart), &off).unwrap();
+            assert!(!autostart.is_on().unwrap(), "{off}");
+            assert_eq!(autostart.repair().unwrap(), Repaired::Off);
+            assert_eq!(text(&autostart), off, "a repair leaves what is off alone");
+        }
+        let elsewhere = format!("{on}[Desktop Action x]\nHidden=true\n");
+        fs::write(path(&autostart), elsewhere).unwrap();
+        assert!(autostart.is_on().unwrap(), "that key is of another group");
+    }
+
+    #[test]
+    fn moved_program_is_found_again_and_the_rest_of_the_entry_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = dir.path().join("old place/flowork \"%f\" $HOME `x` \\");
+        let config = dir.path().join("config");
+        fs::create_dir_all(old.parent().unwrap()).unwrap();
+        fs::write(&old, "").unwrap();
+        let was = Autostart::new(old.clone(), &config);
+        was.set(true).unwrap();
+        fs::write(path(&was), format!("{}X-Mine=1\n[Desktop Action y]\nExec=y\n", text(&was))).unwrap();
+        let is = Autostart::new(dir.path().join("new/flowork"), &config);
+        assert_eq!(is.repair().unwrap(), Repaired::Fine, "another program that is there is somebody's choice");
+        fs::remove_file(&old).unwrap();
+        assert_eq!(is.repair().unwrap(), Repaired::Moved);
+        let repaired = text(&is);
+        assert!(repaired.contains(&exec(&is).unwrap()), "{repaired}");
+        assert!(repaired.contains("X-Mine=1\n[Desktop Action y]\nExec=y\n"), "{repaired}");
+        assert!(is.is_on().unwrap());
+    }
+
+    #[test]
+    fn any_path_is_read_back_from_the_line_it_was_written_to() {
+        for path in ["/a b/c", "/a\"b", "/a`b$c\\d", "/100%/x", "/ü/日本"] {
+            let (_dir, autostart) = autostart(path);
+            let line = exec(&autostart).unwrap();
+            assert_eq!(program(line.strip_prefix("Exec=").unwrap()).as_deref(), Some(path), "{line}");
+        }
+        assert_eq!(program("/usr/bin/flowork --background").as_deref(), Some("/usr/bin/flowork"));
+        assert_eq!(program("\"/usr/bin/flowork"), None, "its end is missing");
+        let (_dir, autostart) = autostart("/a\nExec=/bin/sh");
+        assert!(matches!(autostart.set(true), Err(AutostartError::Unsupported(_))), "it would be two lines");
+    }
+
+    #[test]
+    fn other_data_directory_is_in_the_line() {
+        let (_dir, autostart) = autostart("/usr/bin/flowork-desktop");
+        let autostart = autostart.with_data_dir(Path::new("/my data")).unwrap();
+        let line = exec(&autostart).unwrap();
+        assert_eq!(line, "Exec=\"/usr/bin/flowork-desktop\" --background --data-dir \"/my data\"");
+        autostart.set(true).unwrap();
+        assert_eq!(autostart.entry_on(Path::new("/my data"), false), Some(path(&autostart)));
+        assert_eq!(autostart.entry_on(Path::new("/other"), true), None, "it is of another data directory");
+    }
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use flowork_node::Flags;
+
+use super::*;
+
+/// Directories of one data directory that was in use.
+struct Used {
+    root: tempfile::TempDir,
+    config: Config,
+}
+
+fn used() -> Used {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name).to_string_lossy().into_owned();
+    let environment = BTreeMap::from([
+        ("FLOWORK_DATA_DIR".to_owned(), path("data")),
+        ("FLOWORK_VAULT".to_owned(), "file".to_owned()),
+        ("FLOWORK_VAULT_KEY_DIR".to_owned(), path("keys")),
+    ]);
+    let config = Config::load_with(&Flags::default(), &environment).unwrap();
+    let data_dir = &config.data_dir;
+    for directory in ["shards/1", "logs", "modules/mine", "window/cache"] {
+        fs::create_dir_all(data_dir.join(directory)).unwrap();
+    }
+    for file in ["control.db", "control.db-wal", "shards/1/0.db", "modules/mine/module.toml", "desktop.toml"] {
+        fs::write(data_dir.join(file), "1234567890").unwrap();
+    }
+    let vault = Vault::open_or_create(config.vault_options()).unwrap();
+    vault.set("provider/x", &flowork_vault::Secret::new(b"hidden".to_vec())).unwrap();
+    Used { root, config }
+}
+
+/// Every path below a directory.
+fn all(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in entries(directory).unwrap() {
+        if path.is_dir() {
+            found.extend(all(&path));
+        }
+        found.push(path);
+    }
+    found
+}
+
+#[test]
+fn plan_names_everything_and_no_secret() {
+    let Used { root: _root, config } = used();
+    let plan = plan(&config).unwrap();
+    assert_eq!(plan.vault.as_deref(), Some("file"));
+    assert_eq!(plan.secrets, ["provider/x"]);
+    assert!(plan.kept.is_empty(), "{:?}", plan.kept);
+    let what = |what| plan.items.iter().filter(|item| item.what == what).map(|item| item.bytes).collect::<Vec<_>>();
+    assert_eq!(what("reset-accounts"), [10, 10], "a store and its log");
+    assert_eq!(what("reset-jobs"), [10], "a directory with all that is in it");
+    assert_eq!(what("reset-vault-key").len(), 1);
+    assert!(!format!("{plan:?}").contains("hidden"));
+}
+
+#[test]
+fn reset_leaves_nothing() {
+    let Used { root, config } = used();
+    let plan = plan(&config).unwrap();
+    let done = carry_out_with(&config, &plan, None).unwrap();
+    assert!(done.left.is_empty(), "{:?}", done.left);
+    assert!(done.bytes >= plan.bytes());
+    assert_eq!(all(root.path()), [root.path().join("keys")], "the directory that somebody chose for keys is theirs");
+    assert!(super::plan(&config).unwrap().items.is_empty());
+}
+
+#[test]
+fn what_is_not_floworks_stays_and_is_said() {
+    let Used { root, config } = used();
+    let mine = config.data_dir.join("thesis.txt");
+    fs::write(&mine, "mine").unwrap();
+    #[cfg(unix)]
+    {
+        let elsewhere = root.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("photo"), "mine").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, config.data_dir.join("snapshots")).unwrap();
+    }
+    let plan = plan(&config).unwrap();
+    assert!(plan.kept.contains(&mine));
+    carry_out_with(&config, &plan, None).unwrap();
+    assert_eq!(entries(&config.data_dir).unwrap(), [mine], "and its directory with it");
+    #[cfg(unix)]
+    {
+        assert!(plan.kept.contains(&root.path().join("elsewhere")));
+        assert!(root.path().join("elsewhere/photo").exists(), "what a link leads to is not in the directory");
+    }
+}
+
+#[test]
+fn what_came_after_the_plan_is_not_deleted() {
+    let Used { root, config } = used();
+    let plan = plan(&config).unwrap();
+    fs::write(config.data_dir.join("sync.db"), "").unwrap();
+    let before = all(root.path());
+    assert!(matches!(carry_out_with(&config, &plan, None), Err(ResetError::Changed)));
+    let after = all(root.path());
+    assert!(before.iter().all(|path| after.contains(path)), "nothing was deleted");
+    fs::remove_file(config.data_dir.join("sync.db")).unwrap();
+    fs::remove_file(config.data_dir.join("control.db-wal")).unwrap();
+    carry_out_with(&config, &plan, None).expect("files that are gone are no change");
+}
+
+#[test]
+fn nothing_is_deleted_under_a_running_node() {
+    let Used { root, config } = used();
+    let plan = plan(&config).unwrap();
+    let before = all(root.path()).len();
+    let held = InstanceLock::take(&config.data_dir, Timestamp(0)).unwrap();
+    assert!(matches!(carry_out_with(&config, &plan, None), Err(ResetError::Lock(_))));
+    assert!(all(root.path()).len() >= before);
+    drop(held);
+    let plan = super::plan(&config).unwrap();
+    carry_out_with(&config, &plan, None).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn entry_that_starts_the_app_on_this_data_goes_along() {
+    let Used { root, config } = used();
+    let autostart = Autostart::new(PathBuf::from("/usr/bin/flowork-desktop"), &root.path().join("config"));
+    let autostart = autostart.with_data_dir(&config.data_dir).unwrap();
+    autostart.set(true).unwrap();
+    let plan = plan_without_secrets(&config, Some(&autostart)).unwrap();
+    assert_eq!(plan.items.last().unwrap().what, "reset-autostart");
+    carry_out_with(&config, &plan, Some(&autostart)).unwrap();
+    assert!(!autostart.is_on().unwrap());
+}

@@ -1,0 +1,237 @@
+//! The life of the app: what happens at its start, what its event loop hears, and with which code it ends.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowork_node::Config;
+use flowork_shell::Notifier;
+use tauri::{App, AppHandle, Context, Manager, RunEvent};
+use tauri_plugin_window_state::StateFlags;
+
+use crate::arguments::Arguments;
+use crate::ending::Then;
+use crate::shell::{Shell, Tray};
+use crate::window::{Opening, WEB_DATA};
+use crate::{actions, commands, instance, menus, tray, window};
+
+/// Where the windows were, in the data directory.
+const WINDOW_STATE: &str = "window-state.json";
+/// How long a start in the background waits for a tray: panels start with the session, too.
+const TRAY_WAIT: Duration = Duration::from_secs(5);
+
+/// Runs the app until somebody quits.
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    let data_dir = Config::find_data_dir(&arguments.flags(false)).ok();
+    let shell = Shell::new(arguments, data_dir);
+    let mut context = tauri::generate_context!();
+    let name = shell.data_dir.as_deref().map(|path| instance::name(&context.config().identifier, path));
+    name_instance(&mut context, name.as_deref());
+    let app = build(Arc::clone(&shell), context, name);
+    let app = match app {
+        Ok(app) => app,
+        Err(error) => {
+            eprintln!("error: the app could not be started: {error}");
+            eprintln!("hint: where there is no screen, `flowork serve` runs the same node");
+            return ExitCode::FAILURE;
+        }
+    };
+    let made_by_plugins = app.path().app_config_dir().ok();
+    let code = app.run_return(|app, event| heard(app, &event));
+    sweep(&shell, made_by_plugins.as_deref());
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// On Linux the name is given to the plugin; elsewhere it looks at the identifier of the app.
+fn name_instance(context: &mut Context, name: Option<&str>) {
+    if let Some(name) = name
+        && !cfg!(target_os = "linux")
+    {
+        name.clone_into(&mut context.config_mut().identifier);
+    }
+}
+
+fn build(shell: Arc<Shell>, context: Context, name: Option<String>) -> tauri::Result<App> {
+    let mut one = tauri_plugin_single_instance::Builder::new()
+        .callback(|app, arguments, directory| started_again(app, &arguments, &directory));
+    if let Some(name) = name {
+        one = one.dbus_id(name);
+    }
+    let mut positions = tauri_plugin_window_state::Builder::new()
+        .with_state_flags(StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED)
+        .with_denylist(&[crate::pages::LEAVING]);
+    if let Some(data_dir) = &shell.data_dir {
+        positions = positions.with_filename(data_dir.join(WINDOW_STATE).to_string_lossy());
+    }
+    tauri::Builder::default()
+        // First: a second start hands over its arguments and ends here.
+        .plugin(one.build())
+        .plugin(positions.build())
+        .manage(shell)
+        .invoke_handler(tauri::generate_handler![
+            commands::leaving::leaving_view,
+            commands::leaving::leaving_quit_now,
+            commands::leaving::leaving_keep_running,
+            commands::settings::settings_view,
+            commands::settings::settings_set,
+            commands::settings::settings_open_place,
+            commands::settings::settings_leave_recovery,
+            commands::reset::reset_plan,
+            commands::reset::reset_carry_out,
+            commands::reset::reset_finish,
+        ])
+        .on_menu_event(|app, event| menus::clicked(app, event.id().as_ref()))
+        .setup(|app| {
+            set_up(app);
+            Ok(())
+        })
+        .build(context)
+}
+
+/// Begins everything. The window first, because that is what somebody waits for; nothing here blocks.
+fn set_up(app: &App) {
+    let app = app.handle();
+    let shell = Shell::of(app);
+    let attempt = shell.starts().map(|starts| starts.begun());
+    let recovery = attempt.is_some_and(|attempt| attempt.recovery);
+    shell.start(app, shell.arguments.recovery || recovery);
+    match shell.arguments.url.clone() {
+        Some(link) => actions::open_link(app, &link),
+        None if shell.arguments.background => wait_for_tray(app),
+        None => {
+            // Others hold it for no longer than it takes to find that there is no window yet.
+            let _one_at_a_time = shell.opening.blocking_lock();
+            window::open(app, None, Opening::InFront);
+        }
+    }
+    #[cfg(target_os = "macos")]
+    set_app_menu(app, &shell);
+    tray::start(app);
+    begin_to_notify(app, &shell);
+    quit_on_signal(app.clone());
+    tauri::async_runtime::spawn_blocking(move || repair_autostart(&shell));
+}
+
+#[cfg(target_os = "macos")]
+fn set_app_menu(app: &AppHandle, shell: &Shell) {
+    let set = menus::of_window(app, &shell.words()).and_then(|menu| app.set_menu(menu));
+    if let Err(error) = set {
+        tracing::warn!(%error, "the menu could not be made");
+    }
+}
+
+/// Begins to show notifications.
+fn begin_to_notify(app: &AppHandle, shell: &Arc<Shell>) {
+    let (clicked, shell) = (app.clone(), Arc::clone(shell));
+    tauri::async_runtime::spawn(async move {
+        shell.set_notifier(Notifier::start(move |link| window::show_main(&clicked, Some(link))));
+    });
+}
+
+/// Opens the window after all where a start in the background finds no tray: otherwise nobody could reach the app.
+fn wait_for_tray(app: &AppHandle) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let shell = Shell::of(&app);
+        let mut tray = shell.tray.subscribe();
+        let shown = tray.wait_for(|tray| *tray == Tray::Shown);
+        if !matches!(tokio::time::timeout(TRAY_WAIT, shown).await, Ok(Ok(_))) {
+            window::show_minimized(&app);
+        }
+    });
+}
+
+/// Where the app starts with the session and has been moved, the session learns where it is now.
+fn repair_autostart(shell: &Shell) {
+    match shell.autostart().and_then(|autostart| autostart.repair()) {
+        Ok(repaired) => tracing::debug!(?repaired, "looked after the start with the session"),
+        Err(error) => tracing::warn!(%error, "the start with the session cannot be looked after"),
+    }
+}
+
+/// A second start: it ends, and this app does what it was asked.
+fn started_again(app: &AppHandle, arguments: &[String], directory: &str) {
+    let given = Arguments::handed_over(arguments, directory);
+    match given.url {
+        Some(link) => actions::open_link(app, &link),
+        // The session starts what is running already; nobody asked to see it.
+        None if given.background => {}
+        None => window::show_main(app, None),
+    }
+}
+
+/// What the event loop hears. On the main thread.
+fn heard(app: &AppHandle, event: &RunEvent) {
+    let shell = Shell::of(app);
+    match event {
+        RunEvent::ExitRequested { api, code, .. } if shell.state().done.is_none() => {
+            api.prevent_exit();
+            // The last window is closed: in the tray the app goes on without one.
+            if code.is_some() || !shell.in_tray() {
+                shell.end(app, Then::Exit, true);
+            }
+        }
+        RunEvent::Exit => {
+            shell.stop_now();
+            tray::remove();
+        }
+        #[cfg(target_os = "macos")]
+        RunEvent::Opened { urls } => {
+            for url in urls {
+                actions::open_link(app, url.as_str());
+            }
+        }
+        // A click on the app in the dock.
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { .. } => window::show_main(app, None),
+        _ => {}
+    }
+}
+
+/// Quits when the system asks for it, without a window. Asked again it does not wait for jobs, and the third time for nothing.
+#[cfg(unix)]
+fn quit_on_signal(app: AppHandle) {
+    use flowork_shell::leaving::EXIT_JOBS_LEFT;
+    use tokio::signal::unix::{SignalKind, signal};
+    tauri::async_runtime::spawn(async move {
+        let kinds = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+        let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = kinds else {
+            tracing::warn!("signals cannot be caught: ending the process will not drain the node");
+            return;
+        };
+        for asked in 0_u32.. {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            let shell = Shell::of(&app);
+            match asked {
+                0 => shell.end(&app, Then::Exit, false),
+                1 => shell.force(),
+                _ => std::process::exit(i32::from(EXIT_JOBS_LEFT)),
+            }
+        }
+    });
+}
+
+/// Windows has no such signals: closing the session ends the event loop.
+#[cfg(not(unix))]
+fn quit_on_signal(_app: AppHandle) {}
+
+/// Removes what would be left of the app: folders that a plugin makes and does not use, and, after a reset, what the webview
+/// wrote while it was ended.
+fn sweep(shell: &Shell, made_by_plugins: Option<&Path>) {
+    // What is not there needs nothing, and a folder that is not empty stays by itself.
+    if let Some(folder) = made_by_plugins {
+        let _ = std::fs::remove_dir(folder);
+    }
+    if let Some(data_dir) = &shell.data_dir
+        && shell.state().was_reset
+    {
+        let _ = std::fs::remove_dir_all(data_dir.join(WEB_DATA));
+        let _ = std::fs::remove_file(data_dir.join(WINDOW_STATE));
+        let _ = std::fs::remove_dir(data_dir);
+    }
+}

@@ -1,0 +1,208 @@
+// The tray tells the truth, and what can be done from it is done.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { eventually } from "../harness/process.mjs";
+import { NEW_JOB, heldJob, makeDesk } from "./app.mjs";
+import { isInTray } from "./tray.mjs";
+
+/** For how long wake-ups are counted. */
+const WATCHED_MS = 2_000;
+
+test("tray shows in words and in its picture that a job runs, and that none does", async (t) => {
+  const desk = await makeDesk(t);
+  const app = await desk.start(["--background"]);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  const idle = await tray.icon();
+
+  const one = await heldJob(desk);
+  await tray.untilLine("that one job runs", "Busy: 1 job is running");
+  const busy = await tray.icon();
+  assert.notEqual(busy, idle, "the picture says so, too");
+  const other = await heldJob(desk);
+  await tray.untilLine("that two jobs run", "Busy: 2 jobs are running");
+  one.finish();
+  other.finish();
+  await tray.untilLine("that it is idle", "Idle");
+  await eventually("the picture is that of before", async () => (await tray.icon()) === idle);
+});
+
+test("node is drained from the tray, works again from there, and both are done to the node itself", async (t) => {
+  const desk = await makeDesk(t);
+  const app = await desk.start(["--background"]);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  const idle = await tray.icon();
+  const job = await heldJob(desk);
+
+  await tray.click("Drain: take no new jobs");
+  await tray.untilLine("how many jobs are left", "Draining: 1 job left");
+  assert.notEqual(await tray.icon(), idle);
+  const { drain } = await desk.cli("status");
+  assert.equal(drain.on, true);
+  assert.equal(drain.stopping, false, "it drains, but nobody quits");
+  job.finish();
+  await tray.untilLine("that nothing is left", "Drained: nothing is running");
+
+  await tray.click("End the drain");
+  await tray.untilLine("that it is idle", "Idle");
+  assert.equal((await desk.cli("status")).drain.on, false);
+  await eventually("the picture is that of before", async () => (await tray.icon()) === idle);
+});
+
+test("drain that somebody else began is in the tray, too", async (t) => {
+  const desk = await makeDesk(t);
+  const app = await desk.start(["--background"]);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  await desk.cli("drain", "on");
+  await tray.untilLine("that it drains", "Drained: nothing is running");
+  await desk.cli("drain", "off");
+  await tray.untilLine("that it is idle", "Idle");
+});
+
+test("workers become fewer and more from the tray, stay so after a restart, and follow the load again", async (t) => {
+  const desk = await makeDesk(t);
+  const workers = async () => (await desk.cli("status")).engines[0].workers_fixed ?? null;
+  // The next click counts from what is shown.
+  const shown = (tray, count) => eventually("the tray shows it", () => tray.entry(`${count} workers`));
+  const until = (count) => eventually(`${count} workers`, async () => (await workers()) === count);
+  const app = await desk.start(["--background"]);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  assert.equal(await workers(), null, "at first their number follows the load");
+  await tray.click("One more");
+  const more = await eventually("a number of workers", workers);
+  await shown(tray, more);
+  await tray.click("One more");
+  await until(more + 1);
+  await shown(tray, more + 1);
+  await tray.click("One fewer");
+  await until(more);
+  await tray.click("Quit");
+  assert.equal(await app.exitCode(), 0);
+
+  const again = await desk.start(["--background"]);
+  const after = await again.tray();
+  await after.untilLine("that it is idle", "Idle");
+  assert.equal(await workers(), more, "it is kept");
+  await after.click(/^By load/);
+  await eventually("the load decides", async () => (await workers()) === null);
+});
+
+test("node is stopped and started from the tray while the app stays", async (t) => {
+  const desk = await makeDesk(t);
+  const app = await desk.start();
+  const window = await app.drive();
+  await window.text(NEW_JOB);
+  const tray = await app.tray();
+  await tray.click("Stop");
+  await tray.untilLine("that it has stopped", "Stopped");
+  await assert.rejects(desk.cli("status"), /not running/, "there is no node");
+  const drain = await tray.entry("Drain: take no new jobs (it is not running)");
+  assert.equal(drain.enabled, false, "what cannot be done is there, and says why not");
+  await tray.click("Start");
+  await tray.untilLine("that it is idle", "Idle");
+  await window.text(NEW_JOB);
+});
+
+test("address is copied, and the folder of the logs and the window are opened from the tray", async (t) => {
+  const desk = await makeDesk(t);
+  const app = await desk.start(["--background"]);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  const { url, data_dir } = await desk.cli("status");
+  await tray.click("Copy address");
+  await eventually("the address is in the clipboard", async () => (await desk.screen.clipboard()).startsWith(url));
+  await tray.click("Open log folder");
+  assert.equal(await desk.opened(), `${data_dir}/logs`);
+});
+
+test("without a tray the app says so, and it goes into one that comes later", async (t) => {
+  const desk = await makeDesk(t, { panel: false });
+  const app = await desk.start();
+  const window = await app.drive();
+  await window.text(NEW_JOB);
+  const notice = await desk.untilNotice("TRAY_MISSING");
+  assert.ok(notice.message && notice.hint, "it says what that means and what to do");
+
+  await desk.startPanel();
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  await desk.untilNotice("TRAY_MISSING", false);
+  await desk.screen.close("Flowork");
+  await desk.screen.closes("Flowork");
+  assert.equal((await desk.cli("status")).pid, app.pid, "now there is a tray to stay in");
+});
+
+test("panel that is started anew has the app in it again", async (t) => {
+  const desk = await makeDesk(t, { panel: false });
+  const panel = await desk.startPanel();
+  const app = await desk.start(["--background"]);
+  await app.tray();
+  panel.child.kill("SIGKILL");
+  await panel.ended;
+  await desk.startPanel();
+  await eventually("the app is in the new panel", () => isInTray(desk.bus, app.pid));
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+});
+
+test("window closed without a tray is hidden, a second start shows it, and closed while hidden it quits", async (t) => {
+  const desk = await makeDesk(t, { panel: false });
+  const app = await desk.start();
+  const window = await app.drive();
+  await window.text(NEW_JOB);
+  await desk.screen.close("Flowork");
+  await eventually("the window is hidden", () => desk.screen.isMinimized("Flowork"));
+  const second = await desk.start();
+  assert.equal(await second.exitCode(), 0);
+  await desk.screen.untilInFront("Flowork");
+  assert.equal(await desk.screen.isMinimized("Flowork"), false);
+
+  await desk.screen.close("Flowork");
+  await eventually("the window is hidden", () => desk.screen.isMinimized("Flowork"));
+  await desk.screen.close("Flowork");
+  assert.equal(await app.exitCode(), 0, "whoever closes what is hidden means it");
+  await app.untilGone();
+});
+
+test("without a session bus and a keychain everything works that needs neither", async (t) => {
+  const desk = await makeDesk(t, { bus: false, env: { FLOWORK_VAULT: undefined, FLOWORK_VAULT_KEY_DIR: undefined } });
+  const app = await desk.start();
+  const window = await app.drive();
+  await window.text(NEW_JOB);
+  const { vault, notices } = await desk.cli("status");
+  assert.equal(vault, "file");
+  const codes = notices.map((notice) => notice.code);
+  assert.ok(codes.includes("VAULT_KEY_ON_DISK") && codes.includes("TRAY_MISSING"), codes.join(", "));
+  app.signal("SIGTERM");
+  assert.equal(await app.exitCode(), 0);
+});
+
+test("session bus without a keychain on it is no reason not to start", async (t) => {
+  const desk = await makeDesk(t, { env: { FLOWORK_VAULT: undefined, FLOWORK_VAULT_KEY_DIR: undefined } });
+  const app = await desk.start(["--background"]);
+  await (await app.tray()).untilLine("that it is idle", "Idle");
+  const notice = await desk.untilNotice("VAULT_KEY_ON_DISK");
+  assert.ok(notice.hint);
+});
+
+test("app that has nothing to do sleeps", async (t) => {
+  const desk = await makeDesk(t);
+  const app = await desk.start(["--background"]);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  // What a start sets off takes a while to come to rest. After that, whatever polls would be seen here.
+  await eventually("fewer than five wake-ups a second", async () => {
+    const before = await app.wakes();
+    await pause(WATCHED_MS);
+    const each = ((await app.wakes()) - before) / (WATCHED_MS / 1_000);
+    if (each >= 5) {
+      throw new Error(`there are ${each}`);
+    }
+    return true;
+  });
+});
