@@ -24,6 +24,11 @@ const SUITES: &[Suite] = &[
     Suite { name: "duplicates", about: "the same request again and again", tests: &[(TESTS, "chaos::duplicates::")] },
     Suite { name: "overload", about: "ten times the load a node can take", tests: &[(TESTS, "chaos::overload::")] },
     Suite {
+        name: "reconnects",
+        about: "thousands of sockets that come back at once",
+        tests: &[(TESTS, "chaos::reconnects::")],
+    },
+    Suite {
         name: "simulation",
         about: "the queue against plain models, on a set clock",
         tests: &[(ENGINE, "simulation::"), (ENGINE, "model::")],
@@ -32,7 +37,7 @@ const SUITES: &[Suite] = &[
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to run, of kills, power, faults, full-disk, history, duplicates, overload, simulation; all of it without
+    /// What to run, of kills, power, faults, full-disk, history, duplicates, overload, reconnects, simulation; all of it without
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
     /// Run what this seed gave before, as a failed run printed it

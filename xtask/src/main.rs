@@ -13,6 +13,7 @@ mod desktop;
 mod dist;
 mod fuzz;
 mod icons;
+mod packages;
 mod requirements;
 mod schemathesis;
 mod screenshot;
@@ -60,10 +61,10 @@ enum Verb {
     Fuzz(fuzz::Options),
     /// Hold the node to its `OpenAPI` document with requests that schemathesis makes up, as each class of caller
     Schemathesis(schemathesis::Options),
-    /// Export the app's icons from assets/icons/flowork.svg
-    Icons,
-    /// Take the picture of the dashboard that the README shows
-    Screenshot,
+    /// Export every icon from assets/icons/flowork.svg
+    Icons(icons::Options),
+    /// Take pictures: of the dashboard for the README, or of the desktop app
+    Screenshot(screenshot::Options),
 }
 
 fn main() -> ExitCode {
@@ -79,8 +80,8 @@ fn main() -> ExitCode {
         Verb::Chaos(options) => chaos::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Schemathesis(options) => schemathesis::run(&options),
-        Verb::Icons => icons::run(),
-        Verb::Screenshot => screenshot::run(),
+        Verb::Icons(options) => icons::run(&options),
+        Verb::Screenshot(options) => screenshot::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,6 +22,8 @@ enum Probe {
     Library(&'static str),
     /// A font is installed: without one a browser draws no text at all.
     Font,
+    /// The system's own Python has a module of this name; another Python in front of it does not see such packages.
+    PythonModule(&'static str),
     /// Python can make environments with packages of their own.
     PythonEnvironments,
 }
@@ -49,17 +51,48 @@ const DESKTOP: &[Requirement] = &[
     need(Probe::Library("librsvg-2.0"), "librsvg2-dev", "the desktop app's icons"),
 ];
 
-const BROWSER: &[Requirement] = &[
-    need(Probe::Program("chromium"), "chromium", "the browser tests"),
-    need(Probe::Font, "fonts-dejavu-core", "text in the browser tests"),
+const BROWSER: &[Requirement] = &[need(Probe::Program("chromium"), "chromium", "the browser tests"), FONT];
+
+const FONT: Requirement = need(Probe::Font, "fonts-dejavu-core", "text in the browser tests");
+
+const SCRIPTS: &[Requirement] = &[need(Probe::Program("shellcheck"), "shellcheck", "checking scripts")];
+
+const SCREEN: &[Requirement] = &[
+    need(Probe::Program("Xvfb"), "xvfb", "the desktop tests: a screen that nobody sees"),
+    need(Probe::Program("WebKitWebDriver"), "webkit2gtk-driver", "the desktop tests: driving the windows"),
+    need(Probe::Program("openbox"), "openbox", "the desktop tests: a window manager"),
+    need(Probe::Program("wmctrl"), "wmctrl", "the desktop tests: closing windows"),
+    need(Probe::Program("xdotool"), "xdotool", "the desktop tests: hiding windows"),
+    need(Probe::Program("xprop"), "x11-utils", "the desktop tests: which window is in front"),
+    need(Probe::Program("xclip"), "xclip", "the desktop tests: what was copied"),
+    need(Probe::Program("dbus-daemon"), "dbus-daemon", "the desktop tests: a session bus of their own"),
+    need(Probe::Program("busctl"), "systemd", "the desktop tests: speaking on that bus"),
+    need(Probe::Program("xfce4-panel"), "xfce4-panel", "the desktop tests: a tray to be in"),
+    need(Probe::PythonModule("dbusmock"), "python3-dbusmock", "the desktop tests: a place for notifications"),
 ];
 
-const SUITES: &[Requirement] = &[
-    need(Probe::Program("Xvfb"), "xvfb", "the desktop test: a screen that nobody sees"),
-    need(Probe::Program("WebKitWebDriver"), "webkit2gtk-driver", "the desktop test: driving the window"),
-    need(Probe::Program("openbox"), "openbox", "the desktop test: a window manager"),
-    need(Probe::Program("wmctrl"), "wmctrl", "the desktop test: closing the window"),
-    need(Probe::Program("shellcheck"), "shellcheck", "checking scripts"),
+const PICTURES: &[Requirement] = &[need(Probe::Program("import"), "imagemagick", "pictures of the desktop app"), FONT];
+
+const PACKING: &[Requirement] = &[
+    need(Probe::Program("dpkg-shlibdeps"), "dpkg-dev", "packages: what a program is linked with"),
+    need(Probe::Program("rpmbuild"), "rpm", "rpm packages"),
+];
+
+const APP_IMAGE: &[Requirement] = &[
+    need(Probe::Program("mksquashfs"), "squashfs-tools", "the AppImage"),
+    need(Probe::Program("patchelf"), "patchelf", "the AppImage: libraries of its own"),
+    need(Probe::Program("glib-compile-schemas"), "libglib2.0-bin", "the AppImage: settings of GTK's dialogs"),
+];
+
+const PACKAGES: &[Requirement] = &[
+    need(Probe::Program("lintian"), "lintian", "the package tests"),
+    need(Probe::Program("desktop-file-validate"), "desktop-file-utils", "the package tests: the desktop entry"),
+    need(Probe::Program("appstreamcli"), "appstream", "the package tests: the AppStream metadata"),
+    need(Probe::Program("groff"), "groff-base", "the package tests: manual pages"),
+    need(Probe::Program("zsh"), "zsh", "the package tests: completions"),
+    need(Probe::Program("fish"), "fish", "the package tests: completions"),
+    need(Probe::Program("systemd-analyze"), "systemd", "the package tests: the user unit"),
+    need(Probe::Program("debootstrap"), "debootstrap", "the package tests: a fresh system to install in"),
 ];
 
 const CHAOS: &[Requirement] = &[
@@ -93,6 +126,18 @@ pub(crate) fn for_desktop() -> Result<()> {
     node()
 }
 
+/// Makes sure that the desktop app can be measured on a screen that nobody sees.
+pub(crate) fn for_screen() -> Result<()> {
+    install(&missing(&[BUILD, DESKTOP, SCREEN]))?;
+    node()
+}
+
+/// Makes sure that pictures of the desktop app can be taken.
+pub(crate) fn for_pictures() -> Result<()> {
+    install(&missing(&[BUILD, DESKTOP, SCREEN, PICTURES]))?;
+    node()
+}
+
 /// Makes sure that a browser is there for the picture of the dashboard.
 pub(crate) fn for_browser() -> Result<()> {
     install(&missing(&[BUILD, BROWSER]))?;
@@ -107,7 +152,36 @@ pub(crate) fn for_bench() -> Result<()> {
 
 /// Makes sure that every suite can run.
 pub(crate) fn for_test() -> Result<()> {
-    install(&missing(&[BUILD, DESKTOP, BROWSER, SUITES, CHAOS, VAULT, SCHEMATHESIS]))?;
+    install(&missing(&[
+        BUILD,
+        DESKTOP,
+        BROWSER,
+        SCRIPTS,
+        SCREEN,
+        PACKING,
+        APP_IMAGE,
+        PACKAGES,
+        CHAOS,
+        VAULT,
+        SCHEMATHESIS,
+    ]))?;
+    node()
+}
+
+/// Makes sure that what people download can be packed.
+pub(crate) fn for_dist(headless: bool) -> Result<()> {
+    let linux = cfg!(target_os = "linux");
+    install(&missing(match (linux, headless) {
+        (true, true) => &[BUILD, PACKING],
+        (true, false) => &[BUILD, DESKTOP, PACKING, APP_IMAGE],
+        (false, _) => &[BUILD],
+    }))?;
+    node()
+}
+
+/// Makes sure that packages can be packed and checked.
+pub(crate) fn for_packages() -> Result<()> {
+    install(&missing(&[BUILD, DESKTOP, PACKING, APP_IMAGE, PACKAGES]))?;
     node()
 }
 
@@ -131,12 +205,17 @@ fn is_there(probe: &Probe) -> bool {
     match probe {
         Probe::Program(name) => {
             let path = std::env::var_os("PATH").unwrap_or_default();
+            // Tools of the system are not on everybody's path.
             std::env::split_paths(&path)
+                .chain([std::path::PathBuf::from("/usr/sbin")])
                 .any(|dir| dir.join(name).is_file() || dir.join(format!("{name}.exe")).is_file())
         }
         // Windows and macOS bring their web view along; there is no library to find.
         Probe::Library(name) => {
             !cfg!(target_os = "linux") || command::succeeds(Command::new("pkg-config").args(["--exists", name]))
+        }
+        Probe::PythonModule(name) => {
+            command::succeeds(Command::new("/usr/bin/python3").args(["-c", &format!("import {name}")]))
         }
         Probe::PythonEnvironments => command::succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
         Probe::Font => {
@@ -172,7 +251,7 @@ fn install(missing: &[&Requirement]) -> Result<()> {
 }
 
 /// Returns what must stand before a command to run it as root: nothing, `sudo`, or `None` when neither works.
-fn elevation() -> Option<&'static [&'static str]> {
+pub(crate) fn elevation() -> Option<&'static [&'static str]> {
     let user = Command::new("id").arg("-u").output().ok()?;
     if user.stdout.trim_ascii() == b"0" {
         return Some(&[]);

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::command::{self, Stream};
 use crate::tally;
 use crate::test::Outcome;
-use crate::{cargo_tools, check, codegen, schemathesis, ui, workspace};
+use crate::{cargo_tools, check, codegen, packages, schemathesis, ui, workspace};
 
 /// A named part of the tests that can be run alone.
 pub(crate) struct Suite {
@@ -29,6 +29,11 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite { name: "rust", about: "every Rust test, and generated files", run: rust },
     Suite { name: "api", about: "a real node held to its OpenAPI document, as each class of caller", run: api },
     Suite { name: "desktop", about: "the real desktop app in a window nobody sees", run: desktop },
+    Suite {
+        name: "packages",
+        about: "deb, rpm and AppImage: packed, checked, installed, upgraded, removed",
+        run: packages::suite,
+    },
     Suite { name: "browser", about: "a real node in a real Chromium", run: browser },
 ];
 

@@ -30,6 +30,11 @@ const BELOW: &[Below] = &[
         banned: &["tauri", "wry", "gtk", "gtk-sys", "webkit2gtk", "webkit2gtk-sys"],
         reason: "the flowork binary runs where there is no GTK and no WebKit",
     },
+    Below {
+        package: "flowork-shell",
+        banned: &["tauri", "wry", "gtk", "gtk-sys", "webkit2gtk", "webkit2gtk-sys", "tray-icon"],
+        reason: "what the desktop app decides is tested where there is no screen",
+    },
 ];
 
 pub(super) fn check(problems: &mut Vec<Problem>) -> Result<()> {
