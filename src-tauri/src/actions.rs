@@ -19,7 +19,11 @@ pub(crate) fn command(app: &AppHandle, command: Command) {
     let shell = Shell::of(app);
     match command {
         Command::OpenDashboard => window::show_main(app, None),
-        Command::Start => shell.start(app, false),
+        Command::Start => {
+            // Only "Start normally" leaves recovery mode.
+            let recovery = shell.state().recovery;
+            shell.start(app, recovery);
+        }
         Command::Drain => ask(&shell, |client| async move { client.set_drain(true, None).await.map(drop) }),
         Command::Undrain => {
             // A drain of the app itself is taken back by not ending it; the other one the node remembers.

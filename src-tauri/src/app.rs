@@ -1,9 +1,12 @@
 //! The life of the app: what happens at its start, what its event loop hears, and with which code it ends.
 
+use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 use flowork_node::Config;
 use flowork_shell::Notifier;
@@ -14,15 +17,22 @@ use crate::arguments::Arguments;
 use crate::ending::Then;
 use crate::shell::{Shell, Tray};
 use crate::window::{Opening, WEB_DATA};
-use crate::{actions, commands, instance, menus, tray, window};
+use crate::{actions, commands, instance, menus, pages, tray, window};
 
 /// Where the windows were, in the data directory.
 const WINDOW_STATE: &str = "window-state.json";
 /// How long a start in the background waits for a tray: panels start with the session, too.
 const TRAY_WAIT: Duration = Duration::from_secs(5);
 
+/// Signals within this time are one wish: a session that ends sends several at once.
+#[cfg(unix)]
+const SAME_WISH: Duration = Duration::from_secs(1);
+
 /// Runs the app until somebody quits.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    if let Err(error) = find_screen() {
+        return without_screen(&error);
+    }
     let data_dir = Config::find_data_dir(&arguments.flags(false)).ok();
     let shell = Shell::new(arguments, data_dir);
     let mut context = tauri::generate_context!();
@@ -31,16 +41,30 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let app = build(Arc::clone(&shell), context, name);
     let app = match app {
         Ok(app) => app,
-        Err(error) => {
-            eprintln!("error: the app could not be started: {error}");
-            eprintln!("hint: where there is no screen, `flowork serve` runs the same node");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return without_screen(&error),
     };
     let made_by_plugins = app.path().app_config_dir().ok();
     let code = app.run_return(|app, event| heard(app, &event));
     sweep(&shell, made_by_plugins.as_deref());
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn without_screen(error: &dyn Error) -> ExitCode {
+    eprintln!("error: the app could not be started: {error}");
+    eprintln!("hint: where there is no screen, `flowork serve` runs the same node");
+    ExitCode::FAILURE
+}
+
+/// Looks for a screen before Tauri does, which ends in a panic where there is none.
+#[cfg(target_os = "linux")]
+fn find_screen() -> Result<(), impl Error> {
+    gtk::init()
+}
+
+/// Elsewhere there always is one.
+#[cfg(not(target_os = "linux"))]
+fn find_screen() -> Result<(), std::convert::Infallible> {
+    Ok(())
 }
 
 /// On Linux the name is given to the plugin; elsewhere it looks at the identifier of the app.
@@ -54,13 +78,13 @@ fn name_instance(context: &mut Context, name: Option<&str>) {
 
 fn build(shell: Arc<Shell>, context: Context, name: Option<String>) -> tauri::Result<App> {
     let mut one = tauri_plugin_single_instance::Builder::new()
-        .callback(|app, arguments, directory| started_again(app, &arguments, &directory));
+        .callback(|app, arguments, _directory| started_again(app, &arguments));
     if let Some(name) = name {
         one = one.dbus_id(name);
     }
     let mut positions = tauri_plugin_window_state::Builder::new()
         .with_state_flags(StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED)
-        .with_denylist(&[crate::pages::LEAVING]);
+        .with_denylist(&[pages::LEAVING]);
     if let Some(data_dir) = &shell.data_dir {
         positions = positions.with_filename(data_dir.join(WINDOW_STATE).to_string_lossy());
     }
@@ -93,17 +117,15 @@ fn build(shell: Arc<Shell>, context: Context, name: Option<String>) -> tauri::Re
 fn set_up(app: &App) {
     let app = app.handle();
     let shell = Shell::of(app);
-    let attempt = shell.starts().map(|starts| starts.begun());
-    let recovery = attempt.is_some_and(|attempt| attempt.recovery);
-    shell.start(app, shell.arguments.recovery || recovery);
+    shell.start(app, shell.arguments.recovery);
     match shell.arguments.url.clone() {
         Some(link) => actions::open_link(app, &link),
         None if shell.arguments.background => wait_for_tray(app),
-        None => {
-            // Others hold it for no longer than it takes to find that there is no window yet.
-            let _one_at_a_time = shell.opening.blocking_lock();
-            window::open(app, None, Opening::InFront);
-        }
+        None => match shell.opening.try_lock() {
+            Ok(_one_at_a_time) => window::open(app, None, Opening::InFront),
+            // Whoever opens a window now waits for this very thread.
+            Err(_) => window::show_main(app, None),
+        },
     }
     #[cfg(target_os = "macos")]
     set_app_menu(app, &shell);
@@ -151,12 +173,18 @@ fn repair_autostart(shell: &Shell) {
 }
 
 /// A second start: it ends, and this app does what it was asked.
-fn started_again(app: &AppHandle, arguments: &[String], directory: &str) {
-    let given = Arguments::handed_over(arguments, directory);
+fn started_again(app: &AppHandle, arguments: &[String]) {
+    let (given, shell) = (Arguments::handed_over(arguments), Shell::of(app));
+    if given.recovery && !shell.start(app, true) {
+        // A node is there already, and the settings say how it was started.
+        pages::show_settings(app);
+        return;
+    }
     match given.url {
         Some(link) => actions::open_link(app, &link),
         // The session starts what is running already; nobody asked to see it.
         None if given.background => {}
+        None if shell.is_leaving() => pages::show_leaving(app),
         None => window::show_main(app, None),
     }
 }
@@ -167,8 +195,9 @@ fn heard(app: &AppHandle, event: &RunEvent) {
     match event {
         RunEvent::ExitRequested { api, code, .. } if shell.state().done.is_none() => {
             api.prevent_exit();
-            // The last window is closed: in the tray the app goes on without one.
-            if code.is_some() || !shell.in_tray() {
+            // Without a code, the last window is closed. Whether the app goes on without one was decided when the main window
+            // was closed; after a reset there is nothing to go on with.
+            if code.is_some() || (shell.state().was_reset && !shell.in_tray()) {
                 shell.end(app, Then::Exit, true);
             }
         }
@@ -189,6 +218,27 @@ fn heard(app: &AppHandle, event: &RunEvent) {
     }
 }
 
+/// How often the system has asked for the end.
+#[cfg(unix)]
+#[derive(Debug, Default)]
+struct Asked {
+    times: u32,
+    last: Option<Instant>,
+}
+
+#[cfg(unix)]
+impl Asked {
+    /// Counts one more signal; `None` where it is the same wish as the one right before it.
+    fn again(&mut self, now: Instant) -> Option<u32> {
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < SAME_WISH) {
+            return None;
+        }
+        self.last = Some(now);
+        self.times += 1;
+        Some(self.times)
+    }
+}
+
 /// Quits when the system asks for it, without a window. Asked again it does not wait for jobs, and the third time for nothing.
 #[cfg(unix)]
 fn quit_on_signal(app: AppHandle) {
@@ -200,17 +250,19 @@ fn quit_on_signal(app: AppHandle) {
             tracing::warn!("signals cannot be caught: ending the process will not drain the node");
             return;
         };
-        for asked in 0_u32.. {
+        let mut asked = Asked::default();
+        loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
                 _ = hangup.recv() => {}
             }
             let shell = Shell::of(&app);
-            match asked {
-                0 => shell.end(&app, Then::Exit, false),
-                1 => shell.force(),
-                _ => std::process::exit(i32::from(EXIT_JOBS_LEFT)),
+            match asked.again(Instant::now()) {
+                None => {}
+                Some(1) => shell.end(&app, Then::Exit, false),
+                Some(2) => shell.force(),
+                Some(_) => std::process::exit(i32::from(EXIT_JOBS_LEFT)),
             }
         }
     });
@@ -233,5 +285,21 @@ fn sweep(shell: &Shell, made_by_plugins: Option<&Path>) {
         let _ = std::fs::remove_dir_all(data_dir.join(WEB_DATA));
         let _ = std::fs::remove_file(data_dir.join(WINDOW_STATE));
         let _ = std::fs::remove_dir(data_dir);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_that_come_together_are_one_wish() {
+        let (mut asked, start) = (Asked::default(), Instant::now());
+        assert_eq!(asked.again(start), Some(1));
+        assert_eq!(asked.again(start), None, "the session sends another kind right away");
+        assert_eq!(asked.again(start + Duration::from_millis(999)), None);
+        assert_eq!(asked.again(start + SAME_WISH), Some(2), "somebody does not want to wait");
+        assert_eq!(asked.again(start + SAME_WISH), None);
+        assert_eq!(asked.again(start + SAME_WISH * 3), Some(3));
     }
 }

@@ -1,7 +1,5 @@
 //! The command line of the app. The system, scripts, tests and the app itself write it, and seldom a person.
 
-use std::path::Path;
-
 use clap::{Parser, Subcommand};
 use flowork_node::Flags;
 
@@ -47,25 +45,17 @@ pub(crate) enum ModuleCommand {
 }
 
 impl Arguments {
-    /// What the node is told of them.
+    /// What the node is told of them. `recovery` is for this one start: what was asked for with the first is not for ever.
     pub(crate) fn flags(&self, recovery: bool) -> Flags {
-        Flags {
-            data_dir: self.data_dir.clone(),
-            listen: self.listen.clone(),
-            recovery: self.recovery || recovery,
-            ..Flags::default()
-        }
+        Flags { data_dir: self.data_dir.clone(), listen: self.listen.clone(), recovery, ..Flags::default() }
     }
 
-    /// Reads what a second start was given. It was started in `directory`; only what the running app can still follow
-    /// counts, and a command line that nobody can read just brings the window forward.
-    pub(crate) fn handed_over(arguments: &[String], directory: &str) -> Self {
-        let read = Self::try_parse_from(arguments).unwrap_or_else(|error| {
+    /// Reads what a second start was given. A command line that nobody can read just brings the window forward.
+    pub(crate) fn handed_over(arguments: &[String]) -> Self {
+        Self::try_parse_from(arguments).unwrap_or_else(|error| {
             tracing::warn!(%error, "the arguments of a second start cannot be read");
             Self::parse_from(["flowork-desktop"])
-        });
-        let data_dir = read.data_dir.map(|path| Path::new(directory).join(path).to_string_lossy().into_owned());
-        Self { data_dir, ..read }
+        })
     }
 }
 
@@ -97,17 +87,18 @@ mod tests {
     fn link_is_opened_wherever_it_stands() {
         let arguments = Arguments::parse_from(["flowork-desktop", "flowork://job/job_1", "--recovery"]);
         assert_eq!(arguments.url.as_deref(), Some("flowork://job/job_1"));
-        assert!(arguments.flags(false).recovery);
+        assert!(arguments.recovery && arguments.flags(true).recovery);
+        assert!(!arguments.flags(false).recovery, "a later start can be as usual");
     }
 
     #[test]
     fn second_start_is_understood_or_brings_the_window_forward() {
         let given = |arguments: &[&str]| {
             let arguments: Vec<_> = arguments.iter().map(|text| (*text).to_owned()).collect();
-            Arguments::handed_over(&arguments, "/home/a")
+            Arguments::handed_over(&arguments)
         };
         assert_eq!(given(&["flowork-desktop", "flowork://open"]).url.as_deref(), Some("flowork://open"));
-        assert_eq!(given(&["flowork-desktop", "--data-dir", "b"]).data_dir.as_deref(), Some("/home/a/b"));
+        assert!(given(&["flowork-desktop", "--recovery"]).recovery);
         assert!(given(&["flowork-desktop", "--background"]).background);
         let unread = given(&["flowork-desktop", "--no-such-flag", "flowork://open"]);
         assert!(unread.url.is_none() && !unread.background, "{unread:?}");

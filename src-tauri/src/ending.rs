@@ -21,6 +21,11 @@ use crate::{pages, window};
 const START_WAIT: Duration = Duration::from_secs(10);
 /// How long the node may take to stop where the system itself is about to end the process.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// How long the node may take to stop once nothing is waited for any more. It is a matter of a few seconds, and longer than
+/// the longest of them.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// After that, or when somebody asks again, it gets this long to let go of its child processes.
+const STOP_AT_ONCE: Duration = Duration::from_secs(2);
 /// The node's own patience when it drains is longer than the person's by this, so that theirs decides.
 const LONGER: Duration = Duration::from_secs(1);
 
@@ -116,7 +121,13 @@ impl Shell {
         drop(state);
         self.show_step(Step::Stopping);
         let (shell, app) = (Arc::clone(self), app.clone());
-        tauri::async_runtime::spawn(async move { shell.run_ending(&app, told, wished).await });
+        tauri::async_runtime::spawn(async move {
+            let ending = Arc::clone(&shell).run_ending(app.clone(), told, wished);
+            if let Err(error) = tauri::async_runtime::spawn(ending).await {
+                tracing::error!(%error, "stopping the node broke off");
+                shell.broke_off(&app);
+            }
+        });
     }
 
     /// Does not wait for jobs any longer, if anybody does.
@@ -141,34 +152,34 @@ impl Shell {
         self.state().ending.as_ref().is_some_and(|ending| ending.wishes.send(wish).is_ok())
     }
 
-    async fn run_ending(self: Arc<Self>, app: &AppHandle, told: bool, mut wished: UnboundedReceiver<Wish>) {
+    async fn run_ending(self: Arc<Self>, app: AppHandle, told: bool, mut wished: UnboundedReceiver<Wish>) {
         let starting = self.state().starting.take();
         if let Some(starting) = starting {
             let _ = tokio::time::timeout(START_WAIT, starting).await;
         }
         let own = self.state().node.as_ref().and_then(|node| node.own.clone());
         let code = match &own {
-            Some(own) => self.drain(app, own, told, &mut wished).await,
+            Some(own) => self.drain(&app, own, told, &mut wished).await,
             None => Some(EXIT_DRAINED),
         };
         let Some(code) = code else {
-            self.taken_back(app);
+            self.taken_back(&app).await;
             return;
         };
-        drop(wished);
+        // What was wished for so far was about the jobs.
+        while wished.try_recv().is_ok() {}
         self.show_step(Step::Stopping);
         let gone = self.state().node.take();
         if let Some(gone) = gone {
             gone.forget();
         }
-        if let Some(own) = own
-            && let Some(node) = own.write().await.take()
-        {
-            node.stop().await;
-        }
+        let in_order = match own {
+            Some(own) => stopped(stop(own), &mut wished, STOP_WITHIN, STOP_AT_ONCE).await,
+            None => true,
+        };
         self.show_step(Step::Done);
         let then = self.state().ending.take().map_or(Then::Exit, |ending| ending.then);
-        self.ended(app, then, code);
+        self.ended(&app, then, if in_order { code } else { EXIT_JOBS_LEFT });
     }
 
     /// Waits until no job runs, the deadline passes or the person decides. `None` when the node is to run on; otherwise the
@@ -241,24 +252,49 @@ impl Shell {
         });
     }
 
-    fn taken_back(self: &Arc<Self>, app: &AppHandle) {
+    async fn taken_back(&self, app: &AppHandle) {
         self.state().ending = None;
         self.show_step(Step::Done);
-        pages::close_leaving(app);
         self.show_again();
         if !self.in_tray() {
-            window::show_main(app, None);
+            // Before the other one goes, so that there is a window at any time.
+            window::main_shown(app, None).await;
+        }
+        // Unless somebody quits again meanwhile.
+        if self.leaving.borrow().step == Step::Done {
+            pages::close_leaving(app);
+        }
+    }
+
+    /// After an ending that came to no end: whoever wanted to quit does, and everybody else can.
+    fn broke_off(&self, app: &AppHandle) {
+        let mut state = self.state();
+        let then = state.ending.take().map_or(Then::Exit, |ending| ending.then);
+        let gone = state.node.is_none();
+        if then == Then::Exit {
+            state.done = Some(EXIT_JOBS_LEFT);
+        }
+        drop(state);
+        self.show_step(Step::Done);
+        if then == Then::Exit {
+            app.exit(i32::from(EXIT_JOBS_LEFT));
+        } else if gone {
+            self.show(NodeView::stopped());
+            window::refresh(app);
+        } else {
+            self.show_again();
         }
     }
 
     fn ended(self: &Arc<Self>, app: &AppHandle, then: Then, code: u8) {
+        // A node that was stopped in order has not failed, however soon that was.
+        if let Some(starts) = self.starts()
+            && !self.state().was_reset
+        {
+            starts.ended();
+        }
         match then {
             Then::Exit => {
-                if let Some(starts) = self.starts()
-                    && !self.state().was_reset
-                {
-                    starts.ended();
-                }
                 self.state().done = Some(code);
                 app.exit(i32::from(code));
             }
@@ -292,9 +328,66 @@ impl Shell {
     }
 }
 
+/// Stops a node, even if nobody waits for that any longer. Says whether it came to its end.
+async fn stop(own: OwnNode) -> bool {
+    let stopping = tauri::async_runtime::spawn(async move {
+        if let Some(node) = own.write().await.take() {
+            node.stop().await;
+        }
+    });
+    let stopped = stopping.await;
+    if let Err(error) = &stopped {
+        tracing::error!(%error, "the node was not stopped in order");
+    }
+    stopped.is_ok()
+}
+
+/// Waits for the node to stop, and not for ever: somebody who asks again shortens it, too. Says whether all was in order.
+async fn stopped(
+    stopping: impl Future<Output = bool>,
+    wished: &mut UnboundedReceiver<Wish>,
+    within: Duration,
+    at_once: Duration,
+) -> bool {
+    tokio::pin!(stopping);
+    let forced = async {
+        loop {
+            match wished.recv().await {
+                Some(Wish::Force) => break,
+                // Too late.
+                Some(Wish::Cancel) => {}
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        in_order = &mut stopping => return in_order,
+        () = forced => {}
+        () = tokio::time::sleep(within) => {}
+    }
+    if tokio::time::timeout(at_once, stopping).await.is_err() {
+        tracing::warn!("the node takes too long to stop; it is not waited for any longer");
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn stopping_ends_when_it_is_forced_or_takes_too_long() {
+        const LONG: Duration = Duration::from_hours(1);
+        let never = std::future::pending::<bool>;
+        let (wishes, mut wished) = unbounded_channel();
+        assert!(stopped(std::future::ready(true), &mut wished, LONG, LONG).await, "in order");
+        assert!(!stopped(never(), &mut wished, Duration::ZERO, Duration::ZERO).await, "it has a bound");
+        wishes.send(Wish::Cancel).unwrap();
+        wishes.send(Wish::Force).unwrap();
+        assert!(!stopped(never(), &mut wished, LONG, Duration::ZERO).await, "somebody does not want to wait");
+        drop(wishes);
+        assert!(!stopped(never(), &mut wished, Duration::ZERO, Duration::ZERO).await, "and nobody can say so any more");
+    }
 
     #[test]
     fn node_that_is_being_stopped_drains_and_can_be_kept() {

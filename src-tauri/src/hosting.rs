@@ -36,7 +36,7 @@ enum AttachError {
     #[error("Flowork runs already, and this window cannot sign in to it")]
     Access(#[source] AccessError),
     /// It does not answer, or not as a node does.
-    #[error("Flowork runs already (pid {pid}, {url}) and does not answer")]
+    #[error("Flowork runs already (pid {pid}, {url}), and this window cannot show it")]
     Unreachable {
         /// Its process.
         pid: u32,
@@ -67,7 +67,10 @@ impl AttachError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Access(error) => error.hint(),
-            Self::Unreachable { pid, .. } | Self::Nowhere { pid, .. } => Some(format!("end pid {pid}, then try again")),
+            Self::Unreachable { pid, source: ClientError::Unreachable { .. }, .. } | Self::Nowhere { pid, .. } => {
+                Some(format!("end pid {pid}, then try again"))
+            }
+            Self::Unreachable { source, .. } => source.hint(),
             Self::Panicked(_) => None,
         }
     }
@@ -79,7 +82,7 @@ pub(crate) async fn start_or_attach(flags: &Flags) -> Result<Hosted, Failure> {
     let logs = config.data_dir.join("logs");
     let fail = |error: StartError| Failure::new(&error, error.hint(), Some(logs.clone()));
     let error = match Node::start(config.clone()).await {
-        Ok(node) => return own(node, logs).await,
+        Ok(node) => return own(node, &config.data_dir, logs).await,
         Err(error) => error,
     };
     let StartError::Lock(LockError::Held { holder, .. }) = &error else { return Err(fail(error)) };
@@ -89,7 +92,7 @@ pub(crate) async fn start_or_attach(flags: &Flags) -> Result<Hosted, Failure> {
             .map(|client| Hosted { client, hosting: Hosting::Service { pid }, node: None, logs: logs.clone() })
             .map_err(|error| Failure::new(&error, error.hint(), Some(logs))),
         // It ended meanwhile.
-        None => own(Node::start(config).await.map_err(fail)?, logs).await,
+        None => own(Node::start(config.clone()).await.map_err(fail)?, &config.data_dir, logs).await,
         Some(_) => Err(fail(error)),
     }
 }
@@ -109,10 +112,11 @@ async fn serving(data_dir: &Path, holder: Option<Holder>) -> Option<Holder> {
     found
 }
 
-async fn own(node: NodeHandle, logs: PathBuf) -> Result<Hosted, Failure> {
+async fn own(node: NodeHandle, data_dir: &Path, logs: PathBuf) -> Result<Hosted, Failure> {
     let client =
         Url::parse(node.url()).map_err(|error| Failure::new(&error, None, Some(logs.clone()))).and_then(|url| {
             NodeClient::new(url, Arc::new(node.signer()))
+                .map(|client| client.only_while_held(data_dir, std::process::id()))
                 .map_err(|error| Failure::new(&error, error.hint(), Some(logs.clone())))
         });
     match client {
@@ -127,12 +131,13 @@ async fn own(node: NodeHandle, logs: PathBuf) -> Result<Hosted, Failure> {
 /// Makes a client of a node that runs, and has it answer once.
 async fn attach(config: &Config, url: &str, pid: u32) -> Result<NodeClient, AttachError> {
     let address = Url::parse(url).map_err(|source| AttachError::Nowhere { pid, url: url.to_owned(), source })?;
-    let config = config.clone();
+    let (config, data_dir) = (config.clone(), config.data_dir.clone());
     // A keychain may ask the person first, so it must not hold up anything else.
     let opening = tokio::task::spawn_blocking(move || TokenSigner::open(&config));
     let signer = opening.await.map_err(AttachError::Panicked)?.map_err(AttachError::Access)?;
     let unreachable = |source| AttachError::Unreachable { pid, url: url.to_owned(), source };
     let client = NodeClient::new(address, Arc::new(signer)).map_err(unreachable)?;
+    let client = client.only_while_held(&data_dir, pid);
     client.status().await.map_err(unreachable)?;
     Ok(client)
 }

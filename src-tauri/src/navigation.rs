@@ -58,12 +58,19 @@ pub(crate) fn decide(to: &Url, node: Option<&Url>) -> Decision {
         // A file that a page saves is a navigation to a blob of its own origin, and then a download.
         Some(node) if is_of(to, node) => Decision::Stay,
         None if same_origin(to, &page("")) => Decision::Stay,
+        // The first page of a window can still be on its way when the node serves; refused, it would leave nothing.
+        Some(_) if is_start_page(to) => Decision::Stay,
         _ if to.host_str() == Some(ACTION_HOST) => {
             action(to.path(), node.is_some()).map_or(Decision::Refuse, Decision::Act)
         }
         _ if opens_in_browser(to) => Decision::Browser,
         _ => Decision::Refuse,
     }
+}
+
+/// Says whether an address is the page that says that the node starts. There is nothing on it to ask for.
+pub(crate) fn is_start_page(to: &Url) -> bool {
+    same_origin(to, &page("")) && to.path() == "/index.html"
 }
 
 /// Says whether an address is one that a browser or a mail program opens; everything else could start any program.
@@ -162,6 +169,13 @@ mod tests {
             check(&format!("https://action.flowork.invalid/{path}"), node, Decision::Refuse);
         }
         check(page("error.html").as_str(), node, if cfg!(windows) { Decision::Browser } else { Decision::Refuse });
+    }
+
+    #[test]
+    fn page_that_was_on_its_way_when_the_node_came_is_let_in() {
+        let node = Some("http://127.0.0.1:4000/");
+        check(page("index.html").as_str(), node, Decision::Stay);
+        check(&format!("{}?lang=de", page("index.html")), node, Decision::Stay);
     }
 
     #[test]

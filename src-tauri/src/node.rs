@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flowork_api_types::node::Notice;
 use flowork_node::NodeHandle;
+use flowork_shell::preferences::PREFERENCES_NOTICE;
 use flowork_shell::{Hosting, NodeClient, NodeView, Note, Phase, watch};
 use tauri::AppHandle;
 use tauri::async_runtime::JoinHandle;
@@ -41,31 +42,44 @@ impl Running {
 }
 
 impl Shell {
-    /// Gets to a node and shows it, or why there is none. Does nothing while that is under way, when there is a node, or
-    /// when the app is leaving.
-    pub(crate) fn start(self: &Arc<Self>, app: &AppHandle, recovery: bool) {
+    /// Gets to a node and shows it, or why there is none, and counts that as a start: after three that came to nothing it is
+    /// one in recovery mode, whatever is wished for. Does nothing, and says so, while that is under way, when there is a
+    /// node, or when the app is leaving.
+    pub(crate) fn start(self: &Arc<Self>, app: &AppHandle, recovery: bool) -> bool {
         let unreachable = self.view.borrow().phase == Phase::Unreachable;
         let mut state = self.state();
         let there_is_one = state.node.as_ref().is_some_and(|node| node.own.is_some() || !unreachable);
         if there_is_one || state.starting.is_some() || state.ending.is_some() || state.done.is_some() || state.was_reset
         {
-            return;
+            return false;
         }
         if let Some(gone) = state.node.take() {
             gone.forget();
         }
         (state.failure, state.recovery) = (None, recovery);
         let (shell, handle) = (Arc::clone(self), app.clone());
+        let (begin, begun) = tokio::sync::oneshot::channel();
         state.starting = Some(tauri::async_runtime::spawn(async move {
-            let hosted = hosting::start_or_attach(&shell.arguments.flags(recovery)).await;
-            match hosted {
-                Ok(hosted) => shell.take_node(&handle, hosted),
-                Err(failure) => shell.take_failure(&handle, failure),
-            }
+            // A start that fails at once must not be shown before it is shown to begin.
+            let _ = begun.await;
+            shell.run_start(&handle, recovery).await;
         }));
         drop(state);
         self.show(NodeView::starting());
         window::refresh(app);
+        // Whoever ends the app meanwhile may have ended the task.
+        let _ = begin.send(());
+        true
+    }
+
+    async fn run_start(self: &Arc<Self>, app: &AppHandle, wished: bool) {
+        let counted = self.starts().is_some_and(|starts| starts.begun().recovery);
+        let recovery = wished || counted;
+        self.state().recovery = recovery;
+        match hosting::start_or_attach(&self.arguments.flags(recovery)).await {
+            Ok(hosted) => self.take_node(app, hosted),
+            Err(failure) => self.take_failure(app, failure),
+        }
     }
 
     fn take_node(self: &Arc<Self>, app: &AppHandle, hosted: Hosted) {
@@ -152,7 +166,7 @@ impl Shell {
 }
 
 /// Every code that the app ever gives a notice, so that one that is over is taken back.
-const CODES: [&str; 2] = [crate::shell::TRAY_MISSING, crate::shell::PREFERENCES];
+pub(crate) const CODES: [&str; 2] = [crate::shell::TRAY_MISSING, PREFERENCES_NOTICE];
 
 fn tell(node: &NodeHandle, notices: &[Notice]) {
     for code in CODES {

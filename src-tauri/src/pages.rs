@@ -5,8 +5,11 @@ use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 
 use crate::ending::Step;
+use crate::menus;
 use crate::navigation::{page, same_origin};
 use crate::shell::Shell;
+#[cfg(not(target_os = "macos"))]
+use crate::window::MAIN;
 use crate::window::bring_forward;
 
 /// The names of the windows, as the capabilities have them.
@@ -50,6 +53,28 @@ pub(crate) fn close_leaving(app: &AppHandle) {
         && let Err(error) = window.destroy()
     {
         tracing::debug!(%error, "the window could not be closed");
+    }
+}
+
+/// Shows menus and titles of windows that are open in another language. From any thread.
+pub(crate) fn in_other_words(app: &AppHandle) {
+    let words = Shell::of(app).words();
+    #[cfg(target_os = "macos")]
+    let menu = menus::of_window(app, &words).and_then(|menu| app.set_menu(menu).map(drop));
+    #[cfg(not(target_os = "macos"))]
+    let menu = match app.get_webview_window(MAIN) {
+        Some(window) => menus::of_window(app, &words).and_then(|menu| window.set_menu(menu).map(drop)),
+        None => Ok(()),
+    };
+    if let Err(error) = menu {
+        tracing::warn!(%error, "the menu could not be made");
+    }
+    for page in [&SETTINGS_PAGE, &LEAVING_PAGE] {
+        if let Some(window) = app.get_webview_window(page.label)
+            && let Err(error) = window.set_title(&words.text(page.title))
+        {
+            tracing::debug!(%error, "the title could not be set");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowork_api_types::node::Notice;
 use flowork_node::DataDir;
+use flowork_shell::preferences::PREFERENCES_NOTICE;
 use flowork_shell::{
     Autostart, AutostartError, Link, NodeView, Note, Notifier, Preferences, PreferencesFile, ResetPlan, Starts, Words,
 };
@@ -26,8 +27,6 @@ use crate::window::WEB_DATA;
 
 /// The notice that says that there is no tray.
 pub(crate) const TRAY_MISSING: &str = "TRAY_MISSING";
-/// The notice of preferences that cannot be read.
-pub(crate) const PREFERENCES: &str = "DESKTOP_PREFERENCES";
 
 /// What the app knows about its node and itself. There is one of it.
 pub(crate) struct Shell {
@@ -109,7 +108,7 @@ impl Shell {
         // Prepared before the webview does it, which would let others in. Whoever cannot, the node's start will say it.
         let prepared = data_dir.as_deref().and_then(|path| DataDir::prepare(path).ok());
         let words = Some(Arc::new(Words::load(&preferences.language)));
-        let notices = notice.into_iter().map(|notice| (PREFERENCES, notice)).collect();
+        let notices = notice.into_iter().map(|notice| (PREFERENCES_NOTICE, notice)).collect();
         Arc::new(Self {
             arguments,
             data_dir,
@@ -176,7 +175,7 @@ impl Shell {
             state.words = Some(Arc::new(Words::load(&preferences.language)));
         }
         state.preferences = preferences;
-        state.notices.remove(PREFERENCES);
+        state.notices.remove(PREFERENCES_NOTICE);
         drop(state);
         if language {
             // Drawn again: it is the same view in other words.
@@ -247,5 +246,24 @@ impl Shell {
     pub(crate) fn is_leaving(&self) -> bool {
         let state = self.state();
         state.done.is_some() || state.ending.as_ref().is_some_and(Ending::leaves)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn preferences_that_cannot_be_used_are_a_notice_until_others_are_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("desktop.toml"), "language = 7").unwrap();
+        let shell = Shell::new(Arguments::parse_from(["flowork-desktop"]), Some(dir.path().to_owned()));
+        let notices = shell.notices();
+        assert_eq!(notices.len(), 1, "{notices:?}");
+        assert!(crate::node::CODES.contains(&notices[0].code.as_str()), "the node is told of it: {notices:?}");
+        shell.set_preferences(Preferences::default());
+        assert!(shell.notices().is_empty());
     }
 }

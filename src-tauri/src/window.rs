@@ -69,19 +69,23 @@ impl Circumstances {
 
 /// Opens the main window, or brings it forward, and shows what a link names. From any thread.
 pub(crate) fn show_main(app: &AppHandle, link: Option<Link>) {
-    let (shell, app) = (Shell::of(app), app.clone());
-    tauri::async_runtime::spawn(async move {
-        let _one_at_a_time = shell.opening.lock().await;
-        match app.get_webview_window(MAIN) {
-            Some(window) => {
-                if link.is_some() {
-                    go(&shell, &window, link);
-                }
-                bring_forward(&window);
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move { main_shown(&app, link).await });
+}
+
+/// Does the same, and returns when it is done.
+pub(crate) async fn main_shown(app: &AppHandle, link: Option<Link>) {
+    let shell = Shell::of(app);
+    let _one_at_a_time = shell.opening.lock().await;
+    match app.get_webview_window(MAIN) {
+        Some(window) => {
+            if link.is_some() {
+                go(&shell, &window, link);
             }
-            None => open(&app, link, Opening::InFront),
+            bring_forward(&window);
         }
-    });
+        None => open(app, link, Opening::InFront),
+    }
 }
 
 /// Opens the main window in the task bar, if it is not there. From any thread.
@@ -207,6 +211,13 @@ fn build(app: &AppHandle, link: Option<Link>, opening: Opening) -> tauri::Result
                 open_in_browser(&to);
             }
             NewWindowResponse::Deny
+        })
+        .on_page_load(|window, load| {
+            let app = window.app_handle();
+            // It was overtaken by the node on its way here.
+            if navigation::is_start_page(load.url()) && Shell::of(app).main_at().is_some() {
+                refresh(app);
+            }
         })
         .on_download(move |_webview, event| saves(&saving, &event));
     if let Some(web_data) = &shell.web_data {

@@ -124,8 +124,8 @@ async function startApp(desk, args, { listen = "127.0.0.1:0", driven = true } = 
     },
     /** The windows that it has on the screen. */
     windows: async () => (await desk.screen.windows()).filter((window) => window.pid === app.child.pid),
-    /** How often the threads of one of its processes went to sleep so far. */
-    wakes: (pid = app.child.pid) => wakes(pid),
+    /** How often each thread of these processes went to sleep so far. */
+    wakes: (pids = [app.child.pid]) => wakes(pids),
     hasEnded: () => app.child.exitCode !== null || app.child.signalCode !== null,
     /** Every process of the app: `{ pid, name }`. */
     processes: () => marked(mark),
@@ -152,13 +152,20 @@ function killed(pid) {
   }
 }
 
-async function wakes(pid) {
-  let sum = 0;
-  for (const thread of await readdir(`/proc/${pid}/task`).catch(() => [])) {
-    const status = await readFile(`/proc/${pid}/task/${thread}/status`, "utf8").catch(() => "");
-    sum += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+async function wakes(pids) {
+  const counts = new Map();
+  for (const pid of pids) {
+    for (const thread of await readdir(`/proc/${pid}/task`).catch(() => [])) {
+      const status = await readFile(`/proc/${pid}/task/${thread}/status`, "utf8").catch(() => "");
+      counts.set(thread, Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0));
+    }
   }
-  return sum;
+  return counts;
+}
+
+/** How often threads woke up between two counts; what ended meanwhile does not count. */
+export function wakesBetween(before, after) {
+  return [...after].reduce((sum, [thread, count]) => sum + count - (before.get(thread) ?? 0), 0);
 }
 
 /** The processes that were started with this in their environment. */

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { eventually } from "../harness/process.mjs";
-import { NEW_JOB, makeDesk } from "./app.mjs";
+import { NEW_JOB, makeDesk, wakesBetween } from "./app.mjs";
 
 const STARTS = 7;
 const START_MS_GOAL = 1_500;
@@ -112,20 +112,19 @@ async function idleTime(app) {
   const before = await used(app);
   await pause(IDLE_MS);
   const after = await used(app);
-  return { ms: after.ms - before.ms, wakes: ((after.wakes - before.wakes) * 1_000) / IDLE_MS };
+  return { ms: after.ms - before.ms, wakes: (wakesBetween(before.wakes, after.wakes) * 1_000) / IDLE_MS };
 }
 
 /** Processor time and wake-ups of all processes of the app. */
 async function used(app) {
   let ms = 0;
-  let wakes = 0;
-  for (const { pid } of await app.processes()) {
+  const pids = (await app.processes()).map(({ pid }) => pid);
+  for (const pid of pids) {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     ms += (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_MS;
-    wakes += await app.wakes(pid);
   }
-  return { ms, wakes };
+  return { ms, wakes: await app.wakes(pids) };
 }
 
 function quantiles(times) {

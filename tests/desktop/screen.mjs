@@ -79,7 +79,8 @@ export async function startScreen(t, environment) {
     key: (name) => run(t, "xdotool", ["key", name], { env }),
     /** What was copied. */
     clipboard: () => run(t, "xclip", ["-out", "-selection", "clipboard"], { env }),
-    /** Takes a picture of the whole screen. */
-    picture: (file) => run(t, "import", ["-window", "root", file], { env }),
+    /** Takes a picture of the screen, or of an area of it in the words of ImageMagick. */
+    picture: (file, area) =>
+      run(t, "import", ["-window", "root", ...(area ? ["-crop", area, "+repage"] : []), file], { env }),
   };
 }

@@ -90,7 +90,7 @@ test("reset lists exactly what it deletes, deletes that, and leaves the rest", a
   const gone = before.filter((path) => !listed(path));
   const left = await contents(desk.home);
   assert.deepEqual(gone.filter((path) => !left.includes(path) && !path.includes("/cache/")), [], "nothing else went");
-  await settings.click("//button[normalize-space()='Quit Flowork']");
+  await settings.clickToClose("//button[normalize-space()='Quit Flowork']");
   assert.equal(await app.exitCode(), 0);
 });
 
@@ -115,7 +115,7 @@ test("each window has its own commands and no other, and the window of the node 
   for (const command of ["settings_view", "reset_plan", "reset_carry_out", "plugin:app|version"]) {
     await refused(settings, command, { seen: null });
   }
-  await invoke(settings, "leaving_keep_running");
+  await settings.clickToClose("//button[normalize-space()='Keep running']");
   job.finish();
   assert.equal(app.hasEnded(), false);
 });

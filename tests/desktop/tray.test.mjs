@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { eventually } from "../harness/process.mjs";
-import { NEW_JOB, heldJob, makeDesk } from "./app.mjs";
+import { NEW_JOB, heldJob, makeDesk, wakesBetween } from "./app.mjs";
 import { isInTray } from "./tray.mjs";
 
 /** For how long wake-ups are counted. */
@@ -100,7 +100,7 @@ test("node is stopped and started from the tray while the app stays", async (t) 
   const tray = await app.tray();
   await tray.click("Stop");
   await tray.untilLine("that it has stopped", "Stopped");
-  await assert.rejects(desk.cli("status"), /not running/, "there is no node");
+  await assert.rejects(desk.cli("status"), /NODE_NOT_RUNNING/, "there is no node");
   const drain = await tray.entry("Drain: take no new jobs (it is not running)");
   assert.equal(drain.enabled, false, "what cannot be done is there, and says why not");
   await tray.click("Start");
@@ -199,7 +199,7 @@ test("app that has nothing to do sleeps", async (t) => {
   await eventually("fewer than five wake-ups a second", async () => {
     const before = await app.wakes();
     await pause(WATCHED_MS);
-    const each = ((await app.wakes()) - before) / (WATCHED_MS / 1_000);
+    const each = wakesBetween(before, await app.wakes()) / (WATCHED_MS / 1_000);
     if (each >= 5) {
       throw new Error(`there are ${each}`);
     }

@@ -72,11 +72,11 @@ function windowsOf(call) {
     /** Runs the body of a function that answers by calling its last argument. */
     evaluateAsync: (script, ...args) => call("POST", "/execute/async", { script, args }),
     click: (xpath) => soon("clicking", xpath, element.click),
-    /** Clicks on what closes the window: the answer may come after there is nobody to give it. */
+    /** Clicks on what closes the window or ends the app: the answer may come after there is nobody to give it. */
     clickToClose: (xpath) =>
       soon("clicking", xpath, (id) =>
         element.click(id).catch((error) => {
-          if (!error.message.includes("no such window")) {
+          if (/not interactable|intercepted|stale/.test(error.message)) {
             throw error;
           }
         }),

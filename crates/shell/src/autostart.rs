@@ -7,6 +7,8 @@ mod xdg;
 
 use std::path::{Path, PathBuf};
 
+use flowork_node::{Config, Flags};
+
 #[cfg(not(target_os = "linux"))]
 use native as entry;
 #[cfg(target_os = "linux")]
@@ -60,13 +62,16 @@ pub enum Repaired {
 pub struct Autostart {
     program: PathBuf,
     arguments: Vec<String>,
+    /// What tells it from the entry of the usual data directory; empty for that one.
+    suffix: String,
     /// Where the session looks for entries; none where the system keeps them elsewhere.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "other systems have one place for it"))]
     directory: PathBuf,
 }
 
 impl Autostart {
-    /// The entry of this very program; of the AppImage where it runs from one.
+    /// The entry of this very program, on the data directory that the environment names; of the AppImage where it runs from
+    /// one.
     ///
     /// # Errors
     /// [`AutostartError::Unsupported`]
@@ -76,20 +81,32 @@ impl Autostart {
         let program = image_of(&program, variable("APPIMAGE"), variable("APPDIR")).unwrap_or(program);
         let config = dirs::config_dir()
             .ok_or_else(|| AutostartError::Unsupported("this account has no directory for configuration".to_owned()))?;
-        Ok(Self::new(program, &config))
+        let autostart = Self::new(program, &config);
+        match Config::find_data_dir(&Flags::default()) {
+            Ok(data_dir) => autostart.with_data_dir(&data_dir),
+            // The system names none: then it is said when the app starts.
+            Err(_) => Ok(autostart),
+        }
     }
 
     /// The entry of a program, in a configuration directory.
     pub fn new(program: PathBuf, config_dir: &Path) -> Self {
-        Self { program, arguments: vec![BACKGROUND.to_owned()], directory: config_dir.join("autostart") }
+        let arguments = vec![BACKGROUND.to_owned()];
+        Self { program, arguments, suffix: String::new(), directory: config_dir.join("autostart") }
     }
 
-    /// Starts it on this data directory, where that is not the usual one.
+    /// Starts it on this data directory. One that is not the usual one has an entry of its own.
     ///
     /// # Errors
     /// [`AutostartError::Unsupported`]: the path is no text.
     pub fn with_data_dir(mut self, data_dir: &Path) -> Result<Self, AutostartError> {
-        self.arguments.extend([DATA_DIR.to_owned(), text_of(data_dir)?.to_owned()]);
+        self.arguments = vec![BACKGROUND.to_owned()];
+        self.suffix.clear();
+        if !is_usual(data_dir) {
+            self.arguments.extend([DATA_DIR.to_owned(), text_of(data_dir)?.to_owned()]);
+            let hash = blake3::hash(resolved(data_dir).as_os_str().as_encoded_bytes()).to_hex();
+            self.suffix = format!("-d{}", &hash[..16]);
+        }
         Ok(self)
     }
 
@@ -109,9 +126,9 @@ impl Autostart {
         entry::set(self, on)
     }
 
-    /// The file of the entry, where it is there and starts the app on this data directory.
-    pub(crate) fn entry_on(&self, data_dir: &Path, is_usual: bool) -> Option<PathBuf> {
-        entry::entry_on(self, data_dir, is_usual)
+    /// Where the entry is, if it is there and starts the app on this data directory.
+    pub(crate) fn entry_on(&self, data_dir: &Path) -> Option<PathBuf> {
+        entry::entry_on(self, data_dir)
     }
 
     /// Where it is on and names a path at which the program is no more, corrects the path. Never turns it on. For the
@@ -122,6 +139,16 @@ impl Autostart {
     pub fn repair(&self) -> Result<Repaired, AutostartError> {
         entry::repair(self)
     }
+}
+
+/// Whether the app uses this data directory when nothing else is said.
+fn is_usual(data_dir: &Path) -> bool {
+    dirs::data_dir().is_some_and(|usual| resolved(&usual.join("flowork")) == resolved(data_dir))
+}
+
+/// The one way to write a path, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn text_of(path: &Path) -> Result<&str, AutostartError> {

@@ -4,6 +4,7 @@
 //! a new one before the last one ends.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -18,7 +19,10 @@ use flowork_api_types::{
     job::Job,
     node::Status,
 };
-use flowork_node::access::{AccessError, TokenSigner};
+use flowork_node::{
+    InstanceLock,
+    access::{AccessError, TokenSigner},
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, redirect};
 use serde::de::{DeserializeOwned, Error as _};
 use url::Url;
@@ -31,9 +35,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// How long a token lives. A token of the owner's machine cannot be taken back, so it is short; an event stream ends with
 /// its token and is opened again.
-const TOKEN_TTL: Duration = Duration::from_hours(1);
+const TOKEN_TTL: Duration = Duration::from_mins(5);
 /// A token with less left than this is replaced, so that no request meets its end.
-const TOKEN_LEFT_MIN: Duration = Duration::from_mins(10);
+const TOKEN_LEFT_MIN: Duration = Duration::from_mins(1);
 
 /// How many workers the node's own engine is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,12 @@ pub enum ClientError {
         /// What happened.
         #[source]
         source: reqwest::Error,
+    },
+    /// Its process has the data directory no more, so whoever has its address now was told nothing.
+    #[error("the node at {url} has ended")]
+    Ended {
+        /// Where it was.
+        url: Url,
     },
     /// It answered that it will not.
     #[error("the node refused: {message}")]
@@ -91,7 +101,7 @@ impl ClientError {
         match self {
             Self::Access(error) => error.hint(),
             Self::Setup(_) => None,
-            Self::Unreachable { .. } => Some("look at its log, or start it again".to_owned()),
+            Self::Unreachable { .. } | Self::Ended { .. } => Some("look at its log, or start it again".to_owned()),
             Self::Refused { hint, .. } => hint.clone(),
             Self::Unreadable { .. } => Some("use an app and a node of the same version".to_owned()),
         }
@@ -105,6 +115,30 @@ pub struct NodeClient {
     url: Url,
     signer: Arc<TokenSigner>,
     token: Arc<Mutex<Option<Token>>>,
+    owner: Option<Arc<Owner>>,
+}
+
+/// The process that has to have the data directory for the address to be the node's.
+struct Owner {
+    data_dir: PathBuf,
+    pid: u32,
+}
+
+impl Owner {
+    /// Whether it still is, and serves there. Where that cannot be read, it is not known to be.
+    fn serves_at(&self, url: &Url) -> bool {
+        match InstanceLock::find(&self.data_dir) {
+            Ok(Some(holder)) => {
+                holder.pid == self.pid
+                    && holder.url.is_some_and(|its| Url::parse(&its).is_ok_and(|its| its.origin() == url.origin()))
+            }
+            Ok(None) => false,
+            Err(error) => {
+                tracing::debug!(%error, "the lock of the node cannot be read");
+                false
+            }
+        }
+    }
 }
 
 struct Token {
@@ -128,7 +162,14 @@ impl NodeClient {
             .user_agent(concat!("flowork-desktop/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(ClientError::Setup)?;
-        Ok(Self { http, url, signer, token: Arc::default() })
+        Ok(Self { http, url, signer, token: Arc::default(), owner: None })
+    }
+
+    /// Asks only while this process has the data directory and serves at the address: once a node has ended, anybody on the
+    /// machine may take its port, and must not be sent a token.
+    #[must_use]
+    pub fn only_while_held(self, data_dir: &Path, pid: u32) -> Self {
+        Self { owner: Some(Arc::new(Owner { data_dir: data_dir.to_owned(), pid })), ..self }
     }
 
     /// Where the node is.
@@ -234,6 +275,9 @@ impl NodeClient {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        if self.owner.as_ref().is_some_and(|owner| !owner.serves_at(&self.url)) {
+            return Err(ClientError::Ended { url: self.url.clone() });
+        }
         let answer = request.send().await.map_err(|source| self.unreachable(source))?;
         let status = answer.status();
         if status.is_success() {

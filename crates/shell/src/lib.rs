@@ -32,7 +32,7 @@ pub use links::{Link, LinkError};
 pub use menu::{Command, Entry, label, status_line, tray_menu};
 pub use notifications::{Note, Notifier};
 pub use preferences::{NotifyAbout, Preferences, PreferencesError, PreferencesFile};
-pub use reset::{ResetDone, ResetError, ResetItem, ResetPlan};
+pub use reset::{ResetDone, ResetError, ResetItem, ResetPlan, ResetTarget};
 pub use starts::{Attempt, Starts};
 pub use view::{Allowed, Hosting, IconState, NodeView, Phase, Workers};
 pub use watch::{Happening, Happenings, watch};

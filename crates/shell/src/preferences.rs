@@ -14,8 +14,10 @@ use crate::{
     words::{Language, Words},
 };
 
+/// The code of the notice that says that something in the file cannot be used.
+pub const PREFERENCES_NOTICE: &str = "PREFERENCES";
 /// The longest that quitting may wait for jobs: a day, so that it ends at all.
-const QUIT_DEADLINE_MAX: Duration = Duration::from_hours(24);
+pub const QUIT_DEADLINE_MAX: Duration = Duration::from_hours(24);
 /// The tag that stands for the system's language.
 const SYSTEM: &str = "system";
 
@@ -147,7 +149,7 @@ impl PreferencesFile {
             }
         };
         let notice = (!wrong.is_empty()).then(|| Notice {
-            code: "PREFERENCES".to_owned(),
+            code: PREFERENCES_NOTICE.to_owned(),
             message: format!(
                 "{} has something that cannot be used, which is as by default now: {}.",
                 self.path.display(),
@@ -275,7 +277,9 @@ mod tests {
             file("notifications = \"loud\"\nkeep_in_tray = false\nquit_deadline_seconds = -1\nlanguage = 7");
         let (preferences, notice) = file.load();
         assert_eq!(preferences, Preferences { keep_in_tray: false, ..Preferences::default() }, "the rest counts");
-        let message = notice.unwrap().message;
+        let notice = notice.unwrap();
+        assert_eq!(notice.code, PREFERENCES_NOTICE, "whoever passes it on finds it by this");
+        let message = notice.message;
         for key in ["notifications must be", "quit_deadline_seconds must be", "language must be"] {
             assert!(message.contains(key), "{message}");
         }

@@ -8,36 +8,80 @@ use std::{
 };
 
 use flowork_api_types::Timestamp;
-use flowork_node::{Config, InstanceLock, LockError, config::Place};
-use flowork_vault::{RecordError, Vault};
+use flowork_node::{Config, ConfigError, Flags, InstanceLock, LockError};
+use flowork_vault::{RecordError, Vault, VaultOptions};
 use serde::Serialize;
 
-use crate::autostart::Autostart;
+use crate::autostart::{Autostart, AutostartError};
 
 /// The file that is locked for as long as a reset takes, and goes last.
 const LOCK: &str = "instance.lock";
+/// The file beside it that is locked on Windows.
+const LOCK_HELD: &str = "instance.lock.held";
+/// The entry that starts the app with the session.
+const AUTOSTART: &str = "reset-autostart";
 
-/// What there is in a data directory: how a name begins, whether it is all of the name, and what it is.
-const KNOWN: [(&str, bool, &str); 18] = [
-    ("audit.db", false, "reset-audit"),
-    ("config.toml", true, "reset-config"),
-    ("control.db", false, "reset-accounts"),
-    ("desktop.toml", true, "reset-preferences"),
-    (LOCK, false, "reset-run"),
-    ("logs", true, "reset-logs"),
-    ("modules", true, "reset-modules"),
-    ("run", true, "reset-run"),
-    ("shards", true, "reset-jobs"),
-    ("snapshots", true, "reset-snapshots"),
-    ("sync.db", false, "reset-sessions"),
-    ("vault.enc", true, "reset-vault"),
-    ("vault.json", true, "reset-vault"),
-    ("vault.lock", true, "reset-vault"),
-    ("vault-", false, "reset-vault"),
-    ("window", true, "reset-window"),
-    ("window-state.json", true, "reset-window"),
-    (".write-probe-", false, "reset-run"),
+/// What there is in a data directory, and what it is. Files that belong to these are told by [`what_is`].
+const KNOWN: [(&str, &str); 17] = [
+    ("audit.db", "reset-audit"),
+    ("config.toml", "reset-config"),
+    ("control.db", "reset-accounts"),
+    ("desktop.toml", "reset-preferences"),
+    (LOCK, "reset-run"),
+    (LOCK_HELD, "reset-run"),
+    ("logs", "reset-logs"),
+    ("modules", "reset-modules"),
+    ("run", "reset-run"),
+    ("shards", "reset-jobs"),
+    ("snapshots", "reset-snapshots"),
+    ("sync.db", "reset-sessions"),
+    ("vault.enc", "reset-vault"),
+    ("vault.json", "reset-vault"),
+    ("vault.lock", "reset-vault"),
+    ("window", WINDOW),
+    ("window-state.json", WINDOW),
 ];
+/// What the web view keeps, and where windows were.
+const WINDOW: &str = "reset-window";
+/// Files that a database has beside it while it is open.
+const BESIDE_DATABASES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// What a reset is of.
+#[derive(Clone, Debug)]
+pub struct ResetTarget {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    vault: VaultOptions,
+}
+
+impl ResetTarget {
+    /// The data directory of a configuration.
+    pub fn of(config: &Config) -> Self {
+        Self { data_dir: config.data_dir.clone(), vault: config.vault_options() }
+    }
+
+    /// The data directory of this process, also where its settings cannot be read: that may be why somebody resets it. The
+    /// vault's key is then looked for where it is without settings.
+    ///
+    /// # Errors
+    /// The system names no data directory, and nobody else did.
+    pub fn find(flags: &Flags) -> Result<Self, ConfigError> {
+        let error = match Config::load(flags) {
+            Ok(config) => return Ok(Self::of(&config)),
+            Err(error) => error,
+        };
+        tracing::warn!(%error, "the settings cannot be read; the reset goes without them");
+        let data_dir = Config::find_data_dir(flags)?;
+        let directory = |name| std::env::var_os(name).map(PathBuf::from);
+        let vault = VaultOptions {
+            data_dir: data_dir.clone(),
+            key_dir: directory("FLOWORK_VAULT_KEY_DIR"),
+            credentials_dir: directory("CREDENTIALS_DIRECTORY"),
+            ..VaultOptions::default()
+        };
+        Ok(Self { data_dir, vault })
+    }
+}
 
 /// One thing that a reset deletes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,6 +123,14 @@ impl ResetPlan {
         let mut items = later.items.iter().filter(|item| is_not_lock(&item.path));
         later.vault != self.vault || items.any(|item| !is_named(item.what))
     }
+
+    /// Whether this is of what somebody agreed to: it is in the plan, or belongs to something there that comes and goes while
+    /// a node and a window are closed.
+    fn covers(&self, item: &ResetItem) -> bool {
+        let is_there = |path: &Path| self.items.iter().any(|item| item.path == path);
+        let is_windows = item.what == WINDOW && self.items.iter().any(|item| item.what == WINDOW);
+        is_there(&item.path) || is_windows || database_of(&item.path).is_some_and(|database| is_there(&database))
+    }
 }
 
 /// Why nothing was deleted, or not all.
@@ -99,6 +151,9 @@ pub enum ResetError {
     /// Where the secrets are is not known.
     #[error("where the secrets are cannot be read")]
     Vault(#[source] RecordError),
+    /// The entry that starts the app with the session could not be turned off.
+    #[error(transparent)]
+    Autostart(#[from] AutostartError),
     /// There is something else now than what was in the plan. Nothing was deleted.
     #[error("something has changed since the list was made")]
     Changed,
@@ -118,6 +173,7 @@ impl ResetError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Lock(error) => error.hint(),
+            Self::Autostart(error) => error.hint(),
             Self::Changed => Some("look at the new list first".to_owned()),
             Self::Read { path, .. } | Self::Delete { path, .. } => {
                 Some(format!("give this account the right to change {}, then try again", path.display()))
@@ -136,14 +192,14 @@ pub struct ResetDone {
     pub left: Vec<String>,
 }
 
-/// Says what a reset of this configuration's data directory would delete. Blocks; may ask the keychain.
+/// Says what a reset would delete. Blocks; may ask the keychain.
 ///
 /// # Errors
 /// See [`ResetError`].
-pub fn plan(config: &Config) -> Result<ResetPlan, ResetError> {
-    let mut plan = plan_without_secrets(config, autostart().as_ref())?;
+pub fn plan(target: &ResetTarget) -> Result<ResetPlan, ResetError> {
+    let mut plan = plan_without_secrets(target, autostart(target).as_ref())?;
     if plan.vault.is_some() {
-        let names = Vault::open(config.vault_options()).ok().and_then(|vault| vault.list().ok());
+        let names = Vault::open(target.vault.clone()).ok().and_then(|vault| vault.list().ok());
         plan.secrets = names.unwrap_or_default();
     }
     Ok(plan)
@@ -153,18 +209,18 @@ pub fn plan(config: &Config) -> Result<ResetPlan, ResetError> {
 ///
 /// # Errors
 /// See [`ResetError`].
-pub fn carry_out(config: &Config, plan: &ResetPlan) -> Result<ResetDone, ResetError> {
-    carry_out_with(config, plan, autostart().as_ref())
+pub fn carry_out(target: &ResetTarget, plan: &ResetPlan) -> Result<ResetDone, ResetError> {
+    carry_out_with(target, plan, autostart(target).as_ref())
 }
 
-/// The entry that starts this program with the session, where that can be known.
-fn autostart() -> Option<Autostart> {
-    Autostart::of_this_program().ok()
+/// The entry that starts this program on the data with the session, where that can be known.
+fn autostart(target: &ResetTarget) -> Option<Autostart> {
+    Autostart::of_this_program().and_then(|autostart| autostart.with_data_dir(&target.data_dir)).ok()
 }
 
-fn plan_without_secrets(config: &Config, autostart: Option<&Autostart>) -> Result<ResetPlan, ResetError> {
-    let data_dir = &config.data_dir;
-    let removal = flowork_vault::removal(&config.vault_options()).map_err(ResetError::Vault)?;
+fn plan_without_secrets(target: &ResetTarget, autostart: Option<&Autostart>) -> Result<ResetPlan, ResetError> {
+    let data_dir = &target.data_dir;
+    let removal = flowork_vault::removal(&target.vault).map_err(ResetError::Vault)?;
     let (mut items, mut kept) = (Vec::new(), Vec::new());
     for path in entries(data_dir)? {
         let Some(what) = what_is(&path) else {
@@ -179,48 +235,52 @@ fn plan_without_secrets(config: &Config, autostart: Option<&Autostart>) -> Resul
             items.push(item(key.clone(), "reset-vault-key")?);
         }
     }
-    let entry = autostart.and_then(|autostart| autostart.entry_on(data_dir, has_default_data_dir(config)));
-    if let Some(path) = entry {
-        items.push(item(path, "reset-autostart")?);
+    if let Some(path) = autostart.and_then(|autostart| autostart.entry_on(data_dir)) {
+        items.push(item(path, AUTOSTART)?);
     }
     let vault = removal.map(|removal| removal.back_end.as_str().to_owned());
     Ok(ResetPlan { data_dir: data_dir.clone(), items, secrets: Vec::new(), vault, kept })
 }
 
-fn has_default_data_dir(config: &Config) -> bool {
-    config.shown.iter().any(|setting| setting.key == "data_dir" && setting.place == Place::Default)
-}
-
-fn carry_out_with(config: &Config, plan: &ResetPlan, autostart: Option<&Autostart>) -> Result<ResetDone, ResetError> {
-    let data_dir = &config.data_dir;
+fn carry_out_with(
+    target: &ResetTarget,
+    plan: &ResetPlan,
+    autostart: Option<&Autostart>,
+) -> Result<ResetDone, ResetError> {
+    let data_dir = &target.data_dir;
     if !data_dir.exists() && plan.items.is_empty() {
         return Ok(ResetDone { bytes: 0, left: Vec::new() });
     }
     let lock = InstanceLock::take(data_dir, Timestamp(0))?;
-    let now = plan_without_secrets(config, autostart)?;
+    let now = plan_without_secrets(target, autostart)?;
     if plan.lacks_what_is_in(&now) {
         return Err(ResetError::Changed);
     }
-    let is_vaults = |item: &&ResetItem| item.what.starts_with("reset-vault");
-    for item in now.items.iter().filter(|item| !is_vaults(item) && is_not_lock(&item.path)) {
-        delete(&item.path)?;
+    let (locks, items): (Vec<_>, Vec<_>) = now.items.iter().partition(|item| !is_not_lock(&item.path));
+    let (vaults, others): (Vec<_>, Vec<_>) =
+        items.into_iter().filter(|item| plan.covers(item)).partition(|item| item.what.starts_with("reset-vault"));
+    for item in &others {
+        match autostart {
+            Some(autostart) if item.what == AUTOSTART => autostart.set(false)?,
+            _ => delete(&item.path)?,
+        }
     }
     // After what the secrets are for, so that a reset that was stopped leaves a node that still starts.
-    let left = flowork_vault::remove(&config.vault_options()).map_err(ResetError::Vault)?;
-    for item in now.items.iter().filter(is_vaults) {
+    let left = flowork_vault::remove(&target.vault).map_err(ResetError::Vault)?;
+    for item in &vaults {
         delete(&item.path)?;
     }
     drop(lock);
-    for item in now.items.iter().filter(|item| !is_not_lock(&item.path)) {
+    for item in &locks {
         delete_lock(data_dir, &item.path)?;
     }
     // Only if nothing else is in it.
     let _ = fs::remove_dir(data_dir);
-    Ok(ResetDone { bytes: now.bytes(), left })
+    Ok(ResetDone { bytes: others.iter().chain(&vaults).chain(&locks).map(|item| item.bytes).sum(), left })
 }
 
 fn is_not_lock(path: &Path) -> bool {
-    !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(LOCK))
+    !path.file_name().is_some_and(|name| name == LOCK || name == LOCK_HELD)
 }
 
 /// A node that was started in the very moment has the lock again, and keeps it.
@@ -245,10 +305,30 @@ fn delete(path: &Path) -> Result<(), ResetError> {
     }
 }
 
+/// Says what something in a data directory is, by all of its name; `None` where it is not Flowork's.
 fn what_is(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_str()?;
-    let fits = |(known, whole, _): &&(&str, bool, _)| if *whole { name == *known } else { name.starts_with(known) };
-    KNOWN.iter().find(fits).map(|(_, _, what)| *what)
+    let known = |name: &str| KNOWN.iter().find(|(known, _)| name == *known).map(|(_, what)| *what);
+    if let Some(what) = known(name) {
+        return Some(what);
+    }
+    if let Some(database) = database_of(path) {
+        return known(database.file_name()?.to_str()?);
+    }
+    let digits = |text: &str, radix| !text.is_empty() && text.chars().all(|letter| letter.is_digit(radix));
+    // The file of a vault after the first, and what is left of a check whether the directory can be written.
+    let vault = name.strip_prefix("vault-").and_then(|name| name.strip_suffix(".enc"));
+    if vault.is_some_and(|id| id.len() == 32 && digits(id, 16)) {
+        return Some("reset-vault");
+    }
+    name.strip_prefix(".write-probe-").is_some_and(|pid| digits(pid, 10)).then_some("reset-run")
+}
+
+/// The database that a file is beside of.
+fn database_of(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let database = path.with_file_name(BESIDE_DATABASES.iter().find_map(|end| name.strip_suffix(end))?);
+    (database.extension()? == "db").then_some(database)
 }
 
 /// What is in a directory, by name.

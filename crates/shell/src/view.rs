@@ -189,8 +189,9 @@ impl NodeView {
 
     /// The same node, which does not answer now.
     pub fn unreachable(&self) -> Self {
-        // A start looks for it again first, wherever it may be now.
-        let allowed = Allowed { start: true, ..Allowed::default() };
+        // A start looks for it again first, wherever it may be now; a node of this app is nowhere else and can be stopped.
+        let own = self.hosting == Hosting::Own;
+        let allowed = Allowed { start: !own, stop: own, ..Allowed::default() };
         Self { phase: Phase::Unreachable, running: 0, running_here: 0, queued: 0, allowed, ..self.clone() }
     }
 

@@ -1,7 +1,6 @@
 //! Deleting everything that Flowork keeps for this data directory: first exactly what, then that and nothing else.
 
-use flowork_node::Config;
-use flowork_shell::{ResetError, ResetPlan, Words, reset};
+use flowork_shell::{ResetError, ResetPlan, ResetTarget, Words, reset};
 use serde::Serialize;
 use tauri::{AppHandle, Manager};
 
@@ -79,8 +78,8 @@ fn phrase(plan: &ResetPlan) -> String {
 #[tauri::command(rename_all = "snake_case")]
 pub(crate) async fn reset_plan(app: AppHandle) -> Result<PlanView, Refusal> {
     let shell = Shell::of(&app);
-    let config = config(&shell).await?;
-    let plan = blocking(move || reset::plan(&config)).await?.map_err(|error| Refusal::of(&error, error.hint()))?;
+    let target = target(&shell).await?;
+    let plan = blocking(move || reset::plan(&target)).await?.map_err(|error| Refusal::of(&error, error.hint()))?;
     let view = PlanView::of(&plan, &shell.words());
     shell.state().reset = Some((view.plan.clone(), plan));
     Ok(view)
@@ -99,7 +98,7 @@ pub(crate) async fn reset_carry_out(app: AppHandle, plan: String, typed: String)
     if shell.state().node.as_ref().is_some_and(|node| node.own.is_none()) {
         return Err(Refusal::saying(words.text("settings-reset-attached")));
     }
-    let config = config(&shell).await?;
+    let target = target(&shell).await?;
     // Its pages are among what goes, and it has nothing to show any more.
     if let Some(main) = app.get_webview_window(MAIN)
         && let Err(error) = main.destroy()
@@ -108,7 +107,7 @@ pub(crate) async fn reset_carry_out(app: AppHandle, plan: String, typed: String)
     }
     shell.state().was_reset = true;
     shell.stop_at_once(&app).await;
-    let done = blocking(move || reset::carry_out(&config, &agreed)).await?;
+    let done = blocking(move || reset::carry_out(&target, &agreed)).await?;
     match done {
         Ok(done) => {
             let key = words.text("reset-vault-key");
@@ -131,9 +130,9 @@ pub(crate) async fn reset_finish(app: AppHandle) {
     Shell::of(&app).end(&app, Then::Exit, false);
 }
 
-async fn config(shell: &Shell) -> Result<Config, Refusal> {
+async fn target(shell: &Shell) -> Result<ResetTarget, Refusal> {
     let flags = shell.arguments.flags(false);
-    blocking(move || Config::load(&flags)).await?.map_err(|error| Refusal::of(&error, error.hint()))
+    blocking(move || ResetTarget::find(&flags)).await?.map_err(|error| Refusal::of(&error, error.hint()))
 }
 
 #[cfg(test)]

@@ -5,14 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowork_api_types::node::Notice;
+use flowork_shell::preferences::QUIT_DEADLINE_MAX;
 use flowork_shell::{Arg, Hosting, Language, NotifyAbout, Preferences, PreferencesFile, Words};
 use serde::{Deserialize, Serialize};
 use tauri::AppHandle;
+use tokio::sync::Mutex;
 
 use super::{Refusal, blocking, unseen};
 use crate::ending::Then;
 use crate::failure::{sentence, with_causes};
+use crate::pages;
 use crate::shell::{Shell, Tray};
+
+/// Held while a change is stored, so that none is lost to another one.
+static STORING: Mutex<()> = Mutex::const_new(());
 
 /// What the window shows.
 #[derive(Debug, Serialize)]
@@ -119,7 +125,11 @@ pub(crate) async fn settings_view(app: AppHandle, seen: Option<u64>) -> Result<S
 #[tauri::command(rename_all = "snake_case")]
 pub(crate) async fn settings_set(app: AppHandle, change: Change) -> Result<(), Refusal> {
     let shell = Shell::of(&app);
+    let language = shell.words().language();
     let outcome = set(&shell, change).await;
+    if shell.words().language() != language {
+        pages::in_other_words(&app);
+    }
     // Also after a refusal: the page then shows what is.
     shell.changed();
     outcome
@@ -131,17 +141,39 @@ async fn set(shell: &Arc<Shell>, change: Change) -> Result<(), Refusal> {
         let set = blocking(move || asked.autostart().and_then(|autostart| autostart.set(on))).await?;
         return set.map_err(|error| Refusal::of(&error, error.hint()));
     }
-    let preferences = changed(shell.preferences(), change);
-    if let Some(data_dir) = &shell.data_dir {
-        let (file, to_store) = (PreferencesFile::new(data_dir), preferences.clone());
-        blocking(move || file.store(&to_store)).await?.map_err(|error| Refusal::of(&error, None))?;
-    }
+    let _one_at_a_time = STORING.lock().await;
+    let preferences = match shell.data_dir.clone() {
+        Some(data_dir) => blocking(move || stored(&PreferencesFile::new(&data_dir), change)).await??,
+        None => changed(shell.preferences(), change)?,
+    };
     shell.set_preferences(preferences);
     Ok(())
 }
 
-fn changed(before: Preferences, change: Change) -> Preferences {
-    match change {
+/// Changes one thing in the file, which somebody may have edited since it was read.
+fn stored(file: &PreferencesFile, change: Change) -> Result<Preferences, Refusal> {
+    let preferences = changed(file.load().0, change)?;
+    file.store(&preferences).map_err(|error| Refusal::of(&error, None))?;
+    Ok(preferences)
+}
+
+/// Why a change is none that can be stored: read again, it would not count.
+#[derive(Debug, thiserror::Error)]
+enum ChangeError {
+    #[error("quitting waits for 0 to {most} seconds and not for {0}", most = QUIT_DEADLINE_MAX.as_secs())]
+    Deadline(u64),
+    #[error("there is no language {0:?}")]
+    Language(String),
+}
+
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Self {
+        Self::of(&error, None)
+    }
+}
+
+fn changed(before: Preferences, change: Change) -> Result<Preferences, ChangeError> {
+    Ok(match change {
         Change::StartWithSystem(_) => before,
         Change::KeepInTray(keep_in_tray) => Preferences { keep_in_tray, ..before },
         Change::Notifications(about) => {
@@ -152,12 +184,18 @@ fn changed(before: Preferences, change: Change) -> Preferences {
             };
             Preferences { notifications, ..before }
         }
-        Change::QuitDeadlineSeconds(seconds) => Preferences { quit_deadline: Duration::from_secs(seconds), ..before },
+        Change::QuitDeadlineSeconds(seconds) => {
+            let quit_deadline = Duration::from_secs(seconds);
+            if quit_deadline > QUIT_DEADLINE_MAX {
+                return Err(ChangeError::Deadline(seconds));
+            }
+            Preferences { quit_deadline, ..before }
+        }
         Change::Language(tag) => {
-            let language = if tag == "system" { Language::System } else { Language::Tag(tag) };
+            let language = Language::parse(&tag).ok_or(ChangeError::Language(tag))?;
             Preferences { language, ..before }
         }
-    }
+    })
 }
 
 /// Shows one of the node's folders.
@@ -262,6 +300,7 @@ mod tests {
     #[test]
     fn one_change_changes_one_thing() {
         let change = |text: &str| serde_json::from_str::<Change>(text).unwrap();
+        let changed = |before, change| super::changed(before, change).unwrap();
         let before = Preferences::default();
         let after = changed(before.clone(), change(r#"{"keep_in_tray":false}"#));
         assert_eq!(after, Preferences { keep_in_tray: false, ..before.clone() });
@@ -273,6 +312,30 @@ mod tests {
         assert_eq!(after, Preferences { language: Language::Tag("de".to_owned()), ..before.clone() });
         assert_eq!(changed(after, change(r#"{"language":"system"}"#)), before);
         assert!(serde_json::from_str::<Change>(r#"{"data_dir":"/"}"#).is_err(), "nothing else can be changed");
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_refused() {
+        let check = |change, expected: bool| {
+            let outcome = changed(Preferences::default(), change);
+            assert_eq!(outcome.is_ok(), expected, "{outcome:?}");
+        };
+        check(Change::QuitDeadlineSeconds(0), true);
+        check(Change::QuitDeadlineSeconds(86_400), true);
+        check(Change::QuitDeadlineSeconds(86_401), false);
+        check(Change::QuitDeadlineSeconds(u64::MAX), false);
+        check(Change::Language("fr".to_owned()), true);
+        check(Change::Language("tlh".to_owned()), false);
+    }
+
+    #[test]
+    fn change_keeps_what_was_edited_in_the_file_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("desktop.toml"), "keep_in_tray = false\n").unwrap();
+        let file = PreferencesFile::new(dir.path());
+        let expected = Preferences { keep_in_tray: false, notifications: NotifyAbout::All, ..Preferences::default() };
+        assert_eq!(stored(&file, Change::Notifications(About::All)).unwrap(), expected);
+        assert_eq!(file.load(), (expected, None));
     }
 
     #[test]

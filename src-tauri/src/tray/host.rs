@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tauri::{AppHandle, Manager};
+use tauri::AppHandle;
 use zbus::fdo::DBusProxy;
 use zbus::names::BusName;
 use zbus::{Connection, proxy};
@@ -113,7 +113,7 @@ fn missing(app: &AppHandle, reason: &str) {
             tokio::time::sleep(GONE_FOR).await;
             let shell = Shell::of(&app);
             // Otherwise the app would be there and could not be reached.
-            if !shell.in_tray() && !shell.is_leaving() && app.webview_windows().is_empty() {
+            if !shell.in_tray() && !shell.is_leaving() && !window::is_open(&app) {
                 window::show_minimized(&app);
             }
         });

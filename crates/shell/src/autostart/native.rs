@@ -33,9 +33,21 @@ pub(super) fn repair(autostart: &Autostart) -> Result<Repaired, AutostartError> 
     Ok(Repaired::Fine)
 }
 
-/// It is no file that could be listed; turning it off deletes it.
-pub(super) fn entry_on(_: &Autostart, _: &Path, _is_usual: bool) -> Option<PathBuf> {
-    None
+/// The name of the entry says whose it is. On Windows it is a value of the registry and no file.
+pub(super) fn entry_on(autostart: &Autostart, _: &Path) -> Option<PathBuf> {
+    let name = name(autostart);
+    if !is_on(autostart).ok()? {
+        return None;
+    }
+    if cfg!(windows) {
+        Some(PathBuf::from(format!(r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run\{name}")))
+    } else {
+        dirs::home_dir().map(|home| home.join("Library/LaunchAgents").join(format!("{name}.plist")))
+    }
+}
+
+fn name(autostart: &Autostart) -> String {
+    format!("Flowork{}", autostart.suffix)
 }
 
 fn item(autostart: &Autostart) -> Result<AutoLaunch, AutostartError> {
@@ -44,7 +56,7 @@ fn item(autostart: &Autostart) -> Result<AutoLaunch, AutostartError> {
     let quoted = |text: &str| if cfg!(windows) { format!("\"{text}\"") } else { text.to_owned() };
     let arguments: Vec<String> = autostart.arguments.iter().map(|argument| quoted(argument)).collect();
     AutoLaunchBuilder::new()
-        .set_app_name("Flowork")
+        .set_app_name(&name(autostart))
         .set_app_path(&quoted(program))
         .set_args(&arguments)
         .set_macos_launch_mode(MacOSLaunchMode::LaunchAgent)

@@ -8,11 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Autostart, AutostartError, DATA_DIR, Repaired, text_of};
+use super::{Autostart, AutostartError, DATA_DIR, Repaired, is_usual, text_of};
 use crate::disk;
 
-/// The name is that of the app's entry in the menus.
-const FILE: &str = "flowork-desktop.desktop";
+/// How the name begins: as that of the app's entry in the menus.
+const FILE: &str = "flowork-desktop";
 /// The one group that counts.
 const GROUP: &str = "[Desktop Entry]";
 
@@ -38,26 +38,31 @@ pub(super) fn set(autostart: &Autostart, on: bool) -> Result<(), AutostartError>
 
 pub(super) fn repair(autostart: &Autostart) -> Result<Repaired, AutostartError> {
     let Some(text) = read(autostart)?.filter(|text| is_entry_on(text)) else { return Ok(Repaired::Off) };
-    let is_there = value(&text, "Exec").and_then(program).is_some_and(|program| Path::new(&program).exists());
-    if is_there {
+    let line = value(&text, "Exec").unwrap_or_default();
+    if program(line).is_some_and(|program| Path::new(&program).exists()) {
         return Ok(Repaired::Fine);
     }
-    write(path(autostart), &with_exec(&text, &exec(autostart)?))?;
+    // What follows the program is somebody's choice, too.
+    let repaired = match rest_after_program(line) {
+        Some(rest) => format!("Exec={}{rest}", quoted(text_of(&autostart.program)?)),
+        None => exec(autostart)?,
+    };
+    write(path(autostart), &with_exec(&text, &repaired))?;
     Ok(Repaired::Moved)
 }
 
-pub(super) fn entry_on(autostart: &Autostart, data_dir: &Path, is_usual: bool) -> Option<PathBuf> {
+pub(super) fn entry_on(autostart: &Autostart, data_dir: &Path) -> Option<PathBuf> {
     let text = read(autostart).ok()??;
     let exec = value(&text, "Exec")?;
     let is_its = match exec.split_once(DATA_DIR) {
-        None => is_usual,
+        None => is_usual(data_dir),
         Some((_, named)) => text_of(data_dir).is_ok_and(|data_dir| named.trim() == quoted(data_dir)),
     };
     is_its.then(|| path(autostart))
 }
 
 fn path(autostart: &Autostart) -> PathBuf {
-    autostart.directory.join(FILE)
+    autostart.directory.join(format!("{FILE}{}.desktop", autostart.suffix))
 }
 
 fn read(autostart: &Autostart) -> Result<Option<String>, AutostartError> {
@@ -145,6 +150,26 @@ fn program(exec: &str) -> Option<String> {
     }
 }
 
+/// What follows the program in an `Exec` line.
+fn rest_after_program(exec: &str) -> Option<&str> {
+    let Some(mut rest) = exec.strip_prefix('"') else {
+        return Some(exec.find(char::is_whitespace).map_or("", |end| &exec[end..]));
+    };
+    let mut is_escaped = false;
+    loop {
+        // The escaping of texts comes first, as in `program`.
+        let letter = rest.chars().next()?;
+        let width = if rest.starts_with("\\\\") { 2 } else { letter.len_utf8() };
+        rest = &rest[width..];
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return Some(rest),
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,13 +251,46 @@ mod tests {
     }
 
     #[test]
+    fn repair_changes_the_program_and_none_of_its_arguments() {
+        let (_dir, autostart) = autostart("/new \\place/flowork");
+        autostart.set(true).unwrap();
+        let on = text(&autostart);
+        let old = exec(&autostart).unwrap();
+        let program = quoted("/new \\place/flowork");
+        for (was, rest) in [
+            ("/nowhere/flowork", " --data-dir \"/a b\" --background"),
+            ("\"/no where/a\\\\\"b\\\\\\\\\"", " --mine"),
+            ("\"/nowhere\"", ""),
+        ] {
+            fs::write(path(&autostart), on.replace(&old, &format!("Exec={was}{rest}"))).unwrap();
+            assert_eq!(autostart.repair().unwrap(), Repaired::Moved, "{was}");
+            assert!(text(&autostart).contains(&format!("\nExec={program}{rest}\n")), "{}", text(&autostart));
+        }
+    }
+
+    #[test]
+    fn each_data_directory_has_an_entry_of_its_own() {
+        let (dir, usual) = autostart("/usr/bin/flowork-desktop");
+        let on = |name: &str| usual.clone().with_data_dir(&dir.path().join(name)).unwrap();
+        let (one, other) = (on("one"), on("other"));
+        one.set(true).unwrap();
+        assert!(one.is_on().unwrap() && !other.is_on().unwrap() && !usual.is_on().unwrap());
+        usual.set(true).unwrap();
+        one.set(false).unwrap();
+        assert!(usual.is_on().unwrap(), "it is another one's");
+        let usual_directory = dirs::data_dir().unwrap().join("flowork");
+        let named = one.with_data_dir(&usual_directory).unwrap();
+        assert_eq!((path(&named), exec(&named).unwrap()), (path(&usual), exec(&usual).unwrap()));
+    }
+
+    #[test]
     fn other_data_directory_is_in_the_line() {
         let (_dir, autostart) = autostart("/usr/bin/flowork-desktop");
         let autostart = autostart.with_data_dir(Path::new("/my data")).unwrap();
         let line = exec(&autostart).unwrap();
         assert_eq!(line, "Exec=\"/usr/bin/flowork-desktop\" --background --data-dir \"/my data\"");
         autostart.set(true).unwrap();
-        assert_eq!(autostart.entry_on(Path::new("/my data"), false), Some(path(&autostart)));
-        assert_eq!(autostart.entry_on(Path::new("/other"), true), None, "it is of another data directory");
+        assert_eq!(autostart.entry_on(Path::new("/my data")), Some(path(&autostart)));
+        assert_eq!(autostart.entry_on(Path::new("/other")), None, "it is of another data directory");
     }
 }

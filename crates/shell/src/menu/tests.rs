@@ -90,7 +90,8 @@ fn what_cannot_be_done_is_there_with_the_reason() {
         ],
     );
     check(&NodeView::starting(), &["[Start (it is starting)]", "[Stop (it is starting)]"]);
-    check(&running(Hosting::Own).unreachable(), &["= Not answering", "Start", "[Stop (it is not answering)]"]);
+    check(&running(Hosting::Own).unreachable(), &["= Not answering", "[Start (it is running)]", "Stop"]);
+    check(&running(Hosting::Service { pid: 7 }).unreachable(), &["= Not answering", "Start"]);
     check(&NodeView::failed(notice("START_FAILED")), &["= Could not start", "= 1 thing needs a look", "Start"]);
     let mut draining = running(Hosting::Own);
     (draining.phase, draining.allowed.drain) = (Phase::Draining { left: 3 }, false);

@@ -7,7 +7,7 @@ use super::*;
 /// Directories of one data directory that was in use.
 struct Used {
     root: tempfile::TempDir,
-    config: Config,
+    config: ResetTarget,
 }
 
 fn used() -> Used {
@@ -28,7 +28,7 @@ fn used() -> Used {
     }
     let vault = Vault::open_or_create(config.vault_options()).unwrap();
     vault.set("provider/x", &flowork_vault::Secret::new(b"hidden".to_vec())).unwrap();
-    Used { root, config }
+    Used { root, config: ResetTarget::of(&config) }
 }
 
 /// Every path below a directory.
@@ -89,6 +89,62 @@ fn what_is_not_floworks_stays_and_is_said() {
         assert!(plan.kept.contains(&root.path().join("elsewhere")));
         assert!(root.path().join("elsewhere/photo").exists(), "what a link leads to is not in the directory");
     }
+}
+
+#[test]
+fn what_only_begins_like_floworks_stays() {
+    let Used { root: _root, config } = used();
+    let mine = |name: &str| config.data_dir.join(name);
+    for directory in ["vault-notes", "vault-0123"] {
+        fs::create_dir(mine(directory)).unwrap();
+    }
+    for file in ["control.db.mybackup", "audit.db-old", "instance.lock.note", ".write-probe-x", "vault-mine.enc"] {
+        fs::write(mine(file), "mine").unwrap();
+    }
+    for file in ["audit.db-shm", "sync.db-journal", ".write-probe-17", "vault-0123456789abcdef0123456789abcdef.enc"] {
+        fs::write(mine(file), "Flowork's").unwrap();
+    }
+    let plan = plan(&config).unwrap();
+    carry_out_with(&config, &plan, None).unwrap();
+    let left = [
+        ".write-probe-x",
+        "audit.db-old",
+        "control.db.mybackup",
+        "instance.lock.note",
+        "vault-0123",
+        "vault-mine.enc",
+        "vault-notes",
+    ];
+    assert_eq!(entries(&config.data_dir).unwrap(), left.map(mine));
+    assert_eq!(plan.kept, left.map(mine), "and it is said before");
+}
+
+#[test]
+fn only_what_was_shown_is_deleted() {
+    let Used { root: _root, config } = used();
+    let plan = plan(&config).unwrap();
+    fs::create_dir(config.data_dir.join("run")).unwrap();
+    let mut shown = super::plan(&config).unwrap();
+    shown.items.retain(|item| !item.path.ends_with("run"));
+    assert_eq!(shown.items, plan.items);
+    shown.items.push(ResetItem { path: config.data_dir.join(".write-probe-1"), what: "reset-run", bytes: 0 });
+    fs::write(config.data_dir.join("control.db-shm"), "").unwrap();
+    carry_out_with(&config, &shown, None).unwrap();
+    let run = config.data_dir.join("run");
+    assert_eq!(entries(&config.data_dir).unwrap(), [run], "a database takes along what is beside it");
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_no_hindrance() {
+    let Used { root: _root, config } = used();
+    fs::write(config.data_dir.join("config.toml"), "workers = [").unwrap();
+    let flags = Flags { data_dir: Some(config.data_dir.to_string_lossy().into_owned()), ..Flags::default() };
+    assert!(Config::load(&flags).is_err());
+    let target = ResetTarget::find(&flags).unwrap();
+    assert_eq!(target.data_dir, config.data_dir);
+    let plan = plan(&target).unwrap();
+    assert!(plan.items.iter().any(|item| item.what == "reset-config"), "{plan:?}");
+    assert!(plan.items.iter().any(|item| item.what == "reset-vault"), "{plan:?}");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn icon_shows_alarms_but_not_advice() {
 }
 
 #[test]
-fn node_that_does_not_answer_can_only_be_started() {
+fn node_that_does_not_answer_can_be_looked_for_or_stopped_if_it_is_the_apps() {
     let mut status = status();
     status.drain.running = 3;
     let service = NodeView::of(&status, None, Hosting::Service { pid: 7 });
@@ -108,4 +108,6 @@ fn node_that_does_not_answer_can_only_be_started() {
     let allowed = Allowed { start: true, ..Allowed::default() };
     assert_eq!((lost.phase, lost.running, lost.allowed), (Phase::Unreachable, 0, allowed));
     assert_eq!(lost.url, service.url, "it is still known where it should be");
+    let own = NodeView::of(&status, None, Hosting::Own).unreachable();
+    assert_eq!(own.allowed, Allowed { stop: true, ..Allowed::default() }, "it is in this very process");
 }

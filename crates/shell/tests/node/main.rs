@@ -16,10 +16,15 @@ use std::{
 use flowork_api_types::{JobId, auth::Role, node::Notice};
 use flowork_node::{Config, Flags, Node, NodeHandle, access::TokenSigner};
 use flowork_shell::{
-    ClientError, Happening, Happenings, Hosting, IconState, NodeClient, NodeView, Phase, Workers, WorkersWish, watch,
+    ClientError, Happening, Happenings, Hosting, IconState, NodeClient, NodeView, Phase, ResetTarget, Workers,
+    WorkersWish, watch,
 };
 use serde_json::{Value, json};
-use tokio::{sync::watch::Receiver, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::watch::Receiver,
+    time::timeout,
+};
 use url::Url;
 
 /// Far longer than anything here takes; only a defect waits for it.
@@ -189,18 +194,57 @@ async fn node_that_is_gone_is_shown_as_such() {
     node.stop().await;
     let gone =
         timeout(PATIENCE, views.wait_for(|view| view.phase == Phase::Unreachable)).await.unwrap().unwrap().clone();
-    assert!(gone.allowed.start && gone.url.is_some());
+    assert!(gone.allowed.stop && !gone.allowed.start && gone.url.is_some(), "it is this app's: {gone:?}");
     let error = client.status().await.expect_err("nobody is there");
     assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
     happenings.stop().await;
     assert!(views.changed().await.is_err(), "nothing watches any more");
 
-    let plan = flowork_shell::reset::plan(&config).unwrap();
+    let plan = flowork_shell::reset::plan(&ResetTarget::of(&config)).unwrap();
     assert!(plan.kept.is_empty(), "a node has files that a reset does not know: {:?}", plan.kept);
     assert!(plan.secrets.contains(&"jwt/user".to_owned()), "{:?}", plan.secrets);
     for what in ["reset-accounts", "reset-jobs", "reset-sessions", "reset-audit", "reset-logs", "reset-vault-key"] {
         assert!(plan.items.iter().any(|item| item.what == what), "{what} is not in {:?}", plan.items);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_the_port_of_a_node_that_ended_is_sent_nothing() {
+    let World { node, client, happenings, config, _directory, .. } = World::start().await;
+    happenings.stop().await;
+    let client = client.only_while_held(&config.data_dir, std::process::id());
+    let (mut views, happenings) = watch(client.clone(), Hosting::Own);
+    timeout(PATIENCE, views.wait_for(|view| view.phase == Phase::Idle)).await.unwrap().unwrap();
+    node.stop().await;
+
+    let address = client.url().socket_addrs(|| None).unwrap()[0];
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    timeout(PATIENCE, views.wait_for(|view| view.phase == Phase::Unreachable)).await.unwrap().unwrap();
+    let error = client.status().await.expect_err("it has ended");
+    assert!(matches!(error, ClientError::Ended { .. }), "{error}");
+    // Its first try is over once it says so.
+    let (mut again, more) = watch(client, Hosting::Own);
+    timeout(PATIENCE, again.wait_for(|view| view.phase == Phase::Unreachable)).await.unwrap().unwrap();
+    let mut last = tokio::net::TcpStream::connect(address).await.unwrap();
+    last.write_all(b"the test").await.unwrap();
+    drop(last);
+    let (mut first, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    let mut said = String::new();
+    timeout(PATIENCE, first.read_to_string(&mut said)).await.unwrap().unwrap();
+    assert_eq!(said, "the test", "nobody came before");
+    more.stop().await;
+    happenings.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn client_of_a_node_that_another_process_has_asks_nothing() {
+    let world = World::start().await;
+    let of_this = world.client.clone().only_while_held(&world.config.data_dir, std::process::id());
+    of_this.status().await.expect("it is this very process");
+    let of_another = world.client.clone().only_while_held(&world.config.data_dir, std::process::id() + 1);
+    let error = of_another.status().await.expect_err("another process has it");
+    assert!(matches!(error, ClientError::Ended { .. }), "{error}");
+    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
