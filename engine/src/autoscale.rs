@@ -144,7 +144,8 @@ impl Autoscaler {
     }
 
     /// Takes what a person decided; `None` leaves the number to the load or the setting again. Answers what follows;
-    /// nothing does where that had been decided before, or where nothing is to run.
+    /// nothing does where that had been decided before, or where nothing is to run. The windows that are over must be
+    /// [closed](Engines::close_windows) before.
     pub(crate) fn fix(&self, fixed: Option<u32>, now: Timestamp) -> Option<AutoscaleDecision> {
         let mut state = self.lock();
         if state.fixed == fixed {
@@ -309,6 +310,11 @@ impl Autoscaler {
 }
 
 impl Engines {
+    /// Nothing is to run, neither here nor elsewhere: the node was started to be looked at.
+    pub(crate) fn is_for_recovery(&self) -> bool {
+        self.autoscaler().is_some_and(|autoscaler| autoscaler.basis == Basis::Recovery)
+    }
+
     pub(crate) fn start_autoscaler(&self) {
         if let (Some(autoscaler), Some(host)) = (self.autoscaler(), self.local_host())
             && matches!(autoscaler.basis, Basis::Load(_))
@@ -316,6 +322,18 @@ impl Engines {
             // Windows begin with the engine, not with the first turn of the task.
             autoscaler.close_until(self.now(), host.measures(), look(self, &host));
             self.spawn(run(self.clone(), Arc::clone(autoscaler), host));
+        }
+    }
+
+    /// Closes the windows that are over, by what holds until now: a task that sleeps leaves them open, and they must not be
+    /// judged by what holds from now on.
+    pub(crate) fn close_windows(&self) {
+        if let (Some(autoscaler), Some(host)) = (self.autoscaler(), self.local_host())
+            && matches!(autoscaler.basis, Basis::Load(_))
+        {
+            for decision in autoscaler.close_until(self.now(), host.measures(), look(self, &host)) {
+                self.follow(decision);
+            }
         }
     }
 

@@ -62,8 +62,9 @@ pub struct EnginesOptions {
     pub shards_dir: PathBuf,
     /// All engines of the node.
     pub engines: Vec<EngineSpec>,
-    /// Local workers; where they follow the load, how many at the start. With none and no load to follow nothing is run
-    /// here, whatever people [decide](Engines::fix_workers).
+    /// Local workers; where they follow the load, how many at the start. With none and no load to follow, an engine of this
+    /// process runs nothing, whatever people [decide](Engines::fix_workers); engines elsewhere beside it get no jobs, and
+    /// ended jobs are kept past their time.
     pub workers: u32,
     /// How the number of local workers follows the load; without it, it stays.
     pub autoscale: Option<AutoscaleOptions>,
@@ -131,6 +132,12 @@ impl Engines {
         let events = Events::default();
         let draining = Arc::new(AtomicBool::new(options.draining));
         let wall_ahead_ms = options.clock.wall_ahead_ms();
+        let basis = match (options.autoscale, options.workers) {
+            (Some(scale), _) => Basis::Load(scale),
+            (None, 0) => Basis::Recovery,
+            (None, workers) => Basis::Setting(workers),
+        };
+        let has_local = options.engines.iter().any(|spec| spec.location == EngineLocation::Local);
         let (cancels, cancelled) = mpsc::unbounded_channel();
         let (batches, batches_moved) = mpsc::unbounded_channel();
         let opener = Opener {
@@ -141,6 +148,7 @@ impl Engines {
             cancels,
             batches,
             retention: Arc::new(RwLock::new(Arc::new(options.retention))),
+            keeps_ended: has_local && basis == Basis::Recovery,
             policies: Arc::default(),
         };
         let mut opening = Vec::new();
@@ -155,11 +163,6 @@ impl Engines {
         }
         hosts.sort_by_key(|host| host.slot());
         let local = hosts.iter().find(|host| host.location() == EngineLocation::Local).cloned();
-        let basis = match (options.autoscale, options.workers) {
-            (Some(scale), _) => Basis::Load(scale),
-            (None, 0) => Basis::Recovery,
-            (None, workers) => Basis::Setting(workers),
-        };
         let autoscaler = local.as_ref().map(|host| Arc::new(Autoscaler::new(host.id(), basis, options.workers)));
         let workers = autoscaler.as_ref().map_or(options.workers, |autoscaler| autoscaler.workers());
         let local_slot = local.as_ref().map(|host| host.slot());
@@ -370,5 +373,7 @@ pub(crate) struct Opener {
     cancels: mpsc::UnboundedSender<JobId>,
     batches: mpsc::UnboundedSender<BatchId>,
     retention: Arc<RwLock<Arc<Retention>>>,
+    /// Ended jobs stay, also when their time is over.
+    keeps_ended: bool,
     policies: Arc<Mutex<Policies>>,
 }

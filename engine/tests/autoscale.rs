@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use flowork_api_types::{
     autoscale::{AutoscaleDecision, AutoscaleReason},
-    engine::{EngineLocation, HeartbeatRequest, WORKERS_MAX},
+    engine::{Directive, EngineLocation, HeartbeatRequest, WORKERS_MAX},
     event::Event,
+    job::JobState,
 };
 use flowork_engine::{AutoscaleOptions, Clock, EventFeed, engines::FixWorkersError};
+use serde_json::json;
 
-use crate::support::{Home, START_MS, spec, within};
+use crate::support::{Home, START_MS, ask, descriptor, enqueue, spec, state, within};
 
 fn options(workers_min: u32, workers_max: u32) -> AutoscaleOptions {
     AutoscaleOptions { target_latency: Duration::from_millis(500), headroom_factor: 1.3, workers_min, workers_max }
@@ -119,5 +121,64 @@ async fn an_engine_that_was_opened_to_run_nothing_runs_nothing_whatever_is_decid
     engines.fix_workers(home.spec.id, Some(5)).unwrap();
     assert_eq!((engines.workers(), engines.list()[0].workers_fixed), (0, Some(5)));
     assert!(engines.describe_workers().explanation.contains("recovery"));
+    within(engines.shutdown()).await;
+}
+
+/// Decisions after an idle time in which none was taken must be dated after it, and come one by one.
+async fn goes_on_from_here(home: &Home, engines: &flowork_engine::Engines, events: &mut EventFeed, workers: u32) {
+    home.clock.advance(Duration::from_mins(1));
+    engines.poke();
+    let step = within(next_decision(events)).await;
+    assert_eq!((step.from, step.to, step.reason), (workers, workers - 1, AutoscaleReason::Quiet));
+    assert_eq!(step.at, home.clock.now(), "a minute after it was left to the load");
+    assert_eq!(engines.workers(), workers - 1, "and no more of them in the same turn");
+}
+
+#[tokio::test]
+async fn what_was_idle_while_the_number_was_fixed_is_not_held_against_it_afterwards() {
+    let mut home = Home::local(1, 8);
+    home.autoscale = Some(options(1, 8));
+    home.clock = Clock::manual(START_MS);
+    let engines = home.open().await;
+    let mut events = engines.events().subscribe(None);
+    engines.fix_workers(home.spec.id, Some(20)).unwrap();
+    within(next_decision(&mut events)).await;
+    home.clock.advance(Duration::from_mins(50));
+    engines.fix_workers(home.spec.id, None).unwrap();
+    let free = within(next_decision(&mut events)).await;
+    assert_eq!((free.to, free.reason, engines.workers()), (8, AutoscaleReason::Unfixed, 8));
+    goes_on_from_here(&home, &engines, &mut events, 8).await;
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn what_was_idle_while_the_node_drained_is_not_held_against_it_afterwards() {
+    let mut home = Home::local(1, 8);
+    home.autoscale = Some(options(1, 8));
+    home.clock = Clock::manual(START_MS);
+    let engines = home.open().await;
+    let mut events = engines.events().subscribe(None);
+    engines.drain(true);
+    assert_eq!(within(events.next()).await.unwrap().1.event, Event::EnginesChanged);
+    home.clock.advance(Duration::from_mins(50));
+    engines.drain(false);
+    goes_on_from_here(&home, &engines, &mut events, 8).await;
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_opened_to_run_nothing_has_no_jobs_for_engines_elsewhere() {
+    let home = Home::local(1, 0);
+    let engines = home.open().await;
+    let elsewhere = spec(2, EngineLocation::External, 1);
+    engines.add(elsewhere.clone()).await.unwrap();
+    let (version, kinds, members_version) = ("1".to_owned(), vec![descriptor("x")], None);
+    let report = HeartbeatRequest { version, capacity: 4, busy: 0, kinds, members_version };
+    assert!(engines.heartbeat(elsewhere.id, report).unwrap().drain);
+    assert_eq!(engines.directives(elsewhere.id).unwrap().next().await, Directive::Drain { on: true });
+    let job = enqueue(&engines, "k", json!({"kind": "x"})).await;
+    assert_eq!(job.summary.engine_id, elsewhere.id, "it takes jobs");
+    assert!(within(engines.claim(elsewhere.id, ask(1, 300))).await.unwrap().jobs.is_empty());
+    assert_eq!(state(&engines, job.summary.id).await, JobState::Queued);
     within(engines.shutdown()).await;
 }

@@ -106,3 +106,21 @@ async fn a_drain_at_the_end_can_be_taken_back_and_one_that_a_person_asked_for_st
     assert!(engines.is_draining() && engines.drain_is_asked());
     within(engines.shutdown()).await;
 }
+
+#[tokio::test]
+async fn a_clock_that_goes_back_keeps_no_engine_that_is_gone() {
+    let home = Home::external(1);
+    let engines = home.open().await;
+    let elsewhere = spec(2, EngineLocation::External, 1);
+    engines.add(elsewhere.clone()).await.unwrap();
+    engines.recall_kinds(elsewhere.id, vec![descriptor("z")]);
+    home.clock.step(-HOUR_MS);
+    let heard = engines.get(home.spec.id).unwrap();
+    assert_eq!((heard.state, heard.last_seen_at), (EngineState::Up, Some(home.clock.now())), "no time has passed");
+    let is_known = || engines.list_kinds().items.iter().any(|kind| kind.engine_ids == [elsewhere.id]);
+    assert!(is_known());
+    home.clock.advance(Duration::from_secs(61));
+    assert_eq!(engines.get(home.spec.id).unwrap().state, EngineState::Stale);
+    assert!(!is_known());
+    within(engines.shutdown()).await;
+}

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use flowork_engine::{Retention, jobs::query::JobLookupError};
+use flowork_engine::{Clock, Retention, jobs::query::JobLookupError};
 use serde_json::json;
 
-use crate::support::{Home, claim, completed, enqueue, finish, job, owner, pass, settle, within};
+use crate::support::{Home, START_MS, claim, completed, ended, enqueue, finish, job, owner, pass, settle, within};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -76,6 +76,26 @@ async fn many_old_jobs_go_a_few_at_a_time_and_the_file_shrinks() {
     let pages = |name| file.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
     let (all, free) = (pages("page_count"), pages("freelist_count"));
     assert!(all < 640, "640 payloads of a page each are gone: {all} pages, {free} of them free");
+}
+
+#[tokio::test]
+async fn a_node_that_was_opened_to_run_nothing_keeps_what_ended() {
+    let mut home = Home::local(1, 1);
+    home.clock = Clock::manual(START_MS);
+    let engines = home.open().await;
+    let id = enqueue(&engines, "k", json!({"kind": "noop"})).await.summary.id;
+    ended(&engines, id).await;
+    within(engines.shutdown()).await;
+    home.workers = 0;
+    let engines = home.open().await;
+    pass(&home, &engines, 8 * DAY).await;
+    job(&engines, id).await;
+    within(engines.shutdown()).await;
+    home.workers = 1;
+    let engines = home.open().await;
+    pass(&home, &engines, DAY).await;
+    assert!(matches!(engines.job(&owner(), id).await, Err(JobLookupError::NotFound { .. })), "the next start goes on");
+    within(engines.shutdown()).await;
 }
 
 #[tokio::test]

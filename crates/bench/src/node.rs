@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         after.resident_kib as f64 / 1024.0,
         after.anonymous_kib as f64 / 1024.0,
         after.cpu_ticks - before.cpu_ticks,
-        after.wakeups - before.wakeups,
+        after.wakeups.saturating_sub(before.wakeups),
         WATCH.as_secs()
     );
     stop(node)

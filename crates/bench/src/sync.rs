@@ -120,7 +120,7 @@ async fn watch(node: &node::Running) -> anyhow::Result<(String, Usage)> {
     let used = format!(
         "{} CPU ticks, {} wake-ups in {} s",
         after.cpu_ticks - before.cpu_ticks,
-        after.wakeups - before.wakeups,
+        after.wakeups.saturating_sub(before.wakeups),
         WATCH.as_secs()
     );
     Ok((used, after))

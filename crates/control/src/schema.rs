@@ -240,7 +240,7 @@ mod tests {
 
         let store = ControlStore::open(&path).await.unwrap();
         assert_eq!(store.setting("kept").await.unwrap().as_deref(), Some("yes"));
-        assert!(store.policies().workers.is_empty() && store.engine_kinds().await.unwrap().is_empty());
+        assert!(store.policies().workers.is_empty() && store.engine_kinds(Timestamp(1)).await.unwrap().is_empty());
         let engine = store.create_engine("local", EngineLocation::Local, 1, Timestamp(1)).await.unwrap().record.id;
         let record = crate::WorkersRecord { workers: 3, since: Timestamp(2), by: "ada".to_owned() };
         store.set_workers(engine, Some(record)).await.unwrap();
@@ -253,7 +253,7 @@ mod tests {
         old.close().await;
         let store = ControlStore::open(&path).await.unwrap();
         assert_eq!((store.policies(), policies.workers.len()), (policies, 1));
-        assert_eq!(store.engine_kinds().await.unwrap(), [(engine, Vec::new())]);
+        assert_eq!(store.engine_kinds(Timestamp(4)).await.unwrap(), [(engine, Vec::new())]);
         store.close().await;
     }
 }

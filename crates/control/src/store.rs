@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     challenges::Challenges,
+    engine_kinds::KeptKinds,
     engines::EngineRecord,
     kind_grants::KindGrants,
     members::KnownMembers,
@@ -37,8 +38,8 @@ pub(crate) struct Memory {
     pub(crate) engine_changes: tokio::sync::Mutex<()>,
     /// Grows whenever a token of an engine stops at once.
     pub(crate) engine_token_ends: tokio::sync::watch::Sender<u64>,
-    /// Hashes of the kinds that were kept last, so that the same ones are not written again.
-    pub(crate) engine_kinds: Mutex<HashMap<EngineId, [u8; 32]>>,
+    /// The kinds that were kept last, so that the same ones are not written again.
+    pub(crate) engine_kinds: Mutex<HashMap<EngineId, KeptKinds>>,
     pub(crate) members: RwLock<KnownMembers>,
     /// Held from a write to the change in memory, so that both happen in one order.
     pub(crate) member_changes: tokio::sync::Mutex<()>,

@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use flowork_api_types::{Timestamp, auth::Role, engine::EngineLocation};
+use flowork_api_types::{Timestamp, auth::Role, engine::EngineLocation, kind::KindDescriptor};
 use flowork_control::{
     ControlStore, CreateEngineError, OpenSessionError, OpenedSession, PAIRING_CODE_TTL, REFRESH_AGAIN_WITHIN,
     REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX, SESSIONS_PER_SUBJECT_MAX,
@@ -313,4 +313,45 @@ async fn no_secret_is_in_the_file() {
         }
         assert!(!format!("{secret:?}").contains(&digits[..8]), "Debug shows a secret");
     }
+}
+
+fn kinds() -> Vec<KindDescriptor> {
+    let kind =
+        serde_json::json!({"name": "demo", "title": "", "description": "", "payload_schema": {}, "timeout_ms": 1_000});
+    vec![serde_json::from_value(kind).unwrap()]
+}
+
+#[tokio::test]
+async fn kinds_are_known_of_engines_that_were_heard_of_within_a_day_and_have_a_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let engine = store.create_engine("elsewhere", EngineLocation::External, 1, NOW).await.unwrap().record.id;
+    let hours = |hours| after(Duration::from_hours(hours));
+    store.keep_engine_kinds(engine, kinds(), NOW).await.unwrap();
+    assert_eq!(store.engine_kinds(hours(25)).await.unwrap(), [(engine, kinds())]);
+    assert!(store.engine_kinds(hours(26)).await.unwrap().is_empty());
+    assert_eq!(store.engine_kinds(Timestamp(0)).await.unwrap().len(), 1, "a clock that went back forgets nobody");
+    store.keep_engine_kinds(engine, kinds(), hours(2)).await.unwrap();
+    assert_eq!(store.engine_kinds(hours(26)).await.unwrap().len(), 1, "it was heard again");
+    assert!(store.revoke_engine_token(engine, hours(3)).await.unwrap());
+    assert!(store.engine_kinds(hours(3)).await.unwrap().is_empty());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn kinds_that_were_read_at_a_start_are_not_written_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let engine = store.create_engine("elsewhere", EngineLocation::External, 1, NOW).await.unwrap().record.id;
+    store.keep_engine_kinds(engine, kinds(), NOW).await.unwrap();
+    store.close().await;
+    let store = open(directory.path()).await;
+    let minutes = |minutes| after(Duration::from_mins(minutes));
+    assert_eq!(store.engine_kinds(minutes(1)).await.unwrap().len(), 1);
+    store.keep_engine_kinds(engine, kinds(), minutes(30)).await.unwrap();
+    let left_out = store.engine_kinds(minutes(25 * 60 + 1)).await.unwrap();
+    assert!(left_out.is_empty(), "a row that was written anew would be younger than that");
+    store.keep_engine_kinds(engine, Vec::new(), minutes(31)).await.unwrap();
+    assert_eq!(store.engine_kinds(minutes(31)).await.unwrap(), [(engine, Vec::new())], "others are");
+    store.close().await;
 }

@@ -296,7 +296,9 @@ impl Config {
         (self.workers, self.autoscale) = (0, None);
         self.notices.push(Notice {
             code: "RECOVERY_MODE".to_owned(),
-            message: "The node was started for recovery: no jobs run here, modules are off, and no schedule fires."
+            message: "The node was started for recovery: no jobs run, here or on other engines, modules are off, no schedule \
+                      fires, and no job or session that ended is removed. What has a due time still meets it: leases and \
+                      jobs expire, batches end, and the turns of sync sessions go on."
                 .to_owned(),
             hint: Some("see what is wrong in the logs and the other notices, then start it the usual way".to_owned()),
         });

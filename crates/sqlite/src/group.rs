@@ -155,8 +155,9 @@ impl<R> Drop for GroupWriter<R> {
 }
 
 struct Loop<S: Store> {
-    connection: Connection,
+    /// Before the connection, so that it is dropped before: when the last connection closes, the log is removed.
     store: S,
+    connection: Connection,
     receiver: Receiver<Message<S::Request>>,
     checkpoints: Checkpoints,
     health: Health,

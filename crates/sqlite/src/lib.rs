@@ -19,7 +19,8 @@ pub use database::Database;
 pub use group::{Applied, GroupWriter, Requests, Store};
 pub use health::{Cause, Health, Quarantine, Trouble};
 pub use open::{
-    OpenError, Schema, leave_as_it_is, open_reader, open_untouched, open_writer, open_writer_checked, sqlite_version,
+    OpenError, Schema, leave_as_it_is, open_checkpointer, open_reader, open_untouched, open_writer,
+    open_writer_checked, sqlite_version,
 };
 pub use readers::Readers;
 

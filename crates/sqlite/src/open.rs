@@ -252,7 +252,10 @@ pub fn open_untouched(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Opens a second writing connection of an open file, which only moves pages from the log to the file.
-pub(crate) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+///
+/// # Errors
+/// SQLite's, as it is.
+pub fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     configure_durability(&connection)?;

@@ -27,7 +27,7 @@ use crate::{
     quota::{NoRoom, Quota, Room},
     shard::{Message, Shard, ShardParts},
     snapshot::Snapshot,
-    store::{Found, SessionStore},
+    store::{Found, SessionStore, Writes},
     time::{Known, SessionTime},
 };
 
@@ -157,8 +157,14 @@ impl Sessions {
                 tracing::error!("a shard of sync sessions had crashed");
             }
         }
-        let store = self.inner.store.lock().await.take().and_then(Arc::into_inner);
-        if let Some(store) = store {
+        let Some(store) = self.inner.store.lock().await.take() else { return };
+        if let Some(ahead_ms) = self.inner.time.at_stop() {
+            let writes = Writes { ahead_ms: Some(ahead_ms), ..Writes::default() };
+            if let Err(error) = store.journal().save(writes).await {
+                tracing::error!(error = ?error, "the time of sync sessions could not be stored");
+            }
+        }
+        if let Some(store) = Arc::into_inner(store) {
             // Joining the writer blocks; the runtime must not.
             let _ = tokio::task::spawn_blocking(move || store.close()).await;
         }

@@ -146,9 +146,15 @@ impl Shard {
 
     async fn wait(&self, messages: &mut mpsc::Receiver<Message>) -> Wake {
         let due = async {
-            let Some((at_ms, _)) = self.timers.first() else { return std::future::pending().await };
-            let left_ms = at_ms.saturating_sub(self.parts.time.now_ms()).max(0);
-            let sleep = Duration::from_millis(left_ms.unsigned_abs()).min(SLEEP_MAX);
+            let sleep = match self.timers.first() {
+                Some((at_ms, _)) => {
+                    let left_ms = at_ms.saturating_sub(self.parts.time.now_ms()).max(0);
+                    Duration::from_millis(left_ms.unsigned_abs()).min(SLEEP_MAX)
+                }
+                // Nothing is due ever, as with a stopwatch without a cap, and yet the wall clock may be set.
+                None if self.sessions.values().any(|entry| entry.running.is_some()) => SLEEP_MAX,
+                None => return std::future::pending().await,
+            };
             let wake_at = Instant::now() + sleep;
             tokio::time::sleep_until(self.paused_until.map_or(wake_at, |until| until.max(wake_at))).await;
         };
@@ -217,6 +223,8 @@ impl Shard {
         self.timers.extend(timer_ms.map(|at_ms| (at_ms, id)));
         let slot = self.parts.directory.insert(Arc::clone(&snapshot));
         let (switches, refusals) = (Used::default(), Used::default());
+        // One that was made, started and ended in one batch runs no more.
+        let running = running.filter(|_| snapshot.session().status() == SessionStatus::Running);
         self.sessions.insert(id, Entry { snapshot, slot, timer_ms, switches, refusals, running, _room: room });
     }
 

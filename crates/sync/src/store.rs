@@ -43,9 +43,8 @@ impl SessionStore {
         journal::sync_later(&connection).map_err(at)?;
         let sessions = load::sessions(&connection).map_err(at)?;
         let ahead_ms = load::ahead_ms(&connection).map_err(at)?;
-        let mut log = Log::of(path);
-        let sync = LogSync::start(move || log.sync());
-        let sync = sync.map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
+        let sync =
+            LogSync::start(Log::of(path)).map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
         let writer = GroupWriter::start(path, connection, journal::Journaling::new(sync))?;
         Ok((Self { writer, readers: Readers::new(path.to_owned()) }, Found { sessions, ahead_ms }))
     }

@@ -23,6 +23,8 @@ use flowork_engine::Clock;
 const STEP_MS_MIN: u64 = 250;
 /// Reading two clocks takes no time. If it did, the process was held up in between, and the distance means nothing.
 const READ_MS_MAX: i64 = 20;
+/// How often the clocks are read before a stop goes on without.
+const READS_MAX: u32 = 10;
 /// As a stored distance: none that anything is near to.
 const UNKNOWN: i64 = i64::MIN / 2;
 
@@ -73,18 +75,27 @@ impl SessionTime {
 
     /// How far time is ahead of the wall clock, if that is not what is stored; from then on it counts as stored.
     pub(crate) fn moved(&self) -> Option<i64> {
-        let before_ms = self.now_ms();
-        let wall_ms = self.clock.now().as_millis();
-        let now_ms = self.now_ms();
-        if now_ms - before_ms > READ_MS_MAX {
-            return None;
-        }
-        let (ahead_ms, stored_ms) = (now_ms - wall_ms, self.shared.stored_ms.load(Ordering::Relaxed));
+        let (ahead_ms, stored_ms) = (self.ahead_ms()?, self.shared.stored_ms.load(Ordering::Relaxed));
         if ahead_ms.abs_diff(stored_ms) < STEP_MS_MIN {
             return None;
         }
         let won = self.shared.stored_ms.compare_exchange(stored_ms, ahead_ms, Ordering::Relaxed, Ordering::Relaxed);
         won.is_ok().then_some(ahead_ms)
+    }
+
+    /// How far time is ahead of the wall clock, to the millisecond, if that is not what is stored. For the last write:
+    /// what is too little for a step also adds up, from start to start.
+    pub(crate) fn at_stop(&self) -> Option<i64> {
+        let ahead_ms = (0..READS_MAX).find_map(|_| self.ahead_ms())?;
+        (ahead_ms != self.shared.stored_ms.load(Ordering::Relaxed)).then_some(ahead_ms)
+    }
+
+    /// Nothing if the process was held up in between.
+    fn ahead_ms(&self) -> Option<i64> {
+        let before_ms = self.now_ms();
+        let wall_ms = self.clock.now().as_millis();
+        let now_ms = self.now_ms();
+        (now_ms - before_ms <= READ_MS_MAX).then_some(now_ms - wall_ms)
     }
 
     /// What [`moved`](Self::moved) told could not be stored.
@@ -158,10 +169,12 @@ mod tests {
         assert_eq!(time.moved(), None);
         clock.step(100);
         assert_eq!(time.moved(), None, "that is no step");
+        assert_eq!(time.at_stop(), Some(-100), "but it is not what is stored");
         clock.step(DAY_MS);
         assert_eq!((time.moved(), time.moved()), (Some(-DAY_MS - 100), None));
         time.was_not_stored();
         assert_eq!(time.moved(), Some(-DAY_MS - 100), "so it is told again");
+        assert_eq!(time.at_stop(), None);
         let later = Clock::manual(2 * DAY_MS + 5_100);
         let known = Known { floor_ms: 0, ahead_ms: -DAY_MS - 100, running: true };
         assert_eq!(SessionTime::start(later.clone(), known).now_ms(), DAY_MS + 5_000);

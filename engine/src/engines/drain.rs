@@ -68,6 +68,7 @@ impl Engines {
     }
 
     fn change_drain(&self, change: impl FnOnce(&mut Reasons)) {
+        self.close_windows();
         if !self.inner.drain.change(change) {
             self.poke();
         }
@@ -88,6 +89,11 @@ impl Engines {
     /// Nothing new is claimed or taken.
     pub fn is_draining(&self) -> bool {
         self.inner.drain.on.load(Ordering::Acquire)
+    }
+
+    /// Engines elsewhere are to claim nothing, either because of a drain or because the node was started for recovery.
+    pub(crate) fn keeps_from_claiming(&self) -> bool {
+        self.is_draining() || self.is_for_recovery()
     }
 
     /// Resolves once no local job runs.

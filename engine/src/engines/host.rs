@@ -98,6 +98,7 @@ impl Host {
                 gate: Arc::clone(&gate),
                 measures: Arc::clone(&measures),
                 retention: Arc::clone(&opener.retention),
+                keeps_ended: opener.keeps_ended,
             };
             shards.push(Arc::new(quarantine::open(&directory.join(format!("{index}.db")), &options)?));
         }
@@ -178,7 +179,10 @@ impl Host {
     pub(crate) fn is_up(&self) -> bool {
         match &self.kinds {
             Kinds::Local(_) => true,
-            Kinds::External(heard) => is_fresh(lock(heard).at, self.clock.now()),
+            Kinds::External(heard) => {
+                let now = self.clock.now();
+                is_fresh(seen(heard, now).at, now)
+            }
         }
     }
 
@@ -186,7 +190,10 @@ impl Host {
     pub(crate) fn is_expected(&self) -> bool {
         match &self.kinds {
             Kinds::Local(_) => false,
-            Kinds::External(heard) => lock(heard).expected_until.is_some_and(|until| self.clock.now() <= until),
+            Kinds::External(heard) => {
+                let now = self.clock.now();
+                seen(heard, now).expected_until.is_some_and(|until| now <= until)
+            }
         }
     }
 
@@ -198,7 +205,7 @@ impl Host {
         if heard.at.is_some() {
             return;
         }
-        heard.expected_until = Some(Timestamp(self.clock.now().as_millis() + STALE_AFTER_MS as i64));
+        heard.expected_until = Some(stale_after(self.clock.now()));
         let known = kinds.into_iter().filter_map(|descriptor| {
             let validator = compile_schema(&descriptor).ok()?;
             Some((descriptor.name.clone(), (descriptor, validator)))
@@ -301,7 +308,7 @@ impl Host {
         }
         let (workers, busy, last_seen_at, version) = match &self.kinds {
             Kinds::External(heard) => {
-                let heard = lock(heard);
+                let heard = seen(heard, self.clock.now());
                 (heard.capacity, heard.busy, heard.at, heard.version.clone())
             }
             // By the leases: they are as events have told, and a worker begins and ends a moment later, untold.
@@ -375,6 +382,19 @@ impl Host {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was heard, as seen from now. A wall clock that went back leaves times behind that are yet to come; they count as
+/// now, or an engine that is gone would be there until then.
+fn seen(heard: &Mutex<Heard>, now: Timestamp) -> MutexGuard<'_, Heard> {
+    let mut heard = lock(heard);
+    heard.at = heard.at.map(|at| at.min(now));
+    heard.expected_until = heard.expected_until.map(|until| until.min(stale_after(now)));
+    heard
+}
+
+fn stale_after(at: Timestamp) -> Timestamp {
+    Timestamp(at.as_millis() + STALE_AFTER_MS as i64)
 }
 
 fn is_fresh(at: Option<Timestamp>, now: Timestamp) -> bool {

@@ -73,10 +73,13 @@ impl Engines {
     pub fn fix_workers(&self, engine_id: EngineId, workers: Option<u32>) -> Result<(), FixWorkersError> {
         self.check_workers(engine_id, workers)?;
         match self.autoscaler().filter(|_| self.is_local(engine_id)) {
-            Some(autoscaler) => match autoscaler.fix(workers, self.now()) {
-                Some(decision) => self.follow(decision),
-                None => self.events().publish(None, Event::EnginesChanged),
-            },
+            Some(autoscaler) => {
+                self.close_windows();
+                match autoscaler.fix(workers, self.now()) {
+                    Some(decision) => self.follow(decision),
+                    None => self.events().publish(None, Event::EnginesChanged),
+                }
+            }
             None => self.set_desired_workers(engine_id, workers),
         }
         Ok(())

@@ -106,10 +106,11 @@ impl Engines {
             // What could not be ended yet is tried again after a while.
             let mut later = BTreeSet::new();
             loop {
+                let tried = later.clone();
                 later.extend(waiting.drain(..));
                 let mut left = BTreeSet::new();
                 for batch in std::mem::take(&mut later) {
-                    if !engines.end_batch(batch).await {
+                    if !engines.end_batch(batch, tried.contains(&batch)).await {
                         left.insert(batch);
                     }
                 }
@@ -140,9 +141,9 @@ impl Engines {
         let _ = self.batch_moves().send(batch);
     }
 
-    /// Closes a batch if all its jobs have ended; tells whether there is nothing to try again.
-    async fn end_batch(&self, id: BatchId) -> bool {
-        match self.try_end_batch(id).await {
+    /// Closes a batch if all its jobs have ended; tells whether there is nothing to try again. `again`: a try failed.
+    async fn end_batch(&self, id: BatchId, again: bool) -> bool {
+        match self.try_end_batch(id, again).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(batch = %id, error = &error as &dyn std::error::Error, "a batch could not be closed yet");
@@ -151,21 +152,24 @@ impl Engines {
         }
     }
 
-    async fn try_end_batch(&self, id: BatchId) -> Result<(), EnqueueError> {
+    async fn try_end_batch(&self, id: BatchId, again: bool) -> Result<(), EnqueueError> {
         let home = self.home_of(id)?;
         let Some(row) = home.batch(id).await? else { return Ok(()) };
-        if row.jobs.is_none() || row.finished_at.is_some() {
+        // One that was closed was told of, unless the try that closed it failed after its commit.
+        if row.jobs.is_none() || (row.finished_at.is_some() && !again) {
             return Ok(());
         }
         let sums = self.batch_sums(id).await?;
         if sums.open > 0 {
             return Ok(());
         }
-        let callback = match &row.callback {
-            Some(callback) => Some(self.enqueue_callback(&row, callback, sums).await?),
-            None => None,
-        };
-        home.close_batch(id, callback).await?;
+        if row.finished_at.is_none() {
+            let callback = match &row.callback {
+                Some(callback) => Some(self.enqueue_callback(&row, callback, sums).await?),
+                None => None,
+            };
+            home.close_batch(id, callback).await?;
+        }
         let BatchSums { open: _, completed, failed, cancelled, expired } = sums;
         let finished = Event::BatchFinished { batch_id: id, completed, failed, cancelled, expired };
         self.events().publish(Some(row.owner), finished);

@@ -121,7 +121,7 @@ impl DirectiveFeed {
     pub async fn next(&mut self) -> Directive {
         loop {
             self.changed.mark_unchanged();
-            let drain = self.engines.is_draining();
+            let drain = self.engines.keeps_from_claiming();
             if self.drain.replace(drain) != Some(drain) {
                 return Directive::Drain { on: drain };
             }

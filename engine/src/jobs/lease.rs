@@ -5,9 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use flowork_api_types::{
     EngineId, JobId, ShardNumber,
     engine::{
-        CLAIM_JOBS_MAX, ClaimAnswer, ClaimRequest, ClaimedJob, FinishAnswer, FinishAnswerItem, FinishAnswerList,
-        FinishItem, FinishOutcome, FinishRequest, HeartbeatAnswer, HeartbeatRequest, Lease, NewLogLine, ReleaseRequest,
-        RenewAnswer, RenewAnswerItem, RenewOutcome, RenewRequest,
+        CLAIM_JOBS_MAX, ClaimAnswer, ClaimRequest, ClaimedJob, EngineLocation, FinishAnswer, FinishAnswerItem,
+        FinishAnswerList, FinishItem, FinishOutcome, FinishRequest, HeartbeatAnswer, HeartbeatRequest, Lease,
+        NewLogLine, ReleaseRequest, RenewAnswer, RenewAnswerItem, RenewOutcome, RenewRequest,
     },
     error::FieldError,
     job::{JobError, Progress, WAIT_MS_MAX},
@@ -58,7 +58,8 @@ pub enum EngineCallError {
 impl Engines {
     /// Waits for jobs, at most `wait_ms`, and answers as soon as one is there.
     ///
-    /// When whoever asked goes away first, what was claimed for them is released at once.
+    /// When whoever asked goes away first, what was claimed for them is released at once. A node that was opened to run
+    /// nothing has no jobs for anybody, as one that drains.
     ///
     /// # Errors
     /// See [`EngineCallError`].
@@ -72,6 +73,11 @@ impl Engines {
         }
         host.check_serves()?;
         let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
+        if self.is_for_recovery() && host.location() == EngineLocation::External {
+            // Waits nevertheless, so that nobody asks again and again.
+            let _ = timeout_at(deadline, self.stopping().cancelled()).await;
+            return Ok(ClaimAnswer { jobs: Vec::new() });
+        }
         let (sender, receiver) = oneshot::channel();
         self.spawn(claim_until(host, request, deadline, self.stopping(), sender));
         let delivery = receiver.await.map_err(|_| StoreError::Closed)??;
@@ -187,7 +193,7 @@ impl Engines {
         host.heard(request, self.now()).map_err(|reason| invalid("/kinds", reason))?;
         self.events().publish(None, flowork_api_types::event::Event::EnginesChanged);
         let desired_workers = self.wanted().desired_workers(engine_id);
-        Ok(HeartbeatAnswer { drain: self.is_draining(), desired_workers, members })
+        Ok(HeartbeatAnswer { drain: self.keeps_from_claiming(), desired_workers, members })
     }
 }
 

@@ -98,6 +98,8 @@ pub(crate) struct ShardOptions {
     pub(crate) measures: Arc<Measures>,
     /// How long ended jobs are kept.
     pub(crate) retention: Arc<RwLock<Arc<Retention>>>,
+    /// They stay, also when their time is over.
+    pub(crate) keeps_ended: bool,
 }
 
 impl ShardOptions {

@@ -430,7 +430,8 @@ impl Store for ShardWriter {
         let due = self.next_due.map(|due| wait(due).min(SLEEP_MAX));
         let steady = self.steady_now();
         let opens = self.ready.opens_at().map(|at| Duration::from_millis((at - steady).max(0).unsigned_abs()));
-        let prune = self.next_prune.map(|due| wait(due).min(PRUNE_SLEEP_MAX));
+        let next_prune = self.next_prune.filter(|_| !self.options.keeps_ended);
+        let prune = next_prune.map(|due| wait(due).min(PRUNE_SLEEP_MAX));
         due.into_iter().chain(opens).chain(prune).min()
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Beat {
     every: Duration,
     /// Each counts its turns.
     groups: [watch::Sender<u32>; GROUPS],
-    /// Told when a group that was empty is so no more.
+    /// Told when somebody has come. Of many at once only the first costs the timer a look.
     filled: Notify,
 }
 
@@ -99,9 +99,8 @@ impl Beat {
         let group = room.or_else(|| self.groups.iter().min_by_key(|group| group.receiver_count()));
         let group = group.unwrap_or(&self.groups[0]);
         let receiver = group.subscribe();
-        if group.receiver_count() == 1 {
-            self.filled.notify_one();
-        }
+        // Also in company: of two who come to an empty group at once, each may see the other and think that it was told.
+        self.filled.notify_one();
         let turns = *receiver.borrow();
         Beats { receiver, turns }
     }
@@ -195,6 +194,15 @@ mod tests {
             assert!(before.elapsed() <= EVERY);
         }
         beating.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_comes_tells_the_timer_also_in_company() {
+        let beat = Beat::new(EVERY);
+        let _listeners = [beat.listen(), beat.listen()];
+        beat.filled.notified().await;
+        let _another = beat.listen();
+        tokio::time::timeout(EVERY, beat.filled.notified()).await.expect("the group was not empty, and it is told");
     }
 
     #[tokio::test(start_paused = true)]

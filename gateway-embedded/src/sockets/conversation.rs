@@ -12,7 +12,7 @@ use super::{
     Seated,
     beat::{Beats, Told},
     messages::{Heard, Said},
-    wire::Wire,
+    wire::{Silence, Wire},
 };
 use crate::{app::AppState, auth::credentials::Person, sse::StreamEnd};
 
@@ -20,7 +20,7 @@ use crate::{app::AppState, auth::credentials::Person, sse::StreamEnd};
 const MISSED_MAX: u8 = 2;
 /// How long one message may take to leave. Whoever reads nothing for so long is gone.
 const SEND_MAX: Duration = Duration::from_secs(15);
-/// How long a client may take to answer a close.
+/// How long a client may take to answer a close, or to take the answer to its own.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// Messages between two beats. Nobody has as much to say.
 const MESSAGES_MAX: u32 = 200;
@@ -46,6 +46,8 @@ pub(crate) struct Conversation {
 enum End {
     /// With this code and reason.
     Close(u16, &'static str),
+    /// The client said so, and has to be answered.
+    Answer,
     /// The client has gone, or can't be reached.
     Gone,
 }
@@ -55,7 +57,7 @@ enum Next {
     End(&'static str),
     Published(Published),
     Beat(Told),
-    Heard(Option<Message>),
+    Heard(Result<Message, Silence>),
 }
 
 impl Conversation {
@@ -88,8 +90,10 @@ impl Conversation {
             },
             Err(end) => end,
         };
-        if let End::Close(code, reason) = end {
-            close(wire, code, reason).await;
+        match end {
+            End::Close(code, reason) => close(wire, code, reason).await,
+            End::Answer => drain(wire).await,
+            End::Gone => {}
         }
     }
 
@@ -104,16 +108,18 @@ impl Conversation {
             biased;
             reason = self.end.due() => Next::End(reason),
             published = self.subscription.changed() => Next::Published(published),
-            told = self.beats.next() => Next::Beat(told),
+            // Before its turn: what a client has said already counts as an answer, however late we come to read it.
             message = wire.heard() => Next::Heard(message),
+            told = self.beats.next() => Next::Beat(told),
         };
         match next {
             Next::End(reason) => Err(End::due(reason)),
             Next::Published(Published::Live(snapshot)) => self.say(wire, snapshot.update_message().clone()).await,
             Next::Published(Published::Deleted) => self.tell_of_deletion(wire).await,
             Next::Beat(told) => self.look_after(wire, told).await,
-            Next::Heard(Some(message)) => self.answer(wire, &message).await,
-            Next::Heard(None) => Err(End::Gone),
+            Next::Heard(Ok(message)) => self.answer(wire, &message).await,
+            Next::Heard(Err(Silence::Fault(code, reason))) => Err(End::Close(code, reason)),
+            Next::Heard(Err(Silence::Gone)) => Err(End::Gone),
         }
     }
 
@@ -142,7 +148,7 @@ impl Conversation {
             Message::Binary(_) => Heard::Malformed,
             // The library answers pings by itself, and closes. It gives whole messages and no frames.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
-            Message::Close(_) => return Err(End::Gone),
+            Message::Close(_) => return Err(End::Answer),
         };
         let said = match heard {
             Heard::Ping => Said::Pong { timestamp: self.now_ms() },
@@ -216,9 +222,15 @@ pub(crate) async fn refuse(mut wire: Wire, code: &'static str, reason: &'static 
 async fn close(mut wire: Wire, code: u16, reason: &'static str) {
     let goodbye = async {
         if wire.close(code, reason).await.is_ok() {
-            while wire.heard().await.is_some() {}
+            wire.drain().await;
         }
     };
     // A client that does not answer has heard it, or is gone.
     let _ = timeout(CLOSE_MAX, goodbye).await;
+}
+
+/// Lets the library's answer to a close leave.
+async fn drain(mut wire: Wire) {
+    // As above.
+    let _ = timeout(CLOSE_MAX, wire.drain()).await;
 }

@@ -5,7 +5,8 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -15,6 +16,9 @@ use crate::error::ApiError;
 
 /// The one version there is.
 const VERSION: &str = "13";
+
+/// Bytes of a key.
+const KEY_BYTES: usize = 16;
 
 /// A request for a WebSocket.
 pub(crate) struct Handshake {
@@ -28,17 +32,20 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let headers = &parts.headers;
         let asked = parts.method == Method::GET
+            && parts.version == Version::HTTP_11
             && names(headers, &header::CONNECTION, "upgrade")
             && names(headers, &header::UPGRADE, "websocket");
         if !asked {
             return Err(not_an_upgrade("it does not ask for one"));
         }
-        if !names(headers, &header::SEC_WEBSOCKET_VERSION, VERSION) {
+        if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
             return Err(not_an_upgrade("it asks for a version that there is not")
                 .header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION)));
         }
-        let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
-            return Err(not_an_upgrade("it has no key"));
+        let key = only(headers, &header::SEC_WEBSOCKET_KEY);
+        let is_key = |key: &&HeaderValue| STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == KEY_BYTES);
+        let Some(key) = key.filter(is_key) else {
+            return Err(not_an_upgrade("it has not one key of 16 bytes"));
         };
         let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).expect("base64 is header text");
         let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
@@ -74,6 +81,12 @@ impl Handshake {
 fn names(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// The value of a header that is there once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
 }
 
 fn not_an_upgrade(why: &str) -> ApiError {
@@ -120,8 +133,43 @@ mod tests {
         check(&[connection.clone(), (header::UPGRADE, "h2c"), version.clone(), key.clone()], "ask for one", false)
             .await;
         let other = (header::SEC_WEBSOCKET_VERSION, "8");
-        check(&[connection.clone(), upgrade.clone(), other, key.clone()], "version", true).await;
-        check(&[connection.clone(), upgrade.clone(), version.clone()], "no key", false).await;
+        check(&[connection.clone(), upgrade.clone(), other.clone(), key.clone()], "version", true).await;
+        let list = (header::SEC_WEBSOCKET_VERSION, "13, 8");
+        check(&[connection.clone(), upgrade.clone(), list, key.clone()], "version", true).await;
+        check(&[connection.clone(), upgrade.clone(), version.clone(), other, key.clone()], "version", true).await;
+        check(&[connection.clone(), upgrade.clone(), version.clone()], "one key", false).await;
+        for bad in ["", "x", "dGhlIHNhbXBsZQ==", "dGhlIHNhbXBsZSBub25jZSBpcyBsb25nZXI=", "dGhlIHNhbXBsZSBub25jZQ"] {
+            let bad = (header::SEC_WEBSOCKET_KEY, bad);
+            check(&[connection.clone(), upgrade.clone(), version.clone(), bad], "one key", false).await;
+        }
+        check(&[connection.clone(), upgrade.clone(), version.clone(), key.clone(), key.clone()], "one key", false)
+            .await;
         check(&[connection, upgrade, version, key], "connection", false).await;
+    }
+
+    /// The request of RFC 6455, section 1.3.
+    fn sample() -> Parts {
+        let request = http::Request::get("/ws")
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .header(header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==")
+            .extension(hyper::upgrade::on(http::Request::new(())));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[tokio::test]
+    async fn a_handshake_is_answered_as_in_the_rfc() {
+        let Ok(handshake) = Handshake::from_request_parts(&mut sample(), &()).await else { panic!("not let in") };
+        let response = handshake.accept(|_| std::future::ready(()));
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(response.headers()[header::SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[tokio::test]
+    async fn an_older_http_has_no_upgrades() {
+        let mut parts = sample();
+        parts.version = Version::HTTP_10;
+        assert!(Handshake::from_request_parts(&mut parts, &()).await.is_err());
     }
 }

@@ -5,11 +5,12 @@ use axum::body::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Error, Message,
+        error::ProtocolError,
         protocol::{
             CloseFrame, Role, WebSocketConfig,
             frame::{
@@ -29,6 +30,20 @@ const FRAME_BYTES_MAX: usize = 4 << 10;
 /// Bytes that may wait in a socket before it counts as broken: a frame, and answers to pings. The next frame waits until
 /// the one before has left, so this is reached by no client.
 const WRITE_BYTES_MAX: usize = 64 << 10;
+
+/// Codes of a close. Source: RFC 6455, section 7.4.1.
+const PROTOCOL: u16 = 1_002;
+const NOT_UTF8: u16 = 1_007;
+const TOO_BIG: u16 = 1_009;
+
+/// Why nothing more is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// The client has gone.
+    Gone,
+    /// It broke the rules, which is told it with this code and reason. Nothing else can be said to it.
+    Fault(u16, &'static str),
+}
 
 /// A WebSocket, from the side of the server.
 pub(crate) struct Wire<S = TokioIo<Upgraded>>(WebSocketStream<S>);
@@ -66,9 +81,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.0.send(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))).await
     }
 
-    /// What the client says; `None` once it has gone. Dropping the future loses nothing.
-    pub(super) async fn heard(&mut self) -> Option<Message> {
-        self.0.next().await.and_then(Result::ok)
+    /// What the client says. Dropping the future loses nothing.
+    pub(super) async fn heard(&mut self) -> Result<Message, Silence> {
+        match self.0.next().await {
+            Some(Ok(message)) => Ok(message),
+            Some(Err(error)) => Err(Silence::of(&error)),
+            None => Err(Silence::Gone),
+        }
+    }
+
+    /// Listens, and does nothing but what the protocol asks for, until the client has gone: it is given the end of the
+    /// stream, and whatever it still sends is thrown away. Unread, it would make the system cut the connection, and the
+    /// client might lose what was said last.
+    pub(super) async fn drain(&mut self) {
+        while self.heard().await.is_ok() {}
+        let stream = self.0.get_mut();
+        if stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut rest = [0; READ_BYTES];
+        while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+    }
+}
+
+impl Silence {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::Fault(TOO_BIG, "the message is too long"),
+            Error::Utf8(_) => Self::Fault(NOT_UTF8, "the text is not UTF-8"),
+            Error::Protocol(rule) if *rule != ProtocolError::ResetWithoutClosingHandshake => {
+                Self::Fault(PROTOCOL, "that is not how a client talks")
+            }
+            _ => Self::Gone,
+        }
     }
 }
 
@@ -97,6 +142,42 @@ mod tests {
         }
         assert_eq!(heard, text);
         assert_eq!(kinds, [0x01, 0x00, 0x80], "text, more of it, and the end");
+    }
+
+    #[tokio::test]
+    async fn whoever_breaks_the_rules_is_told_which() {
+        let masked = |head: [u8; 2], body: &[u8]| [&head[..], &[0; 4], body].concat();
+        for (sent, expected) in [
+            // A text of two bytes that are no UTF-8.
+            (masked([0x81, 0x82], &[0xc3, 0x28]), NOT_UTF8),
+            // A frame without a mask.
+            (vec![0x81, 0x02, b'{', b'}'], PROTOCOL),
+            // The beginning of a frame that says it has 64,000 bytes.
+            ([&[0x81, 0xfe, 0xfa, 0x00][..], &[0; 64]].concat(), TOO_BIG),
+        ] {
+            let (server, mut client) = duplex(1 << 10);
+            let mut wire = Wire::new(server).await;
+            client.write_all(&sent).await.unwrap();
+            let Err(Silence::Fault(code, reason)) = wire.heard().await else { panic!("{expected} was heard") };
+            assert_eq!(code, expected, "{reason}");
+            let goodbye = async {
+                wire.close(code, reason).await.unwrap();
+                wire.drain().await;
+            };
+            let listening = async {
+                let mut heard = Vec::new();
+                client.read_to_end(&mut heard).await.unwrap();
+                drop(client);
+                heard
+            };
+            let ((), heard) = tokio::join!(goodbye, listening);
+            assert_eq!(heard[..2], [0x88, 2 + reason.len() as u8], "a close with a code");
+            assert_eq!(heard[2..4], expected.to_be_bytes());
+            assert_eq!(heard[4..], *reason.as_bytes());
+        }
+        let (server, client) = duplex(1 << 10);
+        drop(client);
+        assert_eq!(Wire::new(server).await.heard().await, Err(Silence::Gone));
     }
 
     #[tokio::test]

@@ -193,14 +193,14 @@ async fn a_machine_that_slept_ends_the_stream_of_an_engine_whose_token_has_run_o
     let gateway = Gateway::start_on(clock.clone(), |_| {}).await;
     let engine = Elsewhere::new(&gateway, "elsewhere").await;
     let rotate = format!("/v1/engines/{}/token/rotate", engine.id);
-    assert_eq!(read(gateway.post(&rotate).json(&json!({"grace_seconds": 3_600}))).await.status, StatusCode::OK);
+    assert_eq!(read(gateway.post(&rotate).json(&json!({"grace_seconds": 7_200}))).await.status, StatusCode::OK);
     let mut stream = engine.directives().await;
     let waker = gateway.handle.as_ref().unwrap().waker();
-    clock.step(3_599_000);
+    clock.step(3_600_000);
     waker.resumed();
     gateway.state.engines.drain(true);
-    assert_eq!(stream.next().await.unwrap().event, "drain", "it has a second left");
-    clock.step(2_000);
+    assert_eq!(stream.next().await.unwrap().event, "drain", "it has an hour left");
+    clock.step(3_601_000);
     waker.resumed();
     let bye = stream.next().await.unwrap();
     assert_eq!((bye.event.as_str(), &bye.data), ("bye", &json!({"reason": "too_old"})));

@@ -109,7 +109,7 @@ async fn the_kinds_of_an_engine_elsewhere_are_kept_for_the_next_start() {
     let heartbeat = gateway.plain(Method::POST, "/v1/engine/heartbeat");
     let heartbeat = heartbeat.header("x-engine-token", made["token"].as_str().unwrap()).json(&beat);
     assert_eq!(read(heartbeat).await.status, StatusCode::OK);
-    let kept = gateway.state.control.engine_kinds().await.unwrap();
+    let kept = gateway.state.control.engine_kinds(gateway.state.clock.now()).await.unwrap();
     let [(engine, kinds)] = kept.as_slice() else { panic!("one engine: {kept:?}") };
     assert_eq!(engine.to_string(), made["engine"]["id"].as_str().unwrap());
     assert_eq!((kinds.len(), kinds[0].name.as_str(), kinds[0].reaches_machine), (1, "demo", true));

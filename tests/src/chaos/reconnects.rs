@@ -1,6 +1,6 @@
 //! A reconnect storm: everybody who follows a sync session is cut off at once and comes back at once.
 //!
-//! The worst that clients can do: all of them lose their sockets to one `kill -9`, and none waits before it tries again.
+//! The worst that clients can do: all of them lose their sockets to one `kill -9`, and none waits before its first try.
 //! Each must be told the state that was last acknowledged, and hear the next change, once.
 
 use std::{
@@ -26,6 +26,8 @@ use super::scaled;
 
 /// Sockets, in CI and at full scale.
 const SOCKETS: (usize, usize) = (500, 5_000);
+/// How long a client waits after a try that broke in the crowd.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Sockets on each session.
 const PER_SESSION: usize = 10;
 /// Files of this process besides its sockets.
@@ -46,7 +48,7 @@ struct Outcome {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_comes_back_at_once_and_is_told_what_was_acknowledged() -> anyhow::Result<()> {
-    let sockets = sockets();
+    let sockets = sockets()?;
     // Places of sockets that broke in the crowd may be free again only a moment later.
     let outcome = storm(sockets, 2 * sockets).await?;
     ensure!((outcome.back, outcome.refused) == (sockets, 0), "{outcome:?} of {sockets}");
@@ -162,7 +164,7 @@ async fn follow((url, token): (String, String), session: usize) -> anyhow::Resul
                 Err(Error::Io(_) | Error::Protocol(_)) => {}
                 Err(error) => return Err(error.into()),
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(RETRY_AFTER).await;
         }
     };
     timeout(PATIENCE, following).await.with_context(|| format!("session {session} was never followed"))?
@@ -227,15 +229,18 @@ fn place(node: &TestNode) -> (String, String) {
     (node.url().to_owned(), node.token().to_owned())
 }
 
-/// How many sockets there are: as many as are wanted, if this process may open that many files.
-fn sockets() -> usize {
+/// How many sockets there are: as many as are wanted, if this process may open that many files, and never fewer than in
+/// CI: with a handful of them this would show nothing.
+fn sockets() -> anyhow::Result<usize> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let wanted = scaled(SOCKETS.0, SOCKETS.1);
     let maximum = getrlimit(Resource::Nofile).maximum;
-    // Where that is not allowed, fewer sockets have to do.
+    // Where that is not allowed, fewer sockets have to do at full scale.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let files = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| files as usize);
     let sockets = wanted.min(files.saturating_sub(OTHER_FILES));
+    let least = SOCKETS.0;
+    ensure!(sockets >= least, "{files} open files are room for {sockets} sockets, and this needs {least}");
     println!("{sockets} of {wanted} sockets");
-    sockets
+    Ok(sockets)
 }

@@ -28,7 +28,8 @@ pub(crate) struct Args {
     /// Jobs to run at once [env: FLOWORK_WORKERS]
     #[arg(long, value_name = "NUMBER")]
     workers: Option<String>,
-    /// Start to be looked at: no jobs run, modules are off, no schedule fires; GUI, API and logs are there
+    /// Start to be looked at: no jobs run, here or elsewhere, modules are off, no schedule fires, nothing that ended is
+    /// removed; GUI, API and logs are there, jobs still expire, and sync sessions go on
     #[arg(long)]
     recovery: bool,
 }

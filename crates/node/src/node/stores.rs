@@ -1,5 +1,7 @@
 //! Opening the stores of a node.
 
+use std::time::Duration;
+
 use flowork_api_types::{Timestamp, engine::EngineLocation};
 use flowork_control::{ControlStore, Policies};
 use flowork_engine::{Clock, EngineSpec, Engines, EnginesOptions, KindRegistry, Retention};
@@ -44,7 +46,7 @@ pub(super) async fn open_stores(
             let retention = &config.retention;
             engines.set_retention(Retention { default: retention.default, by_kind: retention.by_kind.clone() });
             engines.set_members(control.allow_list());
-            recall_kinds(&control, &engines).await;
+            recall_kinds(&control, &engines, clock.now()).await;
             flowork_gateway::enforce(&Policies::default(), &control.policies(), &engines);
             Ok((control, engines))
         }
@@ -67,8 +69,8 @@ async fn ensure_local_engine(
 }
 
 /// What engines elsewhere run, until they say it anew.
-async fn recall_kinds(control: &ControlStore, engines: &Engines) {
-    match control.engine_kinds().await {
+async fn recall_kinds(control: &ControlStore, engines: &Engines, now: Timestamp) {
+    match control.engine_kinds(now).await {
         Ok(known) => known.into_iter().for_each(|(engine_id, kinds)| engines.recall_kinds(engine_id, kinds)),
         Err(error) => tracing::warn!(%error, "what engines elsewhere run is not known before they say it"),
     }
@@ -80,11 +82,9 @@ pub(super) async fn open_sync(
     clock: &Clock,
     engines: &Engines,
 ) -> Result<Sessions, StartError> {
-    let options = SyncOptions {
-        path: data_dir.sync_db(),
-        clock: clock.clone(),
-        retention: config.sync_retention,
-        switches: config.sync_switches,
-    };
+    // Sessions that ended stay, so that they can be looked at.
+    let retention = if config.recovery { Duration::MAX } else { config.sync_retention };
+    let options =
+        SyncOptions { path: data_dir.sync_db(), clock: clock.clone(), retention, switches: config.sync_switches };
     Sessions::open(options, engines.events().clone()).await.map_err(StartError::Sync)
 }

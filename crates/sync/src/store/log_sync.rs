@@ -4,6 +4,10 @@
 //! commits leave it out, and this thread sees to it through a handle of its own: a sync is about the file, not about the
 //! handle. That handle is on the log only. SQLite keeps its locks on the database file and on the index of the log, and
 //! none on the log itself, so no lock is lost when it is closed.
+//!
+//! After a sync that failed, another one that works says nothing: the system may have dropped what it could not write, or
+//! hold it for written. So nothing counts as synced from then on until SQLite itself has copied the whole log to the file,
+//! synced that, and begun a new log.
 
 use std::{
     fs::File,
@@ -14,8 +18,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use flowork_sqlite::open_checkpointer;
+
 /// How long a commit may wait for its sync. With the sync before it and its own, that is within the promised second.
 const SYNC_AFTER: Duration = Duration::from_millis(400);
+/// How long a new log waits for readers of the old one; the writer waits with it.
+const RENEW_PATIENCE: Duration = Duration::from_millis(200);
 
 /// The thread, and what it is told.
 pub(crate) struct LogSync {
@@ -33,39 +41,64 @@ struct Shared {
 struct State {
     /// When the first commit was made that is not synced.
     unsynced_since: Option<Instant>,
-    /// The last sync failed.
+    /// A sync failed, and the log was not begun anew since.
     failing: bool,
     stopping: bool,
 }
 
+/// What is synced.
+pub(crate) trait Synced: Send + 'static {
+    /// Brings what was written to the disk. Once it has failed, it is not asked again before [`renew`](Self::renew).
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Brings everything to the disk in another way.
+    fn renew(&mut self) -> io::Result<()>;
+}
+
 /// The log of a database file, opened when it is first synced.
 pub(crate) struct Log {
-    path: PathBuf,
+    database: PathBuf,
     file: Option<File>,
 }
 
 impl Log {
     pub(crate) fn of(database: &Path) -> Self {
-        let mut path = database.as_os_str().to_owned();
-        path.push("-wal");
-        Self { path: path.into(), file: None }
+        Self { database: database.to_owned(), file: None }
     }
 
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
+    fn path(&self) -> PathBuf {
+        let mut path = self.database.as_os_str().to_owned();
+        path.push("-wal");
+        path.into()
+    }
+}
+
+impl Synced for Log {
+    fn sync(&mut self) -> io::Result<()> {
         let file = match &self.file {
             Some(file) => file,
-            None => self.file.insert(File::options().write(true).open(&self.path)?),
+            None => self.file.insert(File::options().write(true).open(self.path())?),
         };
         file.sync_data()
+    }
+
+    fn renew(&mut self) -> io::Result<()> {
+        let connection = open_checkpointer(&self.database).map_err(io::Error::other)?;
+        connection.busy_timeout(RENEW_PATIENCE).map_err(io::Error::other)?;
+        let held = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        if held.map_err(io::Error::other)? {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody reads the log"));
+        }
+        Ok(())
     }
 }
 
 impl LogSync {
-    /// Starts the thread, which calls `sync` at most [`SYNC_AFTER`] after a commit.
-    pub(crate) fn start(sync: impl FnMut() -> io::Result<()> + Send + 'static) -> io::Result<Self> {
+    /// Starts the thread, which syncs at most [`SYNC_AFTER`] after a commit.
+    pub(crate) fn start(log: impl Synced) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("flowork-sync".to_owned()).spawn(move || own.run(sync))?;
+        let thread = std::thread::Builder::new().name("flowork-sync".to_owned()).spawn(move || own.run(log))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -78,7 +111,7 @@ impl LogSync {
         }
     }
 
-    /// The last sync failed, so commits must see to theirs and tell whoever waits for them.
+    /// A sync failed, so commits must see to theirs and tell whoever waits for them.
     pub(crate) fn is_failing(&self) -> bool {
         self.shared.lock().failing
     }
@@ -97,11 +130,15 @@ impl Drop for LogSync {
 }
 
 impl Shared {
-    fn run(&self, mut sync: impl FnMut() -> io::Result<()>) {
+    fn run(&self, mut log: impl Synced) {
         while self.wait() {
-            // Before the sync: what is committed from now on needs another one.
-            self.lock().unsynced_since = None;
-            let outcome = sync();
+            let failing = {
+                let mut state = self.lock();
+                // Before the sync: what is committed from now on needs another one.
+                state.unsynced_since = None;
+                state.failing
+            };
+            let outcome = if failing { log.renew() } else { log.sync() };
             let mut state = self.lock();
             state.failing = outcome.is_err();
             if let Err(error) = outcome {
@@ -146,14 +183,36 @@ mod tests {
     /// Only a defect waits for it.
     const PATIENCE: Duration = Duration::from_mins(1);
 
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Asked {
+        Sync,
+        Renew,
+    }
+
+    struct SlowDisk(Sender<Asked>, Receiver<io::Result<()>>);
+
+    impl SlowDisk {
+        fn ask(&self, asked: Asked) -> io::Result<()> {
+            // The test may have seen enough.
+            let _ = self.0.send(asked);
+            self.1.recv().unwrap_or(Ok(()))
+        }
+    }
+
+    impl Synced for SlowDisk {
+        fn sync(&mut self) -> io::Result<()> {
+            self.ask(Asked::Sync)
+        }
+
+        fn renew(&mut self) -> io::Result<()> {
+            self.ask(Asked::Renew)
+        }
+    }
+
     /// A disk whose syncs take until they are let go.
-    fn slow_disk() -> (LogSync, Receiver<()>, Sender<io::Result<()>>) {
+    fn slow_disk() -> (LogSync, Receiver<Asked>, Sender<io::Result<()>>) {
         let ((begun, begins), (end, ends)) = (channel(), channel());
-        let sync = move || {
-            let _ = begun.send(());
-            ends.recv().unwrap_or(Ok(()))
-        };
-        (LogSync::start(sync).unwrap(), begins, end)
+        (LogSync::start(SlowDisk(begun, ends)).unwrap(), begins, end)
     }
 
     #[test]
@@ -181,16 +240,44 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_that_failed_is_told_and_tried_again() {
+    fn after_a_sync_that_failed_only_a_new_log_counts() {
         let (log, begins, end) = slow_disk();
+        let next = || begins.recv_timeout(PATIENCE).unwrap();
         log.committed();
-        begins.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(next(), Asked::Sync);
         end.send(Err(io::Error::other("the disk"))).unwrap();
-        begins.recv_timeout(PATIENCE).expect("another try");
+        assert_eq!(next(), Asked::Renew, "another sync would say nothing");
         assert!(log.is_failing());
+        end.send(Err(io::Error::other("a reader"))).unwrap();
+        assert_eq!(next(), Asked::Renew);
+        assert!(log.is_failing(), "still");
+        log.committed();
         end.send(Ok(())).unwrap();
-        while log.is_failing() {
-            std::thread::yield_now();
-        }
+        assert_eq!(next(), Asked::Sync, "what came meanwhile is in the new log");
+        assert!(!log.is_failing());
+        drop(end);
+    }
+
+    #[test]
+    fn a_new_log_leaves_everything_in_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sync.db");
+        let connection = flowork_sqlite::open_writer(&path, &super::super::schema::SCHEMA).unwrap();
+        let mut log = Log::of(&path);
+        let length = |log: &Log| std::fs::metadata(log.path()).unwrap().len();
+        connection.execute("UPDATE session_time SET ahead_ms = 7", []).unwrap();
+        log.sync().unwrap();
+        assert!(length(&log) > 0);
+        let reader = flowork_sqlite::open_reader(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT ahead_ms FROM session_time;").unwrap();
+        connection.execute("UPDATE session_time SET ahead_ms = 8", []).unwrap();
+        assert_eq!(log.renew().unwrap_err().kind(), io::ErrorKind::ResourceBusy, "it can not begin anew");
+        drop(reader);
+        log.renew().unwrap();
+        assert_eq!(length(&log), 0, "all of it is in the file");
+        connection.execute("UPDATE session_time SET ahead_ms = 9", []).unwrap();
+        log.sync().unwrap();
+        let ahead_ms = super::super::load::ahead_ms(&connection).unwrap();
+        assert_eq!(ahead_ms, 9);
     }
 }

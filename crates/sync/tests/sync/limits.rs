@@ -137,6 +137,27 @@ async fn one_person_has_so_many_sessions_that_run() {
     sessions.shutdown().await;
 }
 
+#[tokio::test]
+async fn a_session_that_is_over_before_it_is_stored_leaves_no_place_taken() {
+    let world = World::new();
+    let sessions = world.open().await;
+    let ann = member("ann");
+    for number in 0..u32::try_from(RUNNING_PER_OWNER_MAX).unwrap() {
+        let id = session_id(number);
+        // All three wait when the shard has its turn.
+        let (made, begun, over) = tokio::join!(
+            sessions.create(&ann, numbered(number, &json!({}))),
+            sessions.change(&ann, id, None, Command::Start),
+            sessions.change(&ann, id, None, Command::Complete),
+        );
+        assert!(made.is_ok() && begun.is_ok() && over.is_ok(), "{number}");
+    }
+    let last = session_id(1_000);
+    sessions.create(&ann, numbered(1_000, &json!({}))).await.unwrap();
+    sessions.change(&ann, last, None, Command::Start).await.expect("none of them runs");
+    sessions.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ten_thousandth_session_is_the_last_and_room_comes_back() {
     let world = World::new();

@@ -8,8 +8,8 @@ use flowork_sync::machine::Command;
 use serde_json::{Value, json};
 
 use super::world::{
-    BEGIN, World, events, group, names, numbered, owner, participant, request, session_id, started, state, switch,
-    until,
+    BEGIN, World, events, eventually, group, names, numbered, owner, participant, request, session_id, started, state,
+    switch, until,
 };
 
 fn every_mode() -> Vec<Value> {
@@ -118,6 +118,45 @@ async fn a_wall_clock_that_is_set_expires_nothing_and_freezes_nothing() {
     switch(&sessions, id).await.unwrap();
     let used: Vec<_> = state(&sessions, id).participants.iter().map(|one| one.time_used_ms).collect();
     assert_eq!(used, [2_000, 3_000], "two seconds passed while the node was down");
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_before_a_restart_costs_nobody_though_nothing_changed_in_between() {
+    const DAY_MS: i64 = 86_400_000;
+    for (step, number) in [(DAY_MS, 0), (-DAY_MS, 1), (-200, 2)] {
+        let world = World::new();
+        let sessions = world.open().await;
+        let clock = started(&sessions, numbered(number, &json!({}))).await;
+        let watch = started(&sessions, numbered(10 + number, &json!({"sync_mode": "count_up"}))).await;
+        world.clock.advance(Duration::from_secs(1));
+        world.clock.step(step);
+        sessions.shutdown().await;
+        let world = World { clock: Clock::manual(BEGIN + step + 3_000), ..world };
+        let sessions = world.open().await;
+        assert_eq!(sessions.now_ms(), BEGIN + 3_000, "a step of {step}");
+        for id in [clock, watch] {
+            switch(&sessions, id).await.unwrap();
+            let used: Vec<_> = state(&sessions, id).participants.iter().map(|one| one.time_used_ms).collect();
+            assert_eq!(used, [3_000, 0], "a step of {step}");
+        }
+        sessions.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_is_stored_soon_also_where_nothing_is_ever_due() {
+    let world = World::new();
+    let sessions = world.open().await;
+    started(&sessions, request(&json!({"sync_mode": "count_up"}))).await;
+    world.clock.step(7_200_000);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    let file = flowork_sqlite::open_reader(&world.path()).unwrap();
+    let stored = || -> i64 { file.query_row("SELECT ahead_ms FROM session_time", [], |row| row.get(0)).unwrap() };
+    eventually("the step is stored", async || stored() == -7_200_000).await;
+    tokio::time::resume();
+    drop(file);
     sessions.shutdown().await;
 }
 

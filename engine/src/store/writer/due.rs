@@ -22,7 +22,7 @@ impl ShardWriter {
             self.all_moved(connection, transitions::reclaim(connection, Reclaim::Expired, now, &retention)?)?;
             self.next_due = transitions::next_due(connection)?;
         }
-        if self.next_prune.is_some_and(|due| due <= now) {
+        if !self.options.keeps_ended && self.next_prune.is_some_and(|due| due <= now) {
             prune::prune(connection, now)?;
             self.next_prune = prune::next_due(connection)?;
         }
