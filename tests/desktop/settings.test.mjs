@@ -37,7 +37,7 @@ test("entry of a program that has moved is repaired where it is on, and left alo
   const autostart = join(desk.env.XDG_CONFIG_HOME, "autostart");
   const first = await openSettings(desk);
   await first.settings.click(START_WITH_SESSION);
-  const name = await eventually("the entry", async () => (await readdir(autostart).catch(() => []))[0]);
+  const name = await eventually("the entry", async () => (await readdir(autostart).catch(() => [])).find((name) => name.endsWith(".desktop")));
   await quit(first.app);
   const entry = join(autostart, name);
   const right = await readFile(entry, "utf8");

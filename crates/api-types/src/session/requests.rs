@@ -53,7 +53,7 @@ pub struct CreateSessionRequest {
     /// What the server does when time has run out; `none` without it.
     #[serde(default)]
     pub action_on_timeout: TimeoutAction,
-    /// Anything, up to 4 KiB; everybody who sees the session sees it.
+    /// An object of anything, up to 4 KiB; everybody who sees the session sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Value>,

@@ -30,6 +30,9 @@ pub fn validate(request: &CreateSessionRequest) -> Result<(), Vec<SessionFieldEr
     if request.sync_mode == SyncMode::PerCycle && request.time_per_cycle_ms.is_none() {
         errors.push(wrong("/time_per_cycle_ms", "is required in mode per_cycle".to_owned(), "required"));
     }
+    if request.metadata.as_ref().is_some_and(|metadata| !metadata.is_object()) {
+        errors.push(wrong("/metadata", "must be an object".to_owned(), "type"));
+    }
     let metadata_bytes = request.metadata.as_ref().map_or(0, |metadata| metadata.to_string().len());
     if metadata_bytes > METADATA_BYTES_MAX {
         let message = format!("has {metadata_bytes} bytes as JSON; at most {METADATA_BYTES_MAX} are allowed");

@@ -361,8 +361,10 @@ fn limits_of_a_request_are_told_with_field_and_code() {
         json!({"sync_mode": "per_group", "participants": groups}),
         &[("/participants/1/total_time_ms", "group_differs")],
     );
-    check(json!({"metadata": "x".repeat(4_094)}), &[]);
-    check(json!({"metadata": "x".repeat(4_095)}), &[("/metadata", "too_long")]);
+    check(json!({"metadata": {"k": "x".repeat(4_088)}}), &[]);
+    check(json!({"metadata": {"k": "x".repeat(4_089)}}), &[("/metadata", "too_long")]);
+    check(json!({"metadata": ["x"]}), &[("/metadata", "type")]);
+    check(json!({"metadata": "x"}), &[("/metadata", "type")]);
 }
 
 #[test]

@@ -1966,7 +1966,7 @@ export interface components {
              * @description Where a stopwatch stops.
              */
             max_time_ms?: number | null;
-            /** @description Anything, up to 4 KiB; everybody who sees the session sees it. */
+            /** @description An object of anything, up to 4 KiB; everybody who sees the session sees it. */
             metadata?: Record<string, unknown> | null;
             /** @description In the order of their turns. */
             participants: components["schemas"]["NewParticipant"][];
