@@ -12,13 +12,12 @@ const START_WITH_SESSION = "//input[@id=//label[normalize-space()='Start with th
 test("app starts with the session only once that was asked for, and not after it was turned off", async (t) => {
   const desk = await makeDesk(t);
   const autostart = join(desk.env.XDG_CONFIG_HOME, "autostart");
-  const entries = () => readdir(autostart).catch(() => []);
   const { app, settings } = await openSettings(desk);
   await settings.untilProperty(START_WITH_SESSION, "checked", false);
-  assert.deepEqual(await entries(), [], "nobody asked for it");
+  assert.deepEqual(await filesIn(autostart), [], "nobody asked for it");
 
   await settings.click(START_WITH_SESSION);
-  const name = await eventually("the entry", async () => (await entries())[0]);
+  const name = await entryIn(autostart);
   const entry = join(autostart, name);
   assert.match(await readFile(entry, "utf8"), new RegExp(`^Exec=.*${APP}.*--background`, "m"));
   await settings.untilProperty(START_WITH_SESSION, "checked", true);
@@ -37,7 +36,7 @@ test("entry of a program that has moved is repaired where it is on, and left alo
   const autostart = join(desk.env.XDG_CONFIG_HOME, "autostart");
   const first = await openSettings(desk);
   await first.settings.click(START_WITH_SESSION);
-  const name = await eventually("the entry", async () => (await readdir(autostart).catch(() => [])).find((name) => name.endsWith(".desktop")));
+  const name = await entryIn(autostart);
   await quit(first.app);
   const entry = join(autostart, name);
   const right = await readFile(entry, "utf8");
@@ -175,6 +174,15 @@ async function openSettings(desk) {
   await tray.click("Settings…");
   await settings.switchTo("of the settings", (address) => address.includes("settings.html"));
   return { app, settings, tray };
+}
+
+function filesIn(folder) {
+  return readdir(folder).catch(() => []);
+}
+
+/** Waits for the entry itself, which is another file until it is written. */
+function entryIn(folder) {
+  return eventually("the entry", async () => (await filesIn(folder)).find((name) => name.endsWith(".desktop")));
 }
 
 async function quit(app) {
