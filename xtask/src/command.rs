@@ -37,6 +37,26 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Builds with cargo. The error repeats the compiler's first ones: a log may be kept by its end alone.
+pub(crate) fn cargo_build(arguments: &[&str]) -> Result<()> {
+    const ERRORS_REPEATED: usize = 5;
+    let mut build = cargo();
+    build.arg("build").args(arguments);
+    let run = watch(&mut build, Stream::Err)?;
+    if !run.success {
+        let errors = run.lines.iter().filter(|line| is_complaint(line)).take(ERRORS_REPEATED);
+        let errors: Vec<&str> = errors.map(String::as_str).collect();
+        bail!("`{}` failed:\n  {}", shown(&build), errors.join("\n  "));
+    }
+    Ok(())
+}
+
+/// Whether a line of cargo's tells why a build failed: an error, or what the linker said of a full disk.
+fn is_complaint(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("error") || line.contains("No space left")
+}
+
 /// Runs a command and shows what it says only when it fails.
 pub(crate) fn quietly(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("starting `{}`", shown(command)))?;
@@ -116,6 +136,16 @@ pub(crate) fn shown(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_of_a_build_are_told_from_its_progress() {
+        for line in ["error[E0308]: mismatched types", "  = note: ld: No space left on device (os error 28)"] {
+            assert!(is_complaint(line), "{line}");
+        }
+        for line in ["   Compiling thiserror v2.0.18", "warning: unused variable: `error`"] {
+            assert!(!is_complaint(line), "{line}");
+        }
+    }
 
     #[test]
     fn command_is_shown_as_it_would_be_typed() {

@@ -99,7 +99,6 @@ fn names() -> impl Iterator<Item = String> {
 
 /// Makes every icon in a folder of its own, and returns that folder.
 fn export() -> Result<PathBuf> {
-    ui::install("installers")?;
     let folder = workspace::target().join("xtask/icons");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -127,8 +126,7 @@ fn export() -> Result<PathBuf> {
 
 /// Draws one SVG in these sizes, or in all that bundles need.
 fn draw(drawing: &Path, to: &Path, sizes: &[u32]) -> Result<()> {
-    let mut exporter = command::in_root("node");
-    exporter.arg(workspace::root().join("installers/node_modules/@tauri-apps/cli/tauri.js"));
+    let mut exporter = ui::tauri()?;
     exporter.arg("icon").arg(drawing).arg("--output").arg(to);
     if !sizes.is_empty() {
         let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();

@@ -43,7 +43,7 @@ pub(crate) fn build() -> Result<()> {
     BUILT
         .get_or_init(|| {
             ui::build()
-                .and_then(|()| command::run(command::cargo().args(["build", "--workspace", "--bins", "--tests"])))
+                .and_then(|()| command::cargo_build(&["--workspace", "--bins", "--tests"]))
                 .map_err(|error| format!("{error:#}"))
         })
         .clone()

@@ -9,16 +9,34 @@ use anyhow::{Context, Result};
 
 use crate::{command, requirements, workspace};
 
+/// Returns the bundler of the desktop app, installed, which also draws icons.
+pub(crate) fn tauri() -> Result<Command> {
+    let script = workspace::root().join("installers/node_modules/@tauri-apps/cli/tauri.js");
+    let bundler = || {
+        let mut node = command::in_root("node");
+        node.arg(&script);
+        node
+    };
+    install_and("installers", || command::quietly(bundler().arg("--version")))?;
+    Ok(bundler())
+}
+
 /// Installs the npm packages of `dir` exactly as its lock file says, unless they are those already.
 pub(crate) fn install(dir: &str) -> Result<()> {
+    install_and(dir, || Ok(()))
+}
+
+/// Installs packages and tries them: npm passes over an optional package that it can't get, and succeeds, so that one
+/// with a program for each system may be there without any.
+fn install_and(dir: &str, tried: impl Fn() -> Result<()>) -> Result<()> {
     let folder = workspace::root().join(dir);
     let stamp = folder.join("node_modules/.flowork-stamp");
     let wanted = fingerprint(&folder, &["package.json".into(), "package-lock.json".into()])?;
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
-    requirements::retry(|| command::run(npm(dir).args(["ci", "--no-audit", "--no-fund"])))
-        .with_context(|| format!("installing the packages of {dir}"))?;
+    let install = || command::run(npm(dir).args(["ci", "--no-audit", "--no-fund"])).and_then(|()| tried());
+    requirements::retry(install).with_context(|| format!("installing the packages of {dir}"))?;
     fs::create_dir_all(folder.join("node_modules"))?;
     fs::write(&stamp, wanted)?;
     Ok(())

@@ -15,9 +15,7 @@ pub(super) fn pack(release: &Release) -> Result<()> {
         "windows" => ("msi", "msi"),
         other => bail!("there is no bundle for {other}"),
     };
-    ui::install("installers")?;
-    let mut build = command::in_root("node");
-    build.arg(workspace::root().join("installers/node_modules/@tauri-apps/cli/tauri.js"));
+    let mut build = ui::tauri()?;
     build.args(["build", "--ci", "--bundles", kind]);
     if release.profile == Profile::Dev {
         build.arg("--debug");
