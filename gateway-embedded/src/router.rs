@@ -5,23 +5,18 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
     response::Response,
 };
 use flowork_engine::kind::nearest;
 use http::{Method, StatusCode};
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use crate::{
     app::{App, AppState},
-    auth::{credentials, permission::Permission},
-    edge::{
-        access, admission, allow_list,
-        audit::{self, AuditRule},
-        bounds, client, scope,
-    },
+    auth::permission::Permission,
+    edge::{self, audit::AuditRule, scope},
     error::ApiError,
     gui, openapi, routes,
 };
@@ -265,22 +260,12 @@ impl Permissions {
     }
 }
 
-/// The router with everything around it, outermost layer last.
+/// The router with everything around it.
 pub(crate) fn build(router: Router<AppState>, app: &Arc<App>) -> Router {
     router
         .fallback(not_a_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(app.clone(), admission::admit_caller))
-        .layer(from_fn_with_state(app.clone(), credentials::authorize))
-        .layer(from_fn_with_state(app.clone(), allow_list::check))
-        .layer(from_fn_with_state(app.clone(), access::check))
-        .layer(CatchPanicLayer::custom(scope::answer_panic))
-        .layer(from_fn_with_state(app.clone(), audit::record))
-        .layer(from_fn_with_state(app.clone(), admission::admit_address))
-        .layer(from_fn_with_state(app.clone(), bounds::check))
-        .layer(from_fn(client::identify))
-        .layer(CatchPanicLayer::custom(scope::answer_panic))
-        .layer(from_fn(scope::enter))
+        .layer(from_fn_with_state(app.clone(), edge::pass))
         .with_state(app.clone())
 }
 

@@ -7,25 +7,21 @@
 //! engines, `X-Engine-Token` for an engine's own token, and `?ticket=` on the streams that browsers open, who can't send
 //! headers there. A request has one of them, once.
 
-use axum::{
-    extract::{MatchedPath, Query, Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::extract::{Query, Request};
 use flowork_api_types::{Timestamp, audit::ActorKind, auth::Role};
 use flowork_control::EngineProof;
 use flowork_engine::clock::wall_now;
 use flowork_tokens::{EngineClaims, TokenError, Verified};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-pub(crate) use super::person::{CallingEngine, EnginePass, Person};
+pub(crate) use super::person::{Account, CallingEngine, EnginePass, Person};
 use super::{
     permission::{Permission, Standing},
     tickets::{self, TICKET_PARAMETER},
 };
 use crate::{
-    app::{App, AppState},
-    edge::audit::AuditNote,
+    app::App,
+    edge::{audit::AuditNote, route_of},
     error::ApiError,
 };
 
@@ -61,24 +57,17 @@ impl Identity {
 }
 
 /// Lets a request pass to its route, or not.
-pub(crate) async fn authorize(
-    State(app): State<AppState>,
-    matched: Option<MatchedPath>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+pub(crate) fn authorize(app: &App, request: &mut Request) -> Result<(), ApiError> {
     // Without a matched path the request goes to the fallback, which serves the GUI's files and 404.
-    let Some(matched) = matched else { return Ok(next.run(request).await) };
-    if !app.permissions.has_path(matched.as_str()) {
+    let Some(route) = route_of(request) else { return Ok(()) };
+    if !app.permissions.has_path(route) {
         return Err(ApiError::new(StatusCode::FORBIDDEN, "FORBIDDEN", "this route declares no permission"));
     }
     // A method that the path does not have goes on to the answer 405.
-    let Some(permission) = app.permissions.of(request.method(), matched.as_str()) else {
-        return Ok(next.run(request).await);
-    };
+    let Some(permission) = app.permissions.of(request.method(), route) else { return Ok(()) };
     if permission != Permission::Public {
-        let identity = identify(&app, matched.as_str(), &request)?;
-        if let Some(note) = AuditNote::of(&request) {
+        let identity = identify(app, route, request)?;
+        if let Some(note) = AuditNote::of(request) {
             identity.tell(&note);
         }
         if !permission.allows(identity.standing()) {
@@ -94,7 +83,7 @@ pub(crate) async fn authorize(
             }
         }
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 /// Finds out who calls.

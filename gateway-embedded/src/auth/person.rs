@@ -1,11 +1,13 @@
 //! Who calls: people and engines, as records and tokens tell.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::extract::FromRequestParts;
+use flowork_admission::Network;
 use flowork_api_types::{
     EngineId, SessionId,
     admin::Scopes,
@@ -26,6 +28,15 @@ impl GuestOpenings {
         let open = |area| control.guests_may_see(area);
         Self { jobs: open(GuestArea::Jobs), sessions: open(GuestArea::Sessions) }
     }
+}
+
+/// Whose share of what there is for all a call takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Account {
+    Person(Arc<str>),
+    /// All guests have one name, which anybody can have, so they are told apart by where they call from.
+    Guest(Network),
+    Engine(EngineId),
 }
 
 /// A person, signed in or with a token; also one who calls with an admin token.
@@ -88,6 +99,14 @@ impl Person {
         Caller {
             sees_all: self.open.sessions || matches!(self.role, Role::Owner | Role::Operator | Role::Viewer),
             ..self.caller()
+        }
+    }
+
+    /// Whose share a call of this person takes that comes from `address`.
+    pub(crate) fn account(&self, address: IpAddr) -> Account {
+        match self.standing() {
+            Standing::Guest(_) => Account::Guest(Network::from(address)),
+            _ => Account::Person(Arc::clone(&self.subject)),
         }
     }
 

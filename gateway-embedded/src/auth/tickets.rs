@@ -5,13 +5,14 @@
 
 use std::{
     collections::VecDeque,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use flowork_api_types::Timestamp;
 
-use super::person::Person;
+use super::person::{Account, Person};
 use crate::edge::scope::random_hex;
 
 /// The parameter of a query that holds a ticket.
@@ -23,8 +24,8 @@ pub(crate) const TICKET_TTL: Duration = Duration::from_secs(30);
 const STREAM_ROUTES: [&str; 3] = ["/v1/events", "/v1/jobs/{job_id}/events", "/ws"];
 /// Tickets at a time.
 const TICKETS_MAX: usize = 4_096;
-/// Tickets of one person at a time. More only take the place of their own.
-const TICKETS_PER_PERSON_MAX: usize = 64;
+/// Tickets of one account at a time. More only take the place of their own.
+const TICKETS_PER_ACCOUNT_MAX: usize = 64;
 const PREFIX: &str = "flt_";
 
 /// The tickets that nobody has used yet, the oldest first.
@@ -35,19 +36,21 @@ struct Ticket {
     hash: blake3::Hash,
     path: String,
     person: Person,
+    account: Account,
     expires_at: Timestamp,
 }
 
 impl Tickets {
     /// Makes a ticket for this path. The caller has seen to it that [`is_stream`] says yes.
-    pub(crate) fn issue(&self, path: &str, person: Person, now: Timestamp) -> (String, Timestamp) {
+    pub(crate) fn issue(&self, path: &str, person: Person, from: IpAddr, now: Timestamp) -> (String, Timestamp) {
         let text = format!("{PREFIX}{}", random_hex::<32>());
         let expires_at = Timestamp(now.as_millis() + TICKET_TTL.as_millis() as i64);
-        let ticket = Ticket { hash: blake3::hash(text.as_bytes()), path: path.to_owned(), person, expires_at };
+        let (hash, account) = (blake3::hash(text.as_bytes()), person.account(from));
+        let ticket = Ticket { hash, path: path.to_owned(), person, account, expires_at };
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|kept| now < kept.expires_at);
-        let is_theirs = |kept: &Ticket| kept.person.subject == ticket.person.subject;
-        if tickets.iter().filter(|kept| is_theirs(kept)).count() >= TICKETS_PER_PERSON_MAX
+        let is_theirs = |kept: &Ticket| kept.account == ticket.account;
+        if tickets.iter().filter(|kept| is_theirs(kept)).count() >= TICKETS_PER_ACCOUNT_MAX
             && let Some(at) = tickets.iter().position(is_theirs)
         {
             tickets.remove(at);

@@ -5,11 +5,6 @@
 
 mod keys;
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
 use http::{HeaderMap, HeaderName, StatusCode};
 use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
@@ -18,7 +13,7 @@ pub(crate) use keys::AccessSetUpError;
 use keys::TeamKeys;
 
 use super::client::Ingress;
-use crate::{app::AppState, error::ApiError, options::AccessOptions};
+use crate::{app::App, error::ApiError, options::AccessOptions};
 
 /// Where the edge puts its word.
 const ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
@@ -80,18 +75,13 @@ impl Access {
 }
 
 /// Lets requests of the tunnel's listener pass only with the edge's word, where the owner asks for it.
-pub(crate) async fn check(
-    State(app): State<AppState>,
-    ingress: Ingress,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+pub(crate) async fn check(app: &App, ingress: Ingress, headers: &HeaderMap) -> Result<(), ApiError> {
     if let (Ingress::Tunnel, Some(access)) = (ingress, &app.access) {
-        access.verify(request.headers()).await.map_err(|error| {
+        access.verify(headers).await.map_err(|error| {
             ApiError::new(StatusCode::FORBIDDEN, "ACCESS_REFUSED", "Cloudflare Access did not let this request in")
                 .hint("open the address in a browser and sign in there; programs need a service token of Access")
                 .source(error)
         })?;
     }
-    Ok(next.run(request).await)
+    Ok(())
 }

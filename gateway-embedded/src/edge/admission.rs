@@ -3,26 +3,18 @@
 //! [`admit_address`] stands before the sign-in and counts by address; [`admit_caller`] stands behind it and counts by
 //! person or engine. See [`Rates`] for who is counted where.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
-    response::Response,
-};
-use flowork_admission::{InFlight, Limiter, Network, Rate, Verdict};
-use flowork_api_types::{EngineId, auth::Role};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header, uri::Authority};
+use axum::{extract::Request, response::Response};
+use flowork_admission::{InFlight, Limiter, Network, Place, Rate, Verdict};
+use flowork_api_types::auth::Role;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::client::{ClientIp, Ingress};
+use super::{client::Client, route_of};
 use crate::{
-    app::{App, AppState},
+    app::App,
     auth::{
-        credentials::{CallingEngine, Person},
+        credentials::{Account, CallingEngine, Person},
         permission::{Permission, Standing},
     },
     error::ApiError,
@@ -35,7 +27,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 /// Addresses that are told apart at a time: more than ever call a node at once, in half a MiB for each budget.
 const ADDRESSES: usize = 1 << 15;
-/// The same for people and engines, who are known by name.
+/// The same for people, guests and engines.
 const CALLERS: usize = 1 << 12;
 
 /// What lets a request in costs nothing of the budget of addresses here: it has one of its own.
@@ -56,11 +48,11 @@ pub(crate) struct Admission {
     refresh: Budget<Network>,
     failures: Budget<Network>,
     time: Budget<Network>,
-    read: Budget<Caller>,
-    write: Budget<Caller>,
-    sessions: Budget<Caller>,
-    engine: Budget<Caller>,
-    local: Budget<Caller>,
+    read: Budget<Account>,
+    write: Budget<Account>,
+    sessions: Budget<Account>,
+    engine: Budget<Account>,
+    local: Budget<Account>,
     in_flight: InFlight<Network>,
 }
 
@@ -68,12 +60,6 @@ pub(crate) struct Admission {
 struct Budget<K> {
     name: &'static str,
     limiter: Option<Limiter<K>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Caller {
-    Person(Arc<str>),
-    Engine(EngineId),
 }
 
 /// What a request without credentials counts as.
@@ -169,100 +155,95 @@ impl<K: std::hash::Hash> Budget<K> {
     }
 }
 
-/// Counts by address what comes from other machines without credentials, and credentials that are refused.
-pub(crate) async fn admit_address(
-    State(app): State<AppState>,
-    ClientIp(address): ClientIp,
-    ingress: Ingress,
-    matched: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    if is_this_machine(ingress, address, &request) {
-        return Ok(next.run(request).await);
-    }
-    let network = Network::from(address);
-    let path = matched.as_ref().map(MatchedPath::as_str);
-    let kind = kind_of(&app, request.method(), path);
-    app.admission.admit_stranger(network, kind).map_err(|refusal| known_as(path, refusal))?;
-    // Whoever has credentials is not held up by neighbors behind the same address.
-    let _place = match kind {
-        Kind::Protected => None,
-        _ => {
-            let in_flight = &app.admission.in_flight;
-            Some(in_flight.enter(network).ok_or_else(|| known_as(path, too_many_at_once(in_flight)))?)
-        }
-    };
-    let response = next.run(request).await;
-    if let Some(failure) = failure_of(&response, kind) {
-        app.admission.count_failure(network, failure).map_err(|refusal| known_as(path, refusal))?;
-    }
-    Ok(response)
+/// A request from another machine that has shown nobody's credentials yet.
+pub(crate) struct Stranger<'a> {
+    admission: &'a Admission,
+    network: Network,
+    kind: Kind,
+    known_as: Naming,
+    /// Whoever has credentials is not held up by neighbors behind the same address.
+    _place: Option<Place<Network>>,
 }
 
-/// Counts by name what signed-in people and engines do.
-pub(crate) async fn admit_caller(
-    State(app): State<AppState>,
-    ClientIp(address): ClientIp,
-    ingress: Ingress,
-    matched: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+/// Counts by address what comes from other machines without credentials, and credentials that are refused.
+pub(crate) fn admit_address<'a>(
+    app: &'a App,
+    client: Client,
+    request: &Request,
+) -> Result<Option<Stranger<'a>>, ApiError> {
+    if client.is_here {
+        return Ok(None);
+    }
     let admission = &app.admission;
-    let path = matched.as_ref().map(MatchedPath::as_str);
-    let of_sessions = path.is_some_and(|path| path.starts_with(SESSION_ROUTES));
+    let network = Network::from(client.address);
+    let path = route_of(request);
+    let known_as = Naming::of(path);
+    let kind = kind_of(app, request.method(), path);
+    admission.admit_stranger(network, kind).map_err(|refusal| known_as.name(refusal))?;
+    let place = match kind {
+        Kind::Protected => None,
+        _ => {
+            let place = admission.in_flight.enter(network);
+            Some(place.ok_or_else(|| known_as.name(too_many_at_once(&admission.in_flight)))?)
+        }
+    };
+    Ok(Some(Stranger { admission, network, kind, known_as, _place: place }))
+}
+
+impl Stranger<'_> {
+    /// Counts credentials that were refused; the error is the answer of one who had too many.
+    pub(crate) fn settle(self, response: Response) -> Result<Response, ApiError> {
+        if let Some(failure) = failure_of(&response, self.kind) {
+            let counted = self.admission.count_failure(self.network, failure);
+            counted.map_err(|refusal| self.known_as.name(refusal))?;
+        }
+        Ok(response)
+    }
+}
+
+/// What a call took from a budget that its answer tells of.
+pub(crate) struct Charge(Option<(&'static str, Verdict)>);
+
+/// Counts by name what signed-in people and engines do.
+pub(crate) fn admit_caller(app: &App, client: Client, request: &Request) -> Result<Charge, ApiError> {
+    let admission = &app.admission;
+    let known_as = Naming::of(route_of(request));
     let now = admission.now();
-    let here = is_this_machine(ingress, address, &request);
+    let here = client.is_here;
     let extensions = request.extensions();
-    let (budget, caller) = if let Some(CallingEngine(engine)) = extensions.get() {
-        (if here { &admission.local } else { &admission.engine }, Caller::Engine(*engine))
+    let (budget, account) = if let Some(CallingEngine(engine)) = extensions.get() {
+        (if here { &admission.local } else { &admission.engine }, Account::Engine(*engine))
     } else if let Some(person) = extensions.get::<Person>() {
         if matches!(person.standing(), Standing::Guest(_)) && !here {
             // Guests are made by anybody, so a budget for each would be none.
-            admission.address.take(&Network::from(address), now).map_err(|refusal| known_as(path, refusal))?;
+            let network = Network::from(client.address);
+            admission.address.take(&network, now).map_err(|refusal| known_as.name(refusal))?;
         }
         let trusted =
             here && matches!(person.standing(), Standing::Person(Role::Owner | Role::Operator) | Standing::Admin(_));
         let budget = match request.method() {
             _ if trusted => &admission.local,
-            _ if of_sessions => &admission.sessions,
+            _ if route_of(request).is_some_and(|path| path.starts_with(SESSION_ROUTES)) => &admission.sessions,
             &Method::GET | &Method::HEAD => &admission.read,
             _ => &admission.write,
         };
-        (budget, Caller::Person(Arc::clone(&person.subject)))
+        (budget, person.account(client.address))
     } else {
-        return Ok(next.run(request).await);
+        return Ok(Charge(None));
     };
-    let verdict = budget.take(&caller, now).map_err(|refusal| known_as(path, refusal))?;
-    let mut response = next.run(request).await;
-    if let Some(verdict) = verdict
-        && !std::ptr::eq(budget, &raw const admission.local)
-    {
-        for (name, value) in describe(budget.name, &verdict) {
-            response.headers_mut().insert(name, value);
+    let verdict = budget.take(&account, now).map_err(|refusal| known_as.name(refusal))?;
+    let told = !std::ptr::eq(budget, &raw const admission.local);
+    Ok(Charge(verdict.filter(|_| told).map(|verdict| (budget.name, verdict))))
+}
+
+impl Charge {
+    /// Says in the answer what is left.
+    pub(crate) fn tell(self, mut response: Response) -> Response {
+        if let Some((name, verdict)) = self.0 {
+            response.headers_mut().extend(describe(name, &verdict));
         }
+        response
     }
-    Ok(response)
-}
-
-/// On loopback all programs share one address, and it is not a stranger's. A proxy there, which speaks for others, asks
-/// for the name under which they know it.
-fn is_this_machine(ingress: Ingress, address: IpAddr, request: &Request) -> bool {
-    ingress == Ingress::Local && address.is_loopback() && asks_for_loopback(request)
-}
-
-fn asks_for_loopback(request: &Request) -> bool {
-    let mut named = request.headers().get_all(header::HOST).iter();
-    let (Some(host), None) = (named.next(), named.next()) else { return false };
-    let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
-    [Some(&host), request.uri().authority()].into_iter().flatten().all(is_loopback_name)
-}
-
-fn is_loopback_name(authority: &Authority) -> bool {
-    let host = authority.host();
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn kind_of(app: &App, method: &Method, path: Option<&str>) -> Kind {
@@ -302,14 +283,29 @@ fn too_many_at_once(in_flight: &InFlight<Network>) -> ApiError {
         .retry_after(Duration::from_secs(1))
 }
 
-/// The refusal as clients of this route know it: the interface of sync sessions has a code of its own, whichever budget
-/// was used up.
-fn known_as(path: Option<&str>, refusal: ApiError) -> ApiError {
-    match path {
-        Some(path) if path.starts_with(SESSION_ROUTES) || matches!(path, TIME_ROUTE | SOCKET_ROUTE) => {
-            refusal.named("RATE_LIMIT_EXCEEDED")
+/// What clients of a route call a refusal: the interface of sync sessions has a code of its own, whichever budget was
+/// used up.
+#[derive(Clone, Copy, Debug)]
+enum Naming {
+    Usual,
+    OfSessions,
+}
+
+impl Naming {
+    fn of(path: Option<&str>) -> Self {
+        match path {
+            Some(path) if path.starts_with(SESSION_ROUTES) || matches!(path, TIME_ROUTE | SOCKET_ROUTE) => {
+                Self::OfSessions
+            }
+            _ => Self::Usual,
         }
-        _ => refusal,
+    }
+
+    fn name(self, refusal: ApiError) -> ApiError {
+        match self {
+            Self::Usual => refusal,
+            Self::OfSessions => refusal.named("RATE_LIMIT_EXCEEDED"),
+        }
     }
 }
 

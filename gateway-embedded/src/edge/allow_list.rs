@@ -7,14 +7,16 @@
 use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
+    extract::Request,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::client::{Ingress, SiteOrigin};
-use crate::{app::AppState, error::ApiError};
+use super::{
+    client::{Ingress, SiteOrigin},
+    route_of,
+};
+use crate::{app::App, error::ApiError};
 
 /// How long a browser may remember the answer to a preflight, in seconds.
 const PREFLIGHT_MAX_AGE_S: &str = "600";
@@ -86,7 +88,7 @@ impl AllowList {
     }
 
     /// Says which of our hosts the request is for.
-    fn check_host(&self, request: &Request) -> Result<String, ApiError> {
+    fn check_host<'a>(&self, request: &'a Request) -> Result<&'a str, ApiError> {
         let headers = request.headers();
         let mut named = headers.get_all(header::HOST).iter();
         let host = match (named.next(), named.next()) {
@@ -96,13 +98,13 @@ impl AllowList {
         // An absolute request target overrules the header (RFC 9112, section 3.2.2), so both must be ours.
         let target = request.uri().authority().map_or(host, http::uri::Authority::as_str);
         for value in [host, target] {
-            if !self.hosts.contains(&value.to_ascii_lowercase()) {
+            if !self.hosts.contains(value) && !self.hosts.contains(&value.to_ascii_lowercase()) {
                 let message = format!("this node does not serve the host {:?}", shown(value));
                 return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "HOST_NOT_ALLOWED", message)
                     .hint(format!("use the address the node printed, or add the host to {}", self.setting)));
             }
         }
-        Ok(host.to_ascii_lowercase())
+        Ok(host)
     }
 
     /// `Ok(Some)` is an allowed origin of another place, which needs CORS headers.
@@ -121,47 +123,51 @@ impl AllowList {
     }
 }
 
-/// Refuses foreign hosts and origins, answers `OPTIONS`, and lets the rest pass.
-pub(crate) async fn check(
-    State(app): State<AppState>,
-    ingress: Ingress,
-    matched: Option<MatchedPath>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+/// Whether an allowed page of another place asks, which needs CORS headers to read the answer.
+pub(crate) struct Origin(Option<HeaderValue>);
+
+/// Refuses foreign hosts and origins, and says which origin of ours a request is for and which asks.
+pub(crate) fn check(app: &App, ingress: Ingress, request: &mut Request) -> Result<Origin, ApiError> {
     let allowed = app.allowed.of(ingress);
-    let host = allowed.check_host(&request)?;
-    let origin = match ingress {
+    let host = allowed.check_host(request)?;
+    let site = match ingress {
         Ingress::Local => Arc::clone(&app.base_url),
-        Ingress::Tunnel => format!("https://{host}").into(),
+        Ingress::Tunnel => format!("https://{}", host.to_ascii_lowercase()).into(),
     };
-    request.extensions_mut().insert(SiteOrigin(origin));
-    let cross_origin = allowed.check_origin(request.headers())?;
-    let methods = matched.as_ref().and_then(|path| app.permissions.methods(path.as_str()));
-    let mut response = match (request.method(), methods) {
-        (&Method::OPTIONS, Some(methods)) => options(&methods, cross_origin.is_some()),
-        _ => next.run(request).await,
-    };
-    if let Some(origin) = cross_origin {
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(CORS_RESPONSE_HEADERS));
-        headers.append(header::VARY, HeaderValue::from_static("origin"));
-    }
-    Ok(response)
+    let origin = Origin(allowed.check_origin(request.headers())?);
+    request.extensions_mut().insert(SiteOrigin(site));
+    Ok(origin)
 }
 
-fn options(methods: &str, preflight: bool) -> Response {
+impl Origin {
+    /// Lets the page that asked read the answer.
+    pub(crate) fn allow(self, mut response: Response) -> Response {
+        if let Some(origin) = self.0 {
+            let headers = response.headers_mut();
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(CORS_RESPONSE_HEADERS));
+            headers.append(header::VARY, HeaderValue::from_static("origin"));
+        }
+        response
+    }
+}
+
+/// Answers `OPTIONS` of a route, with what a preflight asks for where a page of another place sent it.
+pub(crate) fn options(app: &App, request: &Request, origin: &Origin) -> Option<Response> {
+    if request.method() != Method::OPTIONS {
+        return None;
+    }
+    let methods = app.permissions.methods(route_of(request)?)?;
+    let methods = HeaderValue::from_str(&methods).expect("method names are header text");
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    let methods = HeaderValue::from_str(methods).expect("method names are header text");
-    if preflight {
+    if origin.0.is_some() {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(CORS_REQUEST_HEADERS));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE_S));
     }
     headers.insert(header::ALLOW, methods);
-    response
+    Some(response)
 }
 
 fn foreign_origin(origin: &str) -> ApiError {

@@ -11,8 +11,7 @@ use std::{
 };
 
 use axum::{
-    extract::{FromRequestParts, MatchedPath, Request, State},
-    middleware::Next,
+    extract::{FromRequestParts, MatchedPath, Request},
     response::{IntoResponse, Response},
 };
 use flowork_api_types::{audit::ActorKind, member::OWNER_SUBJECT};
@@ -143,14 +142,13 @@ impl<S: Sync> FromRequestParts<S> for AuditNote {
 }
 
 /// Writes the call down, if its route is audited.
-pub(crate) async fn record(
-    State(app): State<AppState>,
-    matched: Option<MatchedPath>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let action = matched.as_ref().and_then(|matched| app.audited.action_of(request.method(), matched.as_str()));
-    let (Some(action), Some(matched)) = (action, matched) else { return next.run(request).await };
+pub(crate) async fn record<F>(app: &AppState, mut request: Request, call: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let matched = request.extensions().get::<MatchedPath>();
+    let action = matched.and_then(|matched| app.audited.action_of(request.method(), matched.as_str()));
+    let (Some(action), Some(matched)) = (action, matched.cloned()) else { return call(request).await };
     let note = AuditNote::default();
     request.extensions_mut().insert(note.clone());
     let mut entry = Entry::new(Actor::nobody(), action).route(request.method().as_str(), matched.as_str());
@@ -166,8 +164,10 @@ pub(crate) async fn record(
     // A request is dropped when its caller goes away. What it did must be written down all the same, so it runs to its
     // end in a task of its own.
     let tasks = app.audited_calls.clone();
+    let answer = call(request);
+    let app = app.clone();
     let call = async move {
-        let response = next.run(request).await;
+        let response = answer.await;
         let status = response.status();
         let code = response.extensions().get::<ApiError>().map(ApiError::code);
         let share = if status.is_client_error() { Share::Anybody } else { note.share() };

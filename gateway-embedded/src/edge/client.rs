@@ -9,12 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use axum::{
-    extract::{FromRequestParts, Request},
-    middleware::Next,
-    response::Response,
-};
-use http::{HeaderMap, HeaderName, StatusCode, request::Parts};
+use axum::extract::{FromRequestParts, Request};
+use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts, uri::Authority};
 
 use crate::error::ApiError;
 
@@ -58,17 +54,43 @@ impl Arrival {
     }
 }
 
+/// Who called, for what stands before the route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    pub(crate) ingress: Ingress,
+    pub(crate) address: IpAddr,
+    /// A program of this machine: it came to the local listener, from loopback, and under loopback's name. There all
+    /// programs share one address, and it is not a stranger's. A proxy on loopback, which speaks for others, asks for
+    /// the name under which they know it.
+    pub(crate) is_here: bool,
+}
+
 /// Finds out the client's address and puts it, as [`ClientIp`] and [`Ingress`], into the request.
-pub(crate) async fn identify(mut request: Request, next: Next) -> Result<Response, ApiError> {
-    let arrival = Arrival::of(&request);
+pub(crate) fn identify(request: &mut Request) -> Result<Client, ApiError> {
+    let arrival = Arrival::of(request);
     let address = match arrival.ingress {
         Ingress::Local => arrival.peer.ip(),
         Ingress::Tunnel => connecting_ip(request.headers())?,
     };
+    let address = address.to_canonical();
     let extensions = request.extensions_mut();
     extensions.insert(arrival.ingress);
-    extensions.insert(ClientIp(address.to_canonical()));
-    Ok(next.run(request).await)
+    extensions.insert(ClientIp(address));
+    let is_here = arrival.ingress == Ingress::Local && address.is_loopback() && asks_for_loopback(request);
+    Ok(Client { ingress: arrival.ingress, address, is_here })
+}
+
+fn asks_for_loopback(request: &Request) -> bool {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let (Some(host), None) = (named.next(), named.next()) else { return false };
+    let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    [Some(&host), request.uri().authority()].into_iter().flatten().all(is_loopback_name)
+}
+
+fn is_loopback_name(authority: &Authority) -> bool {
+    let host = authority.host();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// The one address that the tunnel's edge tells. None, several or nonsense means that something else than the edge

@@ -1,6 +1,9 @@
 //! Budgets: who is counted where, and what is answered to who asks too often.
 
-use flowork_api_types::auth::Role;
+use flowork_api_types::{
+    auth::Role,
+    member::{GuestArea, GuestPolicy},
+};
 use flowork_gateway::{GatewayOptions, Rate};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::json;
@@ -167,6 +170,29 @@ async fn people_are_counted_by_name_wherever_they_come_from() {
     };
     assert_eq!(statuses(2, || write("a")).await.iter().filter(|status| **status == 429).count(), 0);
     assert_limited(&read(write("b")).await, "write");
+}
+
+/// All guests have one name, and anybody can be one.
+#[tokio::test]
+async fn guests_are_counted_by_where_they_call_from() {
+    let gateway = start(|options| options.rates.sessions = Some(rate("2/h"))).await;
+    let policy = GuestPolicy { enabled: true, open: vec![GuestArea::Jobs, GuestArea::Sessions] };
+    gateway.state.control.set_guest_policy(policy).await.unwrap();
+    let guest = read(gateway.plain(Method::POST, "/v1/auth/guest")).await.json();
+    let guest = guest["access_token"].as_str().unwrap();
+    let list = |client: &str| from(&gateway, client, Method::GET, "/v1/sessions").bearer_auth(guest);
+    assert_eq!(statuses(3, || list(CLIENT)).await, [200, 200, 429]);
+    assert_eq!(statuses(3, || list(NEIGHBOR)).await, [200, 200, 429], "one guest holds up no other");
+
+    let ticket = |client: &str| {
+        let request = from(&gateway, client, Method::POST, "/v1/auth/ticket").bearer_auth(guest);
+        request.json(&json!({"path": "/v1/events"}))
+    };
+    let kept = read(ticket(NEIGHBOR)).await.json();
+    assert_eq!(statuses(80, || ticket(CLIENT)).await, [201; 80], "more than one account may have at a time");
+    let path = format!("/v1/events?ticket={}", kept["ticket"].as_str().unwrap());
+    let stream = from(&gateway, NEIGHBOR, Method::GET, &path).send().await.unwrap();
+    assert_eq!(stream.status(), StatusCode::OK, "and takes the place of nobody else's");
 }
 
 #[tokio::test]

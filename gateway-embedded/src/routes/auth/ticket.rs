@@ -8,6 +8,7 @@ use super::super::SMALL_BODY_BYTES_MAX;
 use crate::{
     app::AppState,
     auth::{credentials::Person, tickets},
+    edge::client::ClientIp,
     error::ApiError,
     extract::JsonBody,
 };
@@ -29,12 +30,13 @@ use crate::{
 pub(crate) async fn ticket(
     State(app): State<AppState>,
     person: Person,
+    ClientIp(address): ClientIp,
     JsonBody(request): JsonBody<TicketRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<(StatusCode, Json<TicketAnswer>), ApiError> {
     if !tickets::is_stream(&request.path) {
         return Err(ApiError::field("/path", "tickets are for streams alone")
             .hint("name /v1/events, /v1/jobs/{job_id}/events or /ws, without a query; the rest takes a header"));
     }
-    let (ticket, expires_at) = app.tickets.issue(&request.path, person, app.state.clock.now());
+    let (ticket, expires_at) = app.tickets.issue(&request.path, person, address, app.state.clock.now());
     Ok((StatusCode::CREATED, Json(TicketAnswer { ticket, expires_at })))
 }
