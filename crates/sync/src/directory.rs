@@ -99,6 +99,11 @@ impl Slot {
         self.published.send_replace(Published::Live(snapshot));
     }
 
+    /// Whether anybody listens to it.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.published.receiver_count() > 0
+    }
+
     fn is_for(&self, caller: &Caller) -> bool {
         caller.sees_all || self.owner == caller.subject
     }

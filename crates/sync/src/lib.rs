@@ -11,6 +11,8 @@
 //!
 //! Not here: HTTP and WebSockets (the gateway), who a caller is.
 
+mod alarm;
+mod announcer;
 mod directory;
 pub mod machine;
 mod operations;

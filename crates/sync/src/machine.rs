@@ -9,11 +9,12 @@
 //!   What is left stops at zero. So the sum of all used time is the time that the session ran.
 //! - In mode `per_cycle` an expiry is the cycle's: it is forgotten when its participant's next cycle begins.
 //! - Where one clock is for all (`global`, `count_up`), its end is everybody's.
-//! - With `auto_advance` a switch passes over those who have no time left, as the server itself does, also over whom it
-//!   names: they would be active for no time at all, and nothing would go on from there. When nobody has time left the
-//!   session ends as `expired`.
-//! - In mode `per_cycle` with `auto_advance` nobody ever runs out of time, so the session would go on by itself for ever.
-//!   It ends as `expired` with the cycle in which it has run for a day, which is the most that anything counts down from.
+//! - With `auto_advance` a switch passes over those who have no time left, as the server itself does. It refuses to go to
+//!   one of them who is named: they would be active for no time at all. When nobody has time left the session ends as
+//!   `expired`.
+//! - In mode `per_cycle` with `auto_advance` nobody ever runs out of time, so a session that was left behind would go on
+//!   by itself for ever, with changes that have to be stored. It ends as `expired` with the cycle in which it has run for
+//!   a day, which is the most that anything counts down from, since anybody did something with it or watched it.
 //! - A session that has ended has nobody active.
 
 mod create;
@@ -86,6 +87,8 @@ pub struct Session {
     pub(crate) since_ms: Option<i64>,
     /// What the open cycle was charged.
     pub(crate) cycle_ms: i64,
+    /// What was charged since anybody did something with it or watched it.
+    pub(crate) alone_ms: i64,
     pub(crate) started_at_ms: Option<i64>,
     pub(crate) ended_at_ms: Option<i64>,
     pub(crate) updated_at_ms: i64,
@@ -139,6 +142,12 @@ pub enum Refusal {
     /// Nobody of that id takes part.
     #[error("{participant_id} does not take part in this session")]
     UnknownParticipant {
+        /// Who was asked for.
+        participant_id: ParticipantId,
+    },
+    /// Whoever was named has no time left, and the server would go on to the next at once.
+    #[error("{participant_id} has no time left")]
+    NoTimeLeft {
         /// Who was asked for.
         participant_id: ParticipantId,
     },
@@ -242,11 +251,17 @@ impl Session {
         };
         match outcome {
             Ok(change) => {
+                self.attend();
                 changes.push(change);
                 Applied { changes, refused: None }
             }
             Err(refusal) => Applied { changes, refused: Some(refusal) },
         }
+    }
+
+    /// Notes that somebody is there: only a session that is left alone ends for that.
+    pub fn attend(&mut self) {
+        self.alone_ms = 0;
     }
 
     /// What its end by deletion looks like; the session itself is gone then.
@@ -273,12 +288,20 @@ impl Session {
     fn switch(&mut self, next: Option<ParticipantId>, at_ms: i64) -> Result<Change, Refusal> {
         let target = match next {
             None => self.successor(),
-            Some(participant_id) => {
-                let found = self.rules.roster.iter().position(|member| member.id == participant_id);
-                self.in_turn(found.ok_or(Refusal::UnknownParticipant { participant_id })?)
-            }
+            Some(participant_id) => self.named(participant_id)?,
         };
         Ok(self.switch_to(target, at_ms))
+    }
+
+    /// The position of the one who is asked for.
+    fn named(&self, participant_id: ParticipantId) -> Result<usize, Refusal> {
+        let found = self.rules.roster.iter().position(|member| member.id == participant_id);
+        let position = found.ok_or(Refusal::UnknownParticipant { participant_id })?;
+        // They would be active for no time at all. Where the server does nothing, whoever is named gets the turn.
+        if self.rules.on_timeout == TimeoutAction::AutoAdvance && !self.has_time(position) {
+            return Err(Refusal::NoTimeLeft { participant_id });
+        }
+        Ok(position)
     }
 
     /// Charges, and makes the one at `target` active.
@@ -342,6 +365,7 @@ impl Session {
         }
         self.since_ms = Some(at_ms.max(since_ms));
         self.cycle_ms += elapsed;
+        self.alone_ms += elapsed;
         self.used_ms += elapsed;
         self.accounts[position].used_ms += elapsed;
         let balance = match self.rules.mode {
@@ -356,16 +380,12 @@ impl Session {
 
     /// Whose turn is next: the next in the list, after the last the first. With `auto_advance`, of those who have time.
     fn successor(&self) -> usize {
-        self.in_turn(self.active.map_or(0, |position| (position + 1) % self.accounts.len()))
-    }
-
-    /// The one at a position. With `auto_advance`, the first from there on who has time.
-    fn in_turn(&self, position: usize) -> usize {
         let count = self.accounts.len();
-        let mut order = (0..count).map(|step| (position + step) % count);
+        let next = self.active.map_or(0, |position| (position + 1) % count);
+        let mut order = (0..count).map(|step| (next + step) % count);
         match self.rules.on_timeout {
-            TimeoutAction::AutoAdvance => order.find(|position| self.has_time(*position)).unwrap_or(position),
-            TimeoutAction::None | TimeoutAction::EndSession => position,
+            TimeoutAction::AutoAdvance => order.find(|position| self.has_time(*position)).unwrap_or(next),
+            TimeoutAction::None | TimeoutAction::EndSession => next,
         }
     }
 

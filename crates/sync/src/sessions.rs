@@ -20,6 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    announcer::Announcer,
     directory::Directory,
     machine::Session,
     operations::Refused,
@@ -28,7 +29,7 @@ use crate::{
     shard::{Message, Shard, ShardParts},
     snapshot::Snapshot,
     store::{Found, SessionStore, Writes},
-    time::{Known, SessionTime},
+    time::{Known, SessionTime, this_boot},
 };
 
 /// Tasks that own sessions. All of them share the one writer of the file, so more would not write faster.
@@ -47,13 +48,17 @@ pub struct SyncOptions {
     pub retention: Duration,
     /// How often one session may be switched.
     pub switches: Pace,
+    /// Which boot of the machine this is, where that can be told: within one boot time goes on by a clock that nobody can
+    /// set, also while the node is down.
+    pub boot: Option<Arc<str>>,
 }
 
 impl SyncOptions {
     /// The file at `path`, with what holds if nothing else is set.
     pub fn new(path: &Path, clock: Clock) -> Self {
         let (retention, switches) = (Duration::from_hours(1), Pace { per_second: 10 });
-        Self { path: path.to_owned(), clock, retention, switches }
+        let boot = if matches!(clock, Clock::System) { this_boot() } else { None };
+        Self { path: path.to_owned(), clock, retention, switches, boot }
     }
 }
 
@@ -92,14 +97,16 @@ impl Sessions {
     /// See [`OpenError`].
     pub async fn open(options: SyncOptions, events: Events) -> Result<Self, OpenError> {
         let path = options.path.clone();
-        let (store, Found { sessions, ahead_ms }) =
+        let (store, Found { sessions, standing }) =
             tokio::task::spawn_blocking(move || SessionStore::open(&path)).await??;
         let known = Known {
             floor_ms: sessions.iter().map(Session::updated_at_ms).max().unwrap_or(0),
-            ahead_ms,
+            standing,
             running: sessions.iter().any(|session| session.status() == SessionStatus::Running),
         };
-        let time = SessionTime::start(options.clock.clone(), known);
+        let running = known.running;
+        let time = SessionTime::start(options.clock.clone(), options.boot, known);
+        let announcer = Arc::new(Announcer::default());
         let (directory, quota) = (Arc::new(Directory::default()), Arc::new(Quota::default()));
         let stopping = CancellationToken::new();
         let parts = ShardParts {
@@ -109,7 +116,7 @@ impl Sessions {
             time: time.clone(),
             retention_ms: i64::try_from(options.retention.as_millis()).unwrap_or(i64::MAX / 2),
             switches: options.switches,
-            events,
+            announcer: Arc::clone(&announcer),
             stopping: stopping.clone(),
         };
         let mut shards: Vec<_> = (0..SHARDS).map(|_| Shard::new(parts.clone())).collect();
@@ -123,6 +130,14 @@ impl Sessions {
             senders.push(sender);
             tasks.push(tokio::spawn(shard.run(receiver)));
         }
+        if running {
+            // Where time stands by the clocks of now is stored at once: nothing else may happen for long.
+            let _ = senders[0].try_send(Message::Look);
+        }
+        let stop = stopping.clone();
+        tasks.push(tokio::spawn(async move { _ = stop.run_until_cancelled(announcer.tell(&events)).await }));
+        #[cfg(target_os = "linux")]
+        tasks.push(tokio::spawn(store_steps(senders[0].clone(), stopping.clone())));
         let inner = Inner {
             directory,
             quota,
@@ -154,12 +169,12 @@ impl Sessions {
         let tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             if task.await.is_err() {
-                tracing::error!("a shard of sync sessions had crashed");
+                tracing::error!("a task of sync sessions had crashed");
             }
         }
         let Some(store) = self.inner.store.lock().await.take() else { return };
-        if let Some(ahead_ms) = self.inner.time.at_stop() {
-            let writes = Writes { ahead_ms: Some(ahead_ms), ..Writes::default() };
+        if let Some(standing) = self.inner.time.at_stop() {
+            let writes = Writes { standing: Some(standing), ..Writes::default() };
             if let Err(error) = store.journal().save(writes).await {
                 tracing::error!(error = ?error, "the time of sync sessions could not be stored");
             }
@@ -196,6 +211,22 @@ impl Sessions {
     ) -> Result<Vec<SessionEvent>, StoreError> {
         let store = self.inner.store.lock().await.clone().ok_or(StoreError::Closed)?;
         store.events(session_id, owner, after, limit).await
+    }
+}
+
+/// Makes a shard look at the clocks, and so store where time stands, whenever somebody has set the wall clock.
+#[cfg(target_os = "linux")]
+async fn store_steps(shard: mpsc::Sender<Message>, stopping: CancellationToken) {
+    let told = async {
+        let mut steps = crate::alarm::Steps::listen()?;
+        loop {
+            steps.next().await?;
+            // One that has ended stores nothing any more.
+            let _ = shard.send(Message::Look).await;
+        }
+    };
+    if let Some(Err::<(), std::io::Error>(error)) = stopping.run_until_cancelled(told).await {
+        tracing::warn!(%error, "nobody will tell sync sessions that the wall clock was set; it is stored with changes");
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use flowork_api_types::{SyncSessionId, session::SessionStatus};
-use flowork_engine::{Events, jobs::Caller};
+use flowork_engine::jobs::Caller;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -21,6 +21,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alarm::{Alarm, Wait},
+    announcer::Announcer,
     directory::{Directory, Slot},
     machine::{Command, Session},
     operations::{ChangeError, Changed, CreateError},
@@ -32,9 +34,6 @@ use crate::{
 };
 use batch::Batch;
 
-/// The longest sleep towards an instant. Timers stand still while a machine sleeps, so this is how late that is noticed
-/// where nobody tells ([`crate::Sessions::check_now`]), and how late it is stored that the wall clock was set.
-const SLEEP_MAX: Duration = Duration::from_secs(30);
 /// Messages that are decided together.
 const MESSAGES_MAX: usize = 512;
 /// Timers that are looked at together, so that a start after a long time does not hold up everybody.
@@ -79,7 +78,7 @@ pub(crate) struct ShardParts {
     pub(crate) time: SessionTime,
     pub(crate) retention_ms: i64,
     pub(crate) switches: Pace,
-    pub(crate) events: Events,
+    pub(crate) announcer: Arc<Announcer>,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -89,6 +88,8 @@ pub(crate) struct Shard {
     sessions: HashMap<SyncSessionId, Entry>,
     /// When to look at which session, one entry for each that has such an instant.
     timers: BTreeSet<(i64, SyncSessionId)>,
+    /// Rings for the first of them.
+    alarm: Alarm,
     /// Timers wait until then, because the last write failed.
     paused_until: Option<Instant>,
 }
@@ -116,7 +117,8 @@ enum Wake {
 
 impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Self {
-        Self { parts, sessions: HashMap::new(), timers: BTreeSet::new(), paused_until: None }
+        let alarm = Alarm::new(parts.time.clone());
+        Self { parts, sessions: HashMap::new(), timers: BTreeSet::new(), alarm, paused_until: None }
     }
 
     /// Takes over a session that was stored before the node started.
@@ -144,19 +146,18 @@ impl Shard {
         }
     }
 
-    async fn wait(&self, messages: &mut mpsc::Receiver<Message>) -> Wake {
+    async fn wait(&mut self, messages: &mut mpsc::Receiver<Message>) -> Wake {
+        let wait = match self.timers.first() {
+            Some((at_ms, _)) => Wait::Until(*at_ms),
+            None if self.sessions.values().any(|entry| entry.running.is_some()) => Wait::ForSteps,
+            None => Wait::ForNothing,
+        };
+        let (alarm, paused_until) = (&mut self.alarm, self.paused_until);
         let due = async {
-            let sleep = match self.timers.first() {
-                Some((at_ms, _)) => {
-                    let left_ms = at_ms.saturating_sub(self.parts.time.now_ms()).max(0);
-                    Duration::from_millis(left_ms.unsigned_abs()).min(SLEEP_MAX)
-                }
-                // Nothing is due ever, as with a stopwatch without a cap, and yet the wall clock may be set.
-                None if self.sessions.values().any(|entry| entry.running.is_some()) => SLEEP_MAX,
-                None => return std::future::pending().await,
-            };
-            let wake_at = Instant::now() + sleep;
-            tokio::time::sleep_until(self.paused_until.map_or(wake_at, |until| until.max(wake_at))).await;
+            if let Some(until) = paused_until {
+                tokio::time::sleep_until(until).await;
+            }
+            alarm.rings(wait).await;
         };
         tokio::select! {
             biased;
@@ -182,8 +183,8 @@ impl Shard {
             }
         }
         let (mut writes, decided) = batch.into_parts();
-        writes.ahead_ms = self.parts.time.moved();
-        let moved = writes.ahead_ms.is_some();
+        writes.standing = self.parts.time.moved();
+        let moved = writes.standing.is_some();
         let outcome = if writes.is_empty() { Ok(Failed::new()) } else { self.parts.journal.save(writes).await };
         match outcome {
             Ok(failed) => {

@@ -16,7 +16,7 @@ use flowork_api_types::{SyncSessionId, session::SessionEvent};
 use flowork_sqlite::{GroupWriter, OpenError, Readers, StoreError, open_writer};
 use tokio::sync::oneshot;
 
-use crate::machine::Session;
+use crate::{machine::Session, time::Standing};
 pub(crate) use events::NewEvent;
 use journal::Journal;
 pub(crate) use journal::{Failed, Outcome, SessionWrite, Writes};
@@ -25,8 +25,7 @@ use log_sync::{Log, LogSync};
 /// What was stored before the node started.
 pub(crate) struct Found {
     pub(crate) sessions: Vec<Session>,
-    /// How far the time of sessions was ahead of the wall clock.
-    pub(crate) ahead_ms: i64,
+    pub(crate) standing: Standing,
 }
 
 /// The store of all sessions.
@@ -42,11 +41,11 @@ impl SessionStore {
         let connection = open_writer(path, &schema::SCHEMA)?;
         journal::sync_later(&connection).map_err(at)?;
         let sessions = load::sessions(&connection).map_err(at)?;
-        let ahead_ms = load::ahead_ms(&connection).map_err(at)?;
+        let standing = load::standing(&connection).map_err(at)?;
         let sync =
             LogSync::start(Log::of(path)).map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
         let writer = GroupWriter::start(path, connection, journal::Journaling::new(sync))?;
-        Ok((Self { writer, readers: Readers::new(path.to_owned()) }, Found { sessions, ahead_ms }))
+        Ok((Self { writer, readers: Readers::new(path.to_owned()) }, Found { sessions, standing }))
     }
 
     /// Where changes are written.

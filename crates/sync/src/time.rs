@@ -2,21 +2,26 @@
 //!
 //! It begins as the wall clock and then goes by one that nobody can set and that runs on while the machine sleeps. So a
 //! wall clock that is set, forward or back, by a person or by a time server, gives nobody time and takes none: what
-//! counts for a session is how long something took. How far the two are apart is stored ([`SessionTime::moved`]), so
-//! that a restart goes on where time was, and not where the wall clock is.
+//! counts for a session is how long something took. Where time stands is stored ([`SessionTime::moved`]), so that a
+//! restart goes on where time was, and not where the wall clock is: until the machine is booted anew by the same steady
+//! clock, after that by how far it was ahead of the wall clock.
 //!
 //! Sessions' time goes back to the wall clock where nothing depends on it: with the first session of a node that has
 //! none, and at a start with none that runs.
 
+mod boot;
+
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use flowork_engine::Clock;
+
+pub(crate) use boot::this_boot;
 
 /// How far the distance to the wall clock may change unnoticed. Time servers that correct a clock bit by bit do it to
 /// both clocks alike, so whatever is more is a step.
@@ -25,16 +30,32 @@ const STEP_MS_MIN: u64 = 250;
 const READ_MS_MAX: i64 = 20;
 /// How often the clocks are read before a stop goes on without.
 const READS_MAX: u32 = 10;
-/// As a stored distance: none that anything is near to.
-const UNKNOWN: i64 = i64::MIN / 2;
+
+/// Where sessions' time stands, by clocks that outlive the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// How far it is ahead of the wall clock; negative if it is behind.
+    pub(crate) ahead_ms: i64,
+    /// The same by the steady clock, where it can be told which boot that counts from.
+    pub(crate) boot: Option<SinceBoot>,
+}
+
+/// Where sessions' time stands as long as the machine is not booted anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SinceBoot {
+    /// Which boot.
+    pub(crate) boot: Arc<str>,
+    /// What is added to the steady clock.
+    pub(crate) offset_ms: i64,
+}
 
 /// What is known at a start.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// The last change of any session. Time begins no earlier.
     pub(crate) floor_ms: i64,
-    /// How far sessions' time was ahead of the wall clock; negative if it was behind.
-    pub(crate) ahead_ms: i64,
+    /// Where sessions' time stood.
+    pub(crate) standing: Standing,
     /// There are sessions that run.
     pub(crate) running: bool,
 }
@@ -48,23 +69,39 @@ pub(crate) struct SessionTime {
 
 #[derive(Debug)]
 struct Shared {
+    /// Which boot the steady clock counts from.
+    boot: Option<Arc<str>>,
     /// What is added to the steady clock.
     offset_ms: AtomicI64,
-    /// How far time is ahead of the wall clock, as it is stored.
-    stored_ms: AtomicI64,
+    /// Where time stands, as it is stored; `None` if nobody knows.
+    stored: Mutex<Option<Standing>>,
 }
 
 impl SessionTime {
-    pub(crate) fn start(clock: Clock, known: Known) -> Self {
-        let ahead_ms = if known.running { known.ahead_ms } else { 0 };
-        let now_ms = clock.now().as_millis().saturating_add(ahead_ms).max(known.floor_ms);
-        let offset_ms = AtomicI64::new(now_ms - steady_ms(&clock));
-        Self { clock, shared: Arc::new(Shared { offset_ms, stored_ms: AtomicI64::new(known.ahead_ms) }) }
+    /// Goes on from what is known. `boot` tells apart the times at which the steady clock began anew.
+    pub(crate) fn start(clock: Clock, boot: Option<Arc<str>>, known: Known) -> Self {
+        let Known { floor_ms, standing, running } = known;
+        let (steady_ms, wall_ms) = (steady_ms(&clock), clock.now().as_millis());
+        let same_boot = standing.boot.as_ref().filter(|since| boot.as_ref() == Some(&since.boot));
+        let went_on_ms = match same_boot {
+            Some(since) => steady_ms.saturating_add(since.offset_ms),
+            None => wall_ms.saturating_add(standing.ahead_ms),
+        };
+        let now_ms = if running { went_on_ms } else { wall_ms }.max(floor_ms);
+        let (offset_ms, stored) = (AtomicI64::new(now_ms - steady_ms), Mutex::new(Some(standing)));
+        Self { clock, shared: Arc::new(Shared { boot, offset_ms, stored }) }
     }
 
     /// Milliseconds since the Unix epoch.
     pub(crate) fn now_ms(&self) -> i64 {
         steady_ms(&self.clock) + self.shared.offset_ms.load(Ordering::Acquire)
+    }
+
+    /// When an instant is by the steady clock, if that is the machine's own.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn since_boot_ms(&self, at_ms: i64) -> Option<i64> {
+        let own = matches!(self.clock, Clock::System);
+        own.then(|| at_ms.saturating_sub(self.shared.offset_ms.load(Ordering::Acquire)))
     }
 
     /// Goes back to the wall clock. Only while there is no session.
@@ -73,34 +110,42 @@ impl SessionTime {
         self.shared.offset_ms.store(offset_ms, Ordering::Release);
     }
 
-    /// How far time is ahead of the wall clock, if that is not what is stored; from then on it counts as stored.
-    pub(crate) fn moved(&self) -> Option<i64> {
-        let (ahead_ms, stored_ms) = (self.ahead_ms()?, self.shared.stored_ms.load(Ordering::Relaxed));
-        if ahead_ms.abs_diff(stored_ms) < STEP_MS_MIN {
+    /// Where time stands, if that is not what is stored; from then on it counts as stored.
+    pub(crate) fn moved(&self) -> Option<Standing> {
+        let now = self.standing()?;
+        let mut stored = self.stored();
+        let near = |stored: &Standing| stored.ahead_ms.abs_diff(now.ahead_ms) < STEP_MS_MIN;
+        if stored.as_ref().is_some_and(|stored| stored.boot == now.boot && near(stored)) {
             return None;
         }
-        let won = self.shared.stored_ms.compare_exchange(stored_ms, ahead_ms, Ordering::Relaxed, Ordering::Relaxed);
-        won.is_ok().then_some(ahead_ms)
+        *stored = Some(now.clone());
+        Some(now)
     }
 
-    /// How far time is ahead of the wall clock, to the millisecond, if that is not what is stored. For the last write:
-    /// what is too little for a step also adds up, from start to start.
-    pub(crate) fn at_stop(&self) -> Option<i64> {
-        let ahead_ms = (0..READS_MAX).find_map(|_| self.ahead_ms())?;
-        (ahead_ms != self.shared.stored_ms.load(Ordering::Relaxed)).then_some(ahead_ms)
+    /// Where time stands, to the millisecond, if that is not what is stored. For the last write: what is too little for
+    /// a step also adds up, from start to start.
+    pub(crate) fn at_stop(&self) -> Option<Standing> {
+        let now = (0..READS_MAX).find_map(|_| self.standing())?;
+        (self.stored().as_ref() != Some(&now)).then_some(now)
     }
 
     /// Nothing if the process was held up in between.
-    fn ahead_ms(&self) -> Option<i64> {
+    fn standing(&self) -> Option<Standing> {
         let before_ms = self.now_ms();
         let wall_ms = self.clock.now().as_millis();
         let now_ms = self.now_ms();
-        (now_ms - before_ms <= READ_MS_MAX).then_some(now_ms - wall_ms)
+        let offset_ms = self.shared.offset_ms.load(Ordering::Acquire);
+        let boot = self.shared.boot.as_ref().map(|boot| SinceBoot { boot: Arc::clone(boot), offset_ms });
+        (now_ms - before_ms <= READ_MS_MAX).then_some(Standing { ahead_ms: now_ms - wall_ms, boot })
     }
 
     /// What [`moved`](Self::moved) told could not be stored.
     pub(crate) fn was_not_stored(&self) {
-        self.shared.stored_ms.store(UNKNOWN, Ordering::Relaxed);
+        *self.stored() = None;
+    }
+
+    fn stored(&self) -> MutexGuard<'_, Option<Standing>> {
+        self.shared.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,7 +185,7 @@ mod tests {
     const DAY_MS: i64 = 86_400_000;
 
     fn begun(clock: &Clock) -> SessionTime {
-        SessionTime::start(clock.clone(), Known::default())
+        SessionTime::start(clock.clone(), None, Known::default())
     }
 
     #[test]
@@ -159,7 +204,11 @@ mod tests {
     #[test]
     fn time_begins_no_earlier_than_what_is_known() {
         let known = Known { floor_ms: 12_345, ..Known::default() };
-        assert_eq!(SessionTime::start(Clock::manual(10_000), known).now_ms(), 12_345);
+        assert_eq!(SessionTime::start(Clock::manual(10_000), None, known).now_ms(), 12_345);
+    }
+
+    fn ahead(ahead_ms: i64) -> Standing {
+        Standing { ahead_ms, boot: None }
     }
 
     #[test]
@@ -169,18 +218,40 @@ mod tests {
         assert_eq!(time.moved(), None);
         clock.step(100);
         assert_eq!(time.moved(), None, "that is no step");
-        assert_eq!(time.at_stop(), Some(-100), "but it is not what is stored");
+        assert_eq!(time.at_stop(), Some(ahead(-100)), "but it is not what is stored");
         clock.step(DAY_MS);
-        assert_eq!((time.moved(), time.moved()), (Some(-DAY_MS - 100), None));
+        assert_eq!((time.moved(), time.moved()), (Some(ahead(-DAY_MS - 100)), None));
         time.was_not_stored();
-        assert_eq!(time.moved(), Some(-DAY_MS - 100), "so it is told again");
+        assert_eq!(time.moved(), Some(ahead(-DAY_MS - 100)), "so it is told again");
         assert_eq!(time.at_stop(), None);
         let later = Clock::manual(2 * DAY_MS + 5_100);
-        let known = Known { floor_ms: 0, ahead_ms: -DAY_MS - 100, running: true };
-        assert_eq!(SessionTime::start(later.clone(), known).now_ms(), DAY_MS + 5_000);
-        let idle = SessionTime::start(later, Known { running: false, ..known });
+        let known = Known { floor_ms: 0, standing: ahead(-DAY_MS - 100), running: true };
+        assert_eq!(SessionTime::start(later.clone(), None, known.clone()).now_ms(), DAY_MS + 5_000);
+        let idle = SessionTime::start(later, None, Known { running: false, ..known });
         assert_eq!(idle.now_ms(), 2 * DAY_MS + 5_100, "nothing depends on it");
-        assert_eq!(idle.moved(), Some(0));
+        assert_eq!(idle.moved(), Some(ahead(0)));
+    }
+
+    #[test]
+    fn until_the_machine_is_booted_anew_time_goes_on_whatever_was_done_to_the_clock_meanwhile() {
+        let clock = Clock::manual(DAY_MS);
+        let (first, second) = (Some(Arc::from("first")), Some(Arc::from("second")));
+        let time = SessionTime::start(clock.clone(), first.clone(), Known::default());
+        let standing = time.moved().expect("it is not stored which boot this is");
+        assert_eq!(time.moved(), None, "once");
+        clock.advance(Duration::from_secs(3));
+        clock.step(7 * DAY_MS);
+        let known = Known { floor_ms: 0, standing, running: true };
+        let again = SessionTime::start(clock.clone(), first.clone(), known.clone());
+        assert_eq!(again.now_ms(), DAY_MS + 3_000, "three seconds have passed and not a week");
+        assert_eq!(again.moved().map(|standing| standing.ahead_ms), Some(-7 * DAY_MS), "for the time after this boot");
+        let booted = SessionTime::start(clock.clone(), second, known.clone());
+        assert_eq!(booted.now_ms(), 8 * DAY_MS + 3_000, "nobody knows more than the wall clock");
+        let idle = SessionTime::start(clock, first, Known { running: false, ..known });
+        assert_eq!(idle.now_ms(), 8 * DAY_MS + 3_000, "nothing depends on it");
+        idle.moved();
+        idle.anchor();
+        assert_eq!(idle.moved(), None, "it went back to where it was");
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl Session {
             active: None,
             since_ms: None,
             cycle_ms: 0,
+            alone_ms: 0,
             started_at_ms: None,
             ended_at_ms: None,
             updated_at_ms: now_ms,

@@ -7,7 +7,7 @@ use super::{Change, Session};
 /// Cycles that may run out at once before they are taken together. Only a node that was down for long has more, and
 /// would spend its start on events that nobody saw.
 const CYCLES_APART_MAX: i64 = 16;
-/// How long a session goes on from cycle to cycle by itself: as long as the longest countdown.
+/// How long a session that nobody uses goes on from cycle to cycle by itself: as long as the longest countdown.
 const ALONE_MS_MAX: i64 = SESSION_TIME_MS_MAX as i64;
 
 impl Session {
@@ -55,9 +55,9 @@ impl Session {
         self.rules.mode == SyncMode::PerCycle || !self.has_expired(position)
     }
 
-    /// Whether a session that goes on by itself has done so for long enough. All others end with somebody's time.
+    /// Whether a session that goes on by itself was left alone for long enough. All others end with somebody's time.
     fn is_over(&self) -> bool {
-        self.rules.mode == SyncMode::PerCycle && self.used_ms >= ALONE_MS_MAX
+        self.rules.mode == SyncMode::PerCycle && self.alone_ms >= ALONE_MS_MAX
     }
 
     /// Time has run out at `due_ms`.
@@ -90,8 +90,8 @@ impl Session {
         let cycle_ms = self.rules.per_cycle_ms.filter(|_| advances)?;
         let first_due_ms = self.next_expiry_ms().filter(|due_ms| *due_ms <= at_ms)?;
         // Up to, and without, the cycle that is the last of all.
-        let used_ms = self.used_ms + self.left_ms()?;
-        let more = (ALONE_MS_MAX - used_ms).max(0).unsigned_abs().div_ceil(cycle_ms.unsigned_abs());
+        let alone_ms = self.alone_ms + self.left_ms()?;
+        let more = (ALONE_MS_MAX - alone_ms).max(0).unsigned_abs().div_ceil(cycle_ms.unsigned_abs());
         let skipped = ((at_ms - first_due_ms) / cycle_ms).min(i64::try_from(more).unwrap_or(i64::MAX));
         if skipped < CYCLES_APART_MAX {
             return None;
@@ -115,6 +115,7 @@ impl Session {
             account.overran |= times > 0;
         }
         self.used_ms += whole * cycle_ms;
+        self.alone_ms += whole * cycle_ms;
         let target = (begun + 1 + rest) % count;
         self.activate(target, due_ms);
         let everybody = (0..count).collect();

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use flowork_api_types::{SyncSessionId, event::Event, session::SessionEventKind};
+use flowork_api_types::SyncSessionId;
 use flowork_engine::jobs::Caller;
 use flowork_sqlite::StoreError;
 use tokio::sync::oneshot;
@@ -57,7 +57,7 @@ enum Reply {
 pub(super) struct Decided {
     staged: HashMap<SyncSessionId, Staged>,
     replies: Vec<(SyncSessionId, Reply)>,
-    /// Sessions that lists show otherwise now, and whose they are.
+    /// Sessions that have changed, and whose they are.
     told: Vec<(SyncSessionId, Arc<str>)>,
 }
 
@@ -96,7 +96,14 @@ impl Batch {
             return;
         }
         let mut session = snapshot.session().clone();
+        let is_watched = shard.sessions.get(&id).is_some_and(|entry| entry.slot.is_watched());
+        if is_watched {
+            session.attend();
+        }
         let changes = session.catch_up(now_ms);
+        if is_watched {
+            session.attend();
+        }
         if !changes.is_empty() {
             self.stage(session, changes, None, now_ms);
         }
@@ -113,14 +120,7 @@ impl Batch {
                 Staged::Removed => writes.removed.push(*id),
             }
         }
-        // Turns that go on move nothing in a list; whoever watches the clock listens to the session itself.
-        let listed = |event: &&NewEvent| match event.change.event {
-            SessionEventKind::CycleSwitched => false,
-            SessionEventKind::ParticipantExpired => event.change.status.is_final(),
-            _ => true,
-        };
-        let told =
-            self.events.iter().filter(listed).map(|event| (event.session_id, Arc::clone(&event.owner))).collect();
+        let told = self.events.iter().map(|event| (event.session_id, Arc::clone(&event.owner))).collect();
         writes.events = self.events;
         (writes, Decided { staged: self.staged, replies: self.replies, told })
     }
@@ -294,11 +294,7 @@ impl Decided {
                 Staged::Removed => shard.remove(id),
             }
         }
-        let told: BTreeSet<_> = self.told.into_iter().filter(|(id, _)| stored(id)).map(|(_, owner)| owner).collect();
-        if !told.is_empty() {
-            let told = told.into_iter().map(|owner| (Some(owner), Event::SessionsChanged));
-            shard.parts.events.publish_all(told);
-        }
+        shard.parts.announcer.note(self.told.into_iter().filter(|(id, _)| stored(id)).map(|(_, owner)| owner));
         for (id, reply) in self.replies {
             match failed.get(&id) {
                 Some(error) => reply.fail(error.clone()),

@@ -14,7 +14,7 @@ use super::{
     events::{self, NewEvent},
     log_sync::LogSync,
 };
-use crate::{machine::Session, snapshot::Snapshot};
+use crate::{machine::Session, snapshot::Snapshot, time::Standing};
 
 /// How long events are kept.
 const EVENTS_KEPT_MS: i64 = 90 * 24 * 3_600 * 1_000;
@@ -37,13 +37,13 @@ pub(crate) struct Writes {
     pub(crate) removed: Vec<SyncSessionId>,
     /// In their order.
     pub(crate) events: Vec<NewEvent>,
-    /// How far sessions' time is ahead of the wall clock, if that has changed.
-    pub(crate) ahead_ms: Option<i64>,
+    /// Where sessions' time stands, if that has changed.
+    pub(crate) standing: Option<Standing>,
 }
 
 impl Writes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.removed.is_empty() && self.events.is_empty() && self.ahead_ms.is_none()
+        self.sessions.is_empty() && self.removed.is_empty() && self.events.is_empty() && self.standing.is_none()
     }
 
     /// Sessions that something is written of.
@@ -199,7 +199,7 @@ fn together(connection: &Connection, writes: &Writes) -> rusqlite::Result<()> {
     for event in &writes.events {
         events::insert(connection, event)?;
     }
-    set_ahead(connection, writes)
+    set_standing(connection, writes)
 }
 
 /// Writes each session for itself. An error is one of all of them.
@@ -226,7 +226,7 @@ fn apart(connection: &Connection, writes: &Writes) -> Outcome {
             failed.insert(id, error);
         }
     }
-    set_ahead(connection, writes)?;
+    set_standing(connection, writes)?;
     // Then it is hardly about one of them.
     let all = writes.ids().all(|id| failed.contains_key(&id));
     match failed.values().next() {
@@ -235,9 +235,11 @@ fn apart(connection: &Connection, writes: &Writes) -> Outcome {
     }
 }
 
-fn set_ahead(connection: &Connection, writes: &Writes) -> rusqlite::Result<()> {
-    let Some(ahead_ms) = writes.ahead_ms else { return Ok(()) };
-    connection.prepare_cached("UPDATE session_time SET ahead_ms = ?1 WHERE id = 1")?.execute([ahead_ms]).map(|_| ())
+fn set_standing(connection: &Connection, writes: &Writes) -> rusqlite::Result<()> {
+    let Some(Standing { ahead_ms, boot }) = &writes.standing else { return Ok(()) };
+    let (boot, offset_ms) = boot.as_ref().map(|since| (&*since.boot, since.offset_ms)).unzip();
+    let sql = "UPDATE session_time SET ahead_ms = ?1, boot = ?2, offset_ms = ?3 WHERE id = 1";
+    connection.prepare_cached(sql)?.execute(params![ahead_ms, boot, offset_ms]).map(|_| ())
 }
 
 fn remove(connection: &Connection, id: SyncSessionId) -> rusqlite::Result<()> {
@@ -252,7 +254,7 @@ fn save(connection: &Connection, write: &SessionWrite) -> rusqlite::Result<()> {
     let id = session.id().as_uuid().into_bytes();
     let mut update = connection.prepare_cached(
         "UPDATE session SET status = ?2, version = ?3, active = ?4, used_ms = ?5, cycle_ms = ?6, since_ms = ?7,
-             started_at_ms = ?8, ended_at_ms = ?9, updated_at_ms = ?10
+             started_at_ms = ?8, ended_at_ms = ?9, updated_at_ms = ?10, alone_ms = ?11
          WHERE session_id = ?1",
     )?;
     let updated = update.execute(params![
@@ -266,6 +268,7 @@ fn save(connection: &Connection, write: &SessionWrite) -> rusqlite::Result<()> {
         session.started_at_ms,
         session.ended_at_ms,
         session.updated_at_ms,
+        session.alone_ms,
     ])?;
     if updated == 0 {
         insert(connection, session)?;
@@ -300,8 +303,8 @@ fn insert(connection: &Connection, session: &Session) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO session (session_id, owner, sync_mode, status, version, active, total_time_ms, time_per_cycle_ms,
              increment_ms, max_time_ms, action_on_timeout, metadata, used_ms, cycle_ms, since_ms, started_at_ms,
-             ended_at_ms, created_at_ms, updated_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+             ended_at_ms, created_at_ms, updated_at_ms, alone_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?;
     insert.execute(params![
         rules.id.as_uuid().into_bytes(),
@@ -323,6 +326,7 @@ fn insert(connection: &Connection, session: &Session) -> rusqlite::Result<()> {
         session.ended_at_ms,
         rules.created_at_ms,
         session.updated_at_ms,
+        session.alone_ms,
     ])?;
     Ok(())
 }

@@ -9,7 +9,10 @@ use flowork_api_types::{
 use rusqlite::{Connection, Row, types::Type};
 use uuid::Uuid;
 
-use crate::machine::{Account, Member, Pots, Rules, Session};
+use crate::{
+    machine::{Account, Member, Pots, Rules, Session},
+    time::{SinceBoot, Standing},
+};
 
 /// Every session, in no order.
 pub(crate) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Session>> {
@@ -17,7 +20,7 @@ pub(crate) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Session>
     let mut rows = connection.prepare(
         "SELECT session_id, owner, sync_mode, status, version, active, total_time_ms, time_per_cycle_ms, increment_ms,
              max_time_ms, action_on_timeout, metadata, used_ms, cycle_ms, since_ms, started_at_ms, ended_at_ms,
-             created_at_ms, updated_at_ms
+             created_at_ms, updated_at_ms, alone_ms
          FROM session",
     )?;
     for session in rows.query_map([], Unfinished::read)? {
@@ -38,9 +41,15 @@ pub(crate) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Session>
     Ok(sessions.into_values().filter_map(Unfinished::finish).collect())
 }
 
-/// How far the time of sessions was ahead of the wall clock.
-pub(crate) fn ahead_ms(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT ahead_ms FROM session_time WHERE id = 1", [], |row| row.get(0))
+/// Where the time of sessions stood.
+pub(crate) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
+    let read = |row: &Row<'_>| {
+        let boot: Option<String> = row.get(1)?;
+        let offset_ms: Option<i64> = row.get(2)?;
+        let boot = boot.zip(offset_ms).map(|(boot, offset_ms)| SinceBoot { boot: boot.into(), offset_ms });
+        Ok(Standing { ahead_ms: row.get(0)?, boot })
+    };
+    connection.query_row("SELECT ahead_ms, boot, offset_ms FROM session_time WHERE id = 1", [], read)
 }
 
 /// A session whose participants come row by row.
@@ -79,6 +88,7 @@ impl Unfinished {
             pots: Vec::new(),
             used_ms: row.get(12)?,
             cycle_ms: row.get(13)?,
+            alone_ms: row.get(19)?,
             since_ms: row.get(14)?,
             started_at_ms: row.get(15)?,
             ended_at_ms: row.get(16)?,

@@ -46,6 +46,38 @@ struct State {
     stopping: bool,
 }
 
+/// What the thread does now.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    Sync,
+    /// Nothing before this time has passed.
+    WaitFor(Duration),
+    /// Nothing before it is told.
+    Wait,
+    End,
+}
+
+impl State {
+    /// Whether the thread has to be told: of the first commit after a sync.
+    fn committed(&mut self, now: Instant) -> bool {
+        let first = self.unsynced_since.is_none();
+        self.unsynced_since.get_or_insert(now);
+        first
+    }
+
+    fn turn(&self, now: Instant) -> Turn {
+        match self.unsynced_since {
+            None if self.stopping => Turn::End,
+            None => Turn::Wait,
+            Some(_) if self.stopping => Turn::Sync,
+            Some(since) => match SYNC_AFTER.saturating_sub(now.saturating_duration_since(since)) {
+                Duration::ZERO => Turn::Sync,
+                left => Turn::WaitFor(left),
+            },
+        }
+    }
+}
+
 /// What is synced.
 pub(crate) trait Synced: Send + 'static {
     /// Brings what was written to the disk. Once it has failed, it is not asked again before [`renew`](Self::renew).
@@ -104,9 +136,7 @@ impl LogSync {
 
     /// There is something to sync. Never waits for the disk.
     pub(crate) fn committed(&self) {
-        let mut state = self.shared.lock();
-        if state.unsynced_since.is_none() {
-            state.unsynced_since = Some(Instant::now());
+        if self.shared.lock().committed(Instant::now()) {
             self.shared.changed.notify_one();
         }
     }
@@ -154,18 +184,12 @@ impl Shared {
     fn wait(&self) -> bool {
         let mut state = self.lock();
         loop {
-            let Some(since) = state.unsynced_since else {
-                if state.stopping {
-                    return false;
-                }
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
+            state = match state.turn(Instant::now()) {
+                Turn::Sync => return true,
+                Turn::End => return false,
+                Turn::Wait => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Turn::WaitFor(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
             };
-            let left = SYNC_AFTER.saturating_sub(since.elapsed());
-            if left.is_zero() || state.stopping {
-                return true;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -213,6 +237,26 @@ mod tests {
     fn slow_disk() -> (LogSync, Receiver<Asked>, Sender<io::Result<()>>) {
         let ((begun, begins), (end, ends)) = (channel(), channel());
         (LogSync::start(SlowDisk(begun, ends)).unwrap(), begins, end)
+    }
+
+    #[test]
+    fn the_first_commit_sets_the_time_of_the_sync_however_many_follow() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut state = State::default();
+        assert_eq!(state.turn(begin), Turn::Wait, "nothing to sync");
+        assert!(state.committed(begin), "the thread is told");
+        for ms in (0..400).step_by(10) {
+            assert_eq!(state.turn(at(ms)), Turn::WaitFor(Duration::from_millis(400 - ms)));
+            assert!(!state.committed(at(ms)), "it knows");
+        }
+        for ms in [400, 401, 60_000] {
+            assert_eq!(state.turn(at(ms)), Turn::Sync, "after {ms} ms");
+        }
+        state.stopping = true;
+        assert_eq!(state.turn(begin), Turn::Sync, "at once at the end");
+        state.unsynced_since = None;
+        assert_eq!(state.turn(begin), Turn::End);
     }
 
     #[test]
@@ -277,7 +321,6 @@ mod tests {
         assert_eq!(length(&log), 0, "all of it is in the file");
         connection.execute("UPDATE session_time SET ahead_ms = 9", []).unwrap();
         log.sync().unwrap();
-        let ahead_ms = super::super::load::ahead_ms(&connection).unwrap();
-        assert_eq!(ahead_ms, 9);
+        assert_eq!(super::super::load::standing(&connection).unwrap().ahead_ms, 9);
     }
 }

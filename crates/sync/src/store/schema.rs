@@ -2,7 +2,7 @@
 
 use flowork_sqlite::Schema;
 
-pub(crate) static SCHEMA: Schema = Schema { name: "sync sessions", migrations: &[FIRST, SECOND] };
+pub(crate) static SCHEMA: Schema = Schema { name: "sync sessions", migrations: &[FIRST, SECOND, THIRD] };
 
 const FIRST: &str = "
 CREATE TABLE session (
@@ -69,3 +69,59 @@ const SECOND: &str = "
 CREATE TABLE session_time (id INTEGER PRIMARY KEY CHECK (id = 1), ahead_ms INTEGER NOT NULL) STRICT;
 INSERT INTO session_time (id, ahead_ms) VALUES (1, 0);
 ";
+
+const THIRD: &str = "
+-- What was charged since anybody did something with the session or watched it.
+ALTER TABLE session ADD COLUMN alone_ms INTEGER NOT NULL DEFAULT 0 CHECK (alone_ms >= 0);
+-- What is added to the time since the machine was booted, and which boot that is. Nothing where that can't be told.
+ALTER TABLE session_time ADD COLUMN boot TEXT;
+ALTER TABLE session_time ADD COLUMN offset_ms INTEGER;
+";
+
+#[cfg(test)]
+mod tests {
+    use flowork_sqlite::{Schema, open_writer};
+
+    use super::*;
+    use crate::{store::SessionStore, time::Standing};
+
+    static BEFORE: Schema = Schema { name: "sync sessions", migrations: &[FIRST, SECOND] };
+
+    /// A session that runs, as the version before stored it.
+    const RUNNING: &str = "
+        INSERT INTO session (session_id, owner, sync_mode, status, version, active, total_time_ms, time_per_cycle_ms,
+            action_on_timeout, used_ms, cycle_ms, since_ms, started_at_ms, created_at_ms, updated_at_ms)
+        VALUES (?1, 'ann', 'per_cycle', 'running', 7, 0, 60000, 5000, 'auto_advance', 90000000, 0, 1000, 1000, 1000, 1000);
+    ";
+    const ALONE: &str = "
+        INSERT INTO participant (session_id, position, participant_id, participant_index, balance_ms, used_ms,
+            cycle_count, overran)
+        VALUES (?1, 0, ?1, 0, 0, 90000000, 17, 0);
+    ";
+
+    #[test]
+    fn a_file_of_the_version_before_keeps_its_sessions_and_that_version_works_on_it_still() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sync.db");
+        let insert = |id: [u8; 16]| {
+            let connection = open_writer(&path, &BEFORE).unwrap();
+            connection.execute("UPDATE session_time SET ahead_ms = 7", []).unwrap();
+            connection.execute(RUNNING, [id]).unwrap();
+            connection.execute(ALONE, [id]).unwrap();
+        };
+        insert([1; 16]);
+        let (store, found) = SessionStore::open(&path).unwrap();
+        assert_eq!(found.standing, Standing { ahead_ms: 7, boot: None });
+        let [session] = &found.sessions[..] else { panic!("{}", found.sessions.len()) };
+        assert_eq!((session.version(), &**session.owner(), session.next_expiry_ms()), (7, "ann", Some(6_000)));
+        // However long it has run, it is not taken for one that was left behind.
+        let mut session = session.clone();
+        session.catch_up(6_000);
+        assert!(!session.status().is_final());
+        store.close();
+        insert([2; 16]);
+        let (store, found) = SessionStore::open(&path).unwrap();
+        assert_eq!(found.sessions.len(), 2);
+        store.close();
+    }
+}

@@ -275,21 +275,41 @@ fn the_server_advances_past_those_without_time_and_ends_when_nobody_has_any() {
 }
 
 #[test]
-fn who_is_named_and_has_no_time_is_passed_over_where_the_server_advances() {
+fn nobody_is_named_who_has_no_time_where_the_server_advances() {
     let more = json!({"participants": players(3, 10_000), "action_on_timeout": "auto_advance"});
     let mut session = running(&more);
     session.catch_up(10_000);
     assert_eq!((active(&session), expired(&session)), (Some(1), vec![true, false, false]));
-    done(session.apply(Command::Switch { next: Some(participant(0)) }, 12_000));
-    assert_eq!(active(&session), Some(1), "the first from there on who has time");
-    assert_eq!(session.next_expiry_ms(), Some(20_000), "so it goes on");
-    session.catch_up(60_000);
-    assert_eq!((session.status(), session.ended_at_ms()), (SessionStatus::Expired, Some(30_000)));
-    // Where nobody advances, whoever is named gets the turn.
+    let before = session.clone();
+    let named = Command::Switch { next: Some(participant(0)) };
+    let refused = session.apply(named, 12_000);
+    assert_eq!(refused.refused, Some(Refusal::NoTimeLeft { participant_id: participant(0) }));
+    assert_eq!((refused.changes.len(), &session), (0, &before), "nothing changes");
+    done(session.apply(Command::Switch { next: Some(participant(2)) }, 12_000));
+    assert_eq!(active(&session), Some(2), "to that one");
+    // Also where a group has none left, and never where each cycle is a new chance.
+    let mut grouped = players(3, 6_000);
+    for (place, of) in [0, 1, 0].into_iter().enumerate() {
+        grouped[place]["group_id"] = json!(group(of));
+    }
+    let more = json!({"sync_mode": "per_group", "participants": grouped, "action_on_timeout": "auto_advance"});
+    let mut session = running(&more);
+    let named = Command::Switch { next: Some(participant(2)) };
+    let refused = session.apply(named, 7_000).refused;
+    assert_eq!(refused, Some(Refusal::NoTimeLeft { participant_id: participant(2) }));
+    let more = json!({
+        "sync_mode": "per_cycle", "time_per_cycle_ms": 5_000, "action_on_timeout": "auto_advance",
+        "participants": players(3, 1_000),
+    });
+    let mut session = running(&more);
+    done(session.apply(Command::Switch { next: Some(participant(0)) }, 7_000));
+    assert_eq!(active(&session), Some(0));
+    // Where nobody advances, whoever is named gets the turn, and stays without time.
     let mut session = running(&json!({"participants": players(3, 10_000)}));
     session.catch_up(10_000);
+    done(session.apply(SWITCH, 11_000));
     done(session.apply(Command::Switch { next: Some(participant(0)) }, 12_000));
-    assert_eq!(active(&session), Some(0));
+    assert_eq!((active(&session), expired(&session)), (Some(0), vec![true, false, false]));
 }
 
 #[test]
@@ -320,8 +340,12 @@ fn cycles_advance_for_a_day_and_a_long_absence_is_one_change() {
     let mut session = running(&more);
     done(session.apply(SWITCH, 5_000_000));
     session.catch_up(3 * DAY_MS);
-    let ended = 5_000_000 + 12 * 7_000_000;
-    assert_eq!((session.status(), session.ended_at_ms()), (SessionStatus::Expired, Some(ended)), "with its last cycle");
+    let ended = 5_000_000 + 13 * 7_000_000;
+    assert_eq!(
+        (session.status(), session.ended_at_ms()),
+        (SessionStatus::Expired, Some(ended)),
+        "a day after the last call, with its last cycle"
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Sync sessions: the machine against the contract and against a slow model, then the sessions of a node.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod alone;
+mod contract;
 mod events;
 mod limits;
 mod machine;

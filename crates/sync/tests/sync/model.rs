@@ -148,17 +148,16 @@ impl Model {
 
     /// Whose turn is next.
     fn next(&self) -> Option<usize> {
-        Some(self.from(self.active? + 1))
+        let (count, begin) = (self.players.len(), self.active? + 1);
+        let in_order: Vec<_> = (0..count).map(|step| (begin + step) % count).collect();
+        Some(in_order.iter().copied().find(|position| self.may_be_next(*position)).unwrap_or(in_order[0]))
     }
 
-    /// The one at a position, or who gets the turn in their place.
-    fn from(&self, position: usize) -> usize {
-        let count = self.players.len();
-        let in_order: Vec<_> = (0..count).map(|step| (position + step) % count).collect();
-        let fresh = |position: &&usize| self.setup.mode == SyncMode::PerCycle || !self.players[**position].expired;
+    /// Whether it makes sense that somebody gets the turn.
+    fn may_be_next(&self, position: usize) -> bool {
         match self.setup.on_timeout {
-            TimeoutAction::AutoAdvance => in_order.iter().find(fresh).copied().unwrap_or(in_order[0]),
-            TimeoutAction::None | TimeoutAction::EndSession => in_order[0],
+            TimeoutAction::AutoAdvance => self.setup.mode == SyncMode::PerCycle || !self.players[position].expired,
+            TimeoutAction::None | TimeoutAction::EndSession => true,
         }
     }
 
@@ -202,7 +201,7 @@ impl Model {
             }
             (Call::Switch | Call::SwitchTo(_), Running) => {
                 let target = match call {
-                    Call::SwitchTo(position) if position < self.players.len() => self.from(position),
+                    Call::SwitchTo(position) if position < self.players.len() && self.may_be_next(position) => position,
                     Call::SwitchTo(_) => return None,
                     _ => self.next()?,
                 };
@@ -347,6 +346,13 @@ proptest! {
             }
             if let Some(Refusal::UnknownParticipant { participant_id }) = applied.refused {
                 prop_assert!(!machine.participants().iter().any(|one| one.participant_id == participant_id));
+            }
+            if let Some(Refusal::NoTimeLeft { participant_id }) = applied.refused {
+                prop_assert_eq!(model.setup.on_timeout, TimeoutAction::AutoAdvance);
+                prop_assert!(machine.participants().iter().any(|one| one.participant_id == participant_id && one.has_expired));
+            }
+            if let (Call::SwitchTo(position), Some(_)) = (call, allowed) {
+                prop_assert_eq!(machine.active_participant_id(), Some(id(position)), "to that one");
             }
             let mut charged = machine.clone();
             if machine.status() == SessionStatus::Running {

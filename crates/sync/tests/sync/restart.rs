@@ -179,3 +179,64 @@ async fn a_node_without_sessions_goes_back_to_the_wall_clock() {
     }
     sessions.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_while_the_node_is_down_gives_nobody_time_and_takes_none() {
+    const DAY_MS: i64 = 86_400_000;
+    for step in [DAY_MS, -DAY_MS] {
+        let world = World { boot: Some("one".into()), ..World::new() };
+        let sessions = world.open().await;
+        let id = started(&sessions, request(&json!({}))).await;
+        world.clock.advance(Duration::from_secs(1));
+        sessions.shutdown().await;
+        world.clock.step(step);
+        world.clock.advance(Duration::from_secs(2));
+        let sessions = world.open().await;
+        assert_eq!(sessions.now_ms(), BEGIN + 3_000, "a step of {step}");
+        switch(&sessions, id).await.unwrap();
+        assert_eq!(state(&sessions, id).participants[0].time_used_ms, 3_000, "what passed, and nothing else");
+        sessions.shutdown().await;
+        // The machine is booted anew: its steady clock begins somewhere else, and the wall clock is all there is.
+        let clock = Clock::manual(BEGIN + step + 5_000);
+        clock.advance(Duration::from_millis(250));
+        let world = World { boot: Some("two".into()), clock, ..world };
+        let sessions = world.open().await;
+        assert_eq!(sessions.now_ms(), BEGIN + 5_250, "it was {step} off before, and so it is now");
+        sessions.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_killed_before_it_could_store_a_step_goes_on_where_it_was() {
+    let world = World { boot: Some("one".into()), ..World::new() };
+    let sessions = world.open().await;
+    let id = started(&sessions, request(&json!({"sync_mode": "count_up"}))).await;
+    world.clock.advance(Duration::from_secs(1));
+    world.clock.step(7_200_000);
+    // What a kill leaves behind: the file and its log as they are.
+    let killed = World { boot: world.boot.clone(), clock: world.clock.clone(), ..World::new() };
+    for name in ["sync.db", "sync.db-wal"] {
+        std::fs::copy(world.directory.path().join(name), killed.directory.path().join(name)).unwrap();
+    }
+    sessions.shutdown().await;
+    let sessions = killed.open().await;
+    assert_eq!(sessions.now_ms(), BEGIN + 1_000);
+    switch(&sessions, id).await.unwrap();
+    assert_eq!(state(&sessions, id).participants[0].time_used_ms, 1_000);
+    sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn where_time_stands_is_stored_at_a_start_though_nothing_else_happens() {
+    let world = World { boot: Some("one".into()), ..World::new() };
+    let sessions = world.open().await;
+    started(&sessions, request(&json!({"sync_mode": "count_up"}))).await;
+    sessions.shutdown().await;
+    let world = World { boot: Some("two".into()), clock: Clock::manual(BEGIN + 1_000), ..world };
+    let sessions = world.open().await;
+    let file = flowork_sqlite::open_reader(&world.path()).unwrap();
+    let boot = || -> String { file.query_row("SELECT boot FROM session_time", [], |row| row.get(0)).unwrap() };
+    eventually("the new boot is stored", async || boot() == "two").await;
+    drop(file);
+    sessions.shutdown().await;
+}

@@ -1,6 +1,6 @@
 //! Sessions on disk and a clock that stands still, for one test.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use flowork_api_types::{
     GroupId, ParticipantId, SyncSessionId,
@@ -21,6 +21,8 @@ pub(crate) struct World {
     pub(crate) directory: TempDir,
     pub(crate) clock: Clock,
     pub(crate) switches: Pace,
+    /// Which boot the clock counts from, if that can be told.
+    pub(crate) boot: Option<Arc<str>>,
 }
 
 impl World {
@@ -29,7 +31,7 @@ impl World {
     }
 
     pub(crate) fn with_clock(clock: Clock) -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), clock, switches: Pace { per_second: 0 } }
+        Self { directory: tempfile::tempdir().unwrap(), clock, switches: Pace { per_second: 0 }, boot: None }
     }
 
     pub(crate) fn path(&self) -> std::path::PathBuf {
@@ -41,7 +43,8 @@ impl World {
     }
 
     pub(crate) async fn open_with(&self, events: Events) -> Sessions {
-        let options = SyncOptions { switches: self.switches, ..SyncOptions::new(&self.path(), self.clock.clone()) };
+        let (switches, boot) = (self.switches, self.boot.clone());
+        let options = SyncOptions { switches, boot, ..SyncOptions::new(&self.path(), self.clock.clone()) };
         Sessions::open(options, events).await.unwrap()
     }
 
