@@ -68,6 +68,8 @@ pub(crate) struct App {
     pub(crate) state: GatewayState,
     /// `http://127.0.0.1:7717`
     pub(crate) base_url: Arc<str>,
+    /// `https://node.example.com`, if there is a tunnel.
+    pub(crate) public_url: Option<Arc<str>>,
     pub(crate) limits: Limits,
     pub(crate) allowed: AllowLists,
     pub(crate) admission: Admission,

@@ -34,7 +34,7 @@ use crate::{
     edge::{
         access::{Access, AccessSetUpError},
         admission::Admission,
-        allow_list::{AllowList, AllowLists},
+        allow_list::{AllowList, AllowLists, public_url},
         audit::AuditedRoutes,
         client::Ingress,
     },
@@ -184,6 +184,7 @@ impl BoundGateway {
         let app = Arc::new(App {
             state,
             base_url: base_url(local.address).into(),
+            public_url: public_hosts.first().map(|host| public_url(host)),
             allowed: AllowLists {
                 local: AllowList::local(local.address, &options.extra_hosts, &options.extra_origins),
                 tunnel: AllowList::tunnel(&public_hosts, &options.extra_origins),

@@ -18,12 +18,14 @@ mod http {
     mod policies;
     mod rates;
     mod schedules;
+    mod session_lists;
     mod session_sockets;
     mod sessions;
     mod sign_in;
     mod sockets;
     mod stream_seats;
     mod streams;
+    mod time_rate;
     mod tokens;
     mod tunnel;
     mod wallet;

@@ -75,8 +75,8 @@ pub enum Event {
     /// A schedule was made, changed or removed, or has fired.
     #[serde(rename = "schedules.changed")]
     SchedulesChanged,
-    /// A sync session was made, changed its status or was removed. Switches are not told here: whoever watches a clock
-    /// listens to the session itself.
+    /// Sync sessions were made, changed or removed. However many changes there are, it is told once a second at the most:
+    /// whoever watches a clock listens to the session itself.
     #[serde(rename = "sessions.changed")]
     SessionsChanged,
     /// The cursor is from before what the node still has. Fetch everything anew.

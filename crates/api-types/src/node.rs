@@ -41,6 +41,9 @@ pub struct Status {
     pub version: String,
     /// Where it listens, such as `http://127.0.0.1:7717`.
     pub url: String,
+    /// Where others reach it, such as `https://node.example.com`: by the first of its public names, or by the one under
+    /// which it was asked. Null without a tunnel, and for guests.
+    pub public_url: Option<String>,
     /// Its process.
     pub pid: u32,
     /// When it started.

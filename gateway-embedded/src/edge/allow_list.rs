@@ -126,13 +126,18 @@ impl AllowList {
 /// Whether an allowed page of another place asks, which needs CORS headers to read the answer.
 pub(crate) struct Origin(Option<HeaderValue>);
 
+/// Where a browser finds the node under one of its public names.
+pub(crate) fn public_url(host: &str) -> Arc<str> {
+    format!("https://{}", host.to_ascii_lowercase()).into()
+}
+
 /// Refuses foreign hosts and origins, and says which origin of ours a request is for and which asks.
 pub(crate) fn check(app: &App, ingress: Ingress, request: &mut Request) -> Result<Origin, ApiError> {
     let allowed = app.allowed.of(ingress);
     let host = allowed.check_host(request)?;
     let site = match ingress {
         Ingress::Local => Arc::clone(&app.base_url),
-        Ingress::Tunnel => format!("https://{}", host.to_ascii_lowercase()).into(),
+        Ingress::Tunnel => public_url(host),
     };
     let origin = Origin(allowed.check_origin(request.headers())?);
     request.extensions_mut().insert(SiteOrigin(site));

@@ -52,6 +52,11 @@ impl From<ChangeError> for ApiError {
             ChangeError::Refused(Refusal::UnknownParticipant { .. }) => {
                 field("/next_participant_id", message, "unknown_participant")
             }
+            ChangeError::Refused(Refusal::NoTimeLeft { .. }) => {
+                field("/next_participant_id", message, "no_time_left").hint(
+                    "name somebody who has time left, or leave next_participant_id out: the next who has some gets the turn",
+                )
+            }
             ChangeError::TooFast { per_second, retry_after } => too_fast(message, "switches", per_second, retry_after)
                 .hint("the owner of the node sets sync.switches_per_second in config.toml; 0 lifts the limit"),
             ChangeError::TooManyRefused { per_second, retry_after } => {

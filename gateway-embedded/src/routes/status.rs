@@ -10,6 +10,7 @@ use super::{drain, engines::for_person};
 use crate::{
     app::{App, AppState},
     auth::credentials::Person,
+    edge::client::{Ingress, SiteOrigin},
 };
 
 /// Describes the node: where it is, how it is, what to know about it.
@@ -19,10 +20,20 @@ use crate::{
     tag = "node",
     responses((status = 200, description = "The node", body = Status))
 )]
-pub(crate) async fn status(State(app): State<AppState>, person: Person) -> Json<Status> {
+pub(crate) async fn status(
+    State(app): State<AppState>,
+    ingress: Ingress,
+    SiteOrigin(site): SiteOrigin,
+    person: Person,
+) -> Json<Status> {
     if person.role == Role::Guest && person.scopes.is_none() {
         return Json(for_guests(&app));
     }
+    let public_url = match ingress {
+        Ingress::Local => app.public_url.as_deref(),
+        // It has several names, and this one is known to work.
+        Ingress::Tunnel => Some(&*site),
+    };
     let node = &app.state.node;
     // Reading the process table can block, on some systems for milliseconds.
     let memory_bytes = tokio::task::spawn_blocking(memory_bytes).await.unwrap_or_default();
@@ -32,6 +43,7 @@ pub(crate) async fn status(State(app): State<AppState>, person: Person) -> Json<
     Json(Status {
         version: node.version.clone(),
         url: app.base_url.to_string(),
+        public_url: public_url.map(str::to_owned),
         pid: std::process::id(),
         started_at: node.started_at,
         data_dir: node.data_dir.display().to_string(),
@@ -50,6 +62,7 @@ fn for_guests(app: &App) -> Status {
     Status {
         version: app.state.node.version.clone(),
         url: String::new(),
+        public_url: None,
         pid: 0,
         started_at: app.state.node.started_at,
         data_dir: String::new(),

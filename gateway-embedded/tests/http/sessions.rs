@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use flowork_api_types::auth::Role;
+use flowork_engine::Clock;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -188,6 +189,8 @@ async fn what_is_wrong_has_field_message_and_code() {
     check(with(json!({"participants": 7})), &[("/participants", "invalid_type")]).await;
     check(with(json!({"colour": "red"})), &[("/colour", "unknown_field")]).await;
     check(with(json!({"total_time_ms": -1})), &[("/total_time_ms", "invalid")]).await;
+    let below = json!([{"participant_id": ANN, "participant_index": -1, "total_time_ms": 60_000}]);
+    check(with(json!({"participants": below})), &[("/participants/0/participant_index", "invalid")]).await;
     check(
         with(json!({"total_time_ms": 999, "increment_ms": 60_001, "sync_mode": "per_cycle"})),
         &[("/total_time_ms", "out_of_range"), ("/increment_ms", "out_of_range"), ("/time_per_cycle_ms", "required")],
@@ -206,6 +209,36 @@ async fn what_is_wrong_has_field_message_and_code() {
     assert_eq!(details[0]["code"], "unknown_participant");
     let form = act(&gateway, "switch").header("Content-Type", "text/plain").body("{}");
     refused(&read(form).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE");
+}
+
+#[tokio::test]
+async fn nobody_is_switched_to_who_has_no_time_left_where_the_node_advances() {
+    let clock = Clock::manual(1_800_000_000_000);
+    let gateway = Gateway::start_on(clock.clone(), |_| {}).await;
+    let to_ann = || act(&gateway, "switch").json(&json!({"next_participant_id": ANN}));
+    create(&gateway, json!({"action_on_timeout": "auto_advance"})).await;
+    done(&gateway, "start").await;
+    clock.advance(Duration::from_mins(1));
+    let answer = read(to_ann()).await;
+    let details = refused(&answer, StatusCode::BAD_REQUEST, "VALIDATION_ERROR");
+    assert_eq!(
+        (&details[0]["field"], &details[0]["code"]),
+        (&json!("/next_participant_id"), &json!("no_time_left")),
+        "{details}"
+    );
+    assert!(details[0]["message"].as_str().unwrap().contains(ANN));
+    assert!(answer.json()["error"]["hint"].as_str().unwrap().contains("leave next_participant_id out"));
+    let state = read(gateway.get(&format!("/v1/sessions/{ID}"))).await.json()["data"].clone();
+    assert_eq!((&state["version"], &state["active_participant_id"]), (&json!(4), &json!(BOB)), "nothing else changed");
+    read(gateway.request(Method::DELETE, &format!("/v1/sessions/{ID}"))).await;
+    // Where the node does nothing, whoever is named gets the turn.
+    create(&gateway, json!({"action_on_timeout": "none"})).await;
+    done(&gateway, "start").await;
+    clock.advance(Duration::from_mins(1));
+    assert_eq!(done(&gateway, "switch").await["expired_participant_id"], ANN);
+    let switched = read(to_ann()).await.json();
+    assert_eq!(switched["data"]["active_participant_id"], ANN, "{switched}");
+    assert_eq!(switched["data"]["participants"][0]["has_expired"], true);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ pub(crate) struct Stream {
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     pub(crate) event: String,
-    id: String,
+    pub(crate) id: String,
     pub(crate) data: Value,
 }
 

@@ -131,6 +131,29 @@ async fn links_begin_with_the_name_under_which_the_caller_came() {
 }
 
 #[tokio::test]
+async fn the_node_says_where_others_reach_it_and_not_to_guests() {
+    let gateway = Gateway::start_with(|options| {
+        with_tunnel(options);
+        let hosts = &mut options.tunnel.as_mut().unwrap().public_hosts;
+        hosts.insert(0, "First.example.com".to_owned());
+    })
+    .await;
+    let member = gateway.token("viewer", Role::Viewer);
+    let here = read(gateway.plain(Method::GET, "/v1/status").bearer_auth(&member)).await.json();
+    assert_eq!((&here["url"], &here["public_url"]), (&json!(gateway.url), &json!("https://first.example.com")));
+    let there = read(from(&gateway, "203.0.113.9", Method::GET, "/v1/status").bearer_auth(&member)).await.json();
+    assert_eq!(there["public_url"], "https://node.example.com", "the name that works for who asks");
+
+    let guest = read(gateway.plain(Method::POST, "/v1/auth/guest")).await.json();
+    let guest = guest["access_token"].as_str().unwrap();
+    let told = read(gateway.plain(Method::GET, "/v1/status").bearer_auth(guest)).await.json();
+    assert_eq!((&told["url"], &told["public_url"]), (&json!(""), &json!(null)));
+
+    let without = Gateway::start().await;
+    assert_eq!(read(without.get("/v1/status")).await.json()["public_url"], json!(null), "there is no tunnel");
+}
+
+#[tokio::test]
 async fn browsers_are_told_to_stay_with_https_there_only() {
     let gateway = Gateway::start_with(with_tunnel).await;
     for path in ["/", "/health", "/v1/auth/me", "/nothing"] {

@@ -72,7 +72,7 @@ pub struct ChangeSessionRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchSessionRequest {
-    /// Who is next; without it the next in the list.
+    /// Who is next; without it the next in the list. With `auto_advance` it must be somebody who has time left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_participant_id: Option<ParticipantId>,
     /// The version that the change is meant for; the same as the header `If-Match`.
