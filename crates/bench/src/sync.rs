@@ -4,9 +4,11 @@
 //! The load comes from this process, the node is another; both share the cores. A switch counts from when it should
 //! have been sent, so a stall is paid for by every switch that it holds up.
 
+mod expiry;
 mod load;
 mod open_files;
 mod sockets;
+mod table;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -21,6 +23,8 @@ use crate::{
     client::Client,
     node::{self, Usage},
 };
+use expiry::{Expiring, NodeClock};
+use table::{Goal, durations, figure, row};
 
 /// What to measure.
 #[derive(Args)]
@@ -47,21 +51,29 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// How long the idle node is watched.
 const WATCH: Duration = Duration::from_secs(5);
 /// Switches one after another, with nothing else to do.
-const ALONE: usize = 500;
+const SINGLE: usize = 500;
 /// Files of this process besides a socket for each session.
 const OTHER_FILES: usize = 300;
 
-/// Promised, in milliseconds.
-const SWITCH_P50_MS: f64 = 2.0;
-const SWITCH_P99_MS: f64 = 10.0;
-const DELIVERY_P99_MS: f64 = 20.0;
-const ALONE_P50_MS: f64 = 0.5;
-const TIME_P99_MS: f64 = 2.0;
+/// Sessions whose time runs out while nobody does anything, and as many more during the switches.
+const EXPIRING: usize = 300;
+/// Over how long, while nobody does anything.
+const EXPIRING_IN: Duration = Duration::from_secs(6);
+/// Fewer sessions would leave none to switch beside those whose time runs out.
+const SESSIONS_MIN: usize = 10;
+
+/// Promised.
+const ALONE: Goal = Goal { p50: Some(0.5), p99: None, max: None };
+const SWITCH: Goal = Goal { p50: Some(2.0), p99: Some(10.0), max: None };
+const DELIVERY: Goal = Goal { p50: None, p99: Some(20.0), max: None };
+const TIME: Goal = Goal { p50: None, p99: Some(2.0), max: None };
+const EXPIRY: Goal = Goal { p50: None, p99: Some(20.0), max: Some(20.0) };
 /// Promised, of a session with its socket.
 const SESSION_KIB: f64 = 30.0;
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    ensure!((1..=SESSIONS_MAX).contains(&options.sessions), "a node holds 1 to {SESSIONS_MAX} sessions");
+    let sessions = SESSIONS_MIN..=SESSIONS_MAX;
+    ensure!(sessions.contains(&options.sessions), "this takes {SESSIONS_MIN} to {SESSIONS_MAX} sessions");
     ensure!(options.rate > 0 && options.seconds > 0, "without switches there is nothing to measure");
     open_files::make_room(options.sessions + OTHER_FILES)?;
     std::fs::create_dir_all(&options.dir)?;
@@ -80,65 +92,69 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn measure(options: &Options, node: &node::Running, token: &Arc<str>) -> anyhow::Result<()> {
-    println!("| what | goal | measured |\n| --- | --- | --- |");
-    let alone = load::alone(&node.address, token, ALONE).await?;
-    line("switch of a single session, p50", &format!("≤ {ALONE_P50_MS} ms"), &quantiles(&alone));
+    table::begin();
+    let alone = load::alone(&node.address, token, SINGLE).await?;
+    durations("switch of a single session", ALONE, &alone);
 
-    let sessions = load::make(&node.address, token, options.sessions).await?;
-    let (idle, _) = watch(node).await?;
-    line(&format!("{} running sessions, nobody there", sessions.len()), "no CPU", &idle);
+    // The last ones are those whose time runs out.
+    let (count, expiring) = (options.sessions, EXPIRING.min(options.sessions / 3));
+    let (switched, idle) = (count - 2 * expiring, count - expiring);
+    let in_peace = Expiring { sessions: switched..idle, spread: EXPIRING_IN };
+    let under_load = Expiring { sessions: idle..count, spread: Duration::from_secs(options.seconds.into()) };
+    let second_ms = |session| in_peace.time_ms(session).or(under_load.time_ms(session)).unwrap_or(load::DAY_MS);
+    let sessions = load::make(&node.address, token, (0..count).map(second_ms).collect()).await?;
+    let clock = NodeClock::read(&node.address, token).await?;
+    let (usage, _) = watch(node).await?;
+    row(&format!("{count} running sessions, nobody there"), "no CPU", &figure(&usage.text, usage.cpu_ticks == 0));
 
     let other = (options.program.clone(), options.dir.clone());
     let empty = tokio::task::spawn_blocking(move || load::resident_of_a_fresh_node(&other.0, &other.1));
     let empty = empty.await?.context("measuring a node without sessions")?;
     let sockets = sockets::open(&node.address, token, &sessions).await?;
-    let (idle, full) = watch(node).await?;
-    line(&format!("{} sockets on them, nobody speaks", sessions.len()), "pings only", &idle);
-    let each = full.resident_kib.saturating_sub(empty) as f64 / sessions.len() as f64;
-    line("memory of a session with its socket", &format!("≤ {SESSION_KIB} KiB"), &format!("{each:.1} KiB"));
+    let (usage, full) = watch(node).await?;
+    row(&format!("{count} sockets on them, nobody speaks"), "pings only", &usage.text);
+    let each = full.resident_kib.saturating_sub(empty) as f64 / count as f64;
+    let memory = figure(&format!("{each:.1} KiB"), each <= SESSION_KIB);
+    row("memory of a session with its socket", &format!("≤ {SESSION_KIB} KiB"), &memory);
 
+    in_peace.begin(&node.address, token, &sessions).await?;
+    let late = in_peace.lateness(&clock, &sockets).await?;
+    durations("from the instant at which time runs out to its socket, nobody speaks", EXPIRY, &late);
+
+    under_load.begin(&node.address, token, &sessions).await?;
     let load = load::Load { rate: options.rate, seconds: options.seconds };
-    let outcome = load.run(&node.address, token, &sessions, &sockets).await?;
-    let title = format!("switch at {}/s, {} sessions and sockets", options.rate, sessions.len());
-    let goal = format!("p50 ≤ {SWITCH_P50_MS} ms, p99 ≤ {SWITCH_P99_MS} ms");
-    line(&title, &goal, &quantiles(&outcome.switches));
-    let delivered = sockets.finish(&outcome.switched).await?;
-    line("from the switch to its socket", &format!("p99 ≤ {DELIVERY_P99_MS} ms"), &quantiles(&delivered.latency));
-    line("`GET /v1/time` meanwhile", &format!("p99 ≤ {TIME_P99_MS} ms"), &quantiles(&outcome.times));
+    let outcome = load.run(&node.address, token, &sessions[..switched], &sockets).await?;
+    durations(&format!("switch at {}/s, {count} sessions and sockets", options.rate), SWITCH, &outcome.switches);
+    let late = under_load.lateness(&clock, &sockets).await?;
+    // Of those that run out each is told of the switch before, too.
+    let told: Vec<_> = outcome.switched.iter().copied().chain((switched..count).map(|_| 2)).collect();
+    let delivered = sockets.finish(&told).await?;
+    durations("from the switch to its socket", DELIVERY, &delivered.latency);
+    durations("from the instant at which time runs out to its socket, meanwhile", EXPIRY, &late);
+    durations("`GET /v1/time` meanwhile", TIME, &outcome.times);
+    let met = delivered.lost == 0 && delivered.disordered == 0;
     let lost = format!("{} lost, {} out of order, of {}", delivered.lost, delivered.disordered, delivered.expected);
-    line("states", "0 lost or out of order", &lost);
-    ensure!(delivered.lost == 0 && delivered.disordered == 0, "states did not arrive as they should");
+    row("states", "0 lost or out of order", &figure(&lost, met));
+    ensure!(met, "states did not arrive as they should");
     Ok(())
 }
 
+/// What a node used for a while.
+struct Used {
+    cpu_ticks: u64,
+    text: String,
+}
+
 /// What a node uses while nobody asks for anything.
-async fn watch(node: &node::Running) -> anyhow::Result<(String, Usage)> {
+async fn watch(node: &node::Running) -> anyhow::Result<(Used, Usage)> {
     tokio::time::sleep(SETTLE).await;
     let before = node.usage()?;
     tokio::time::sleep(WATCH).await;
     let after = node.usage()?;
-    let used = format!(
-        "{} CPU ticks, {} wake-ups in {} s",
-        after.cpu_ticks - before.cpu_ticks,
-        after.wakeups.saturating_sub(before.wakeups),
-        WATCH.as_secs()
-    );
-    Ok((used, after))
-}
-
-fn line(what: &str, goal: &str, measured: &str) {
-    println!("| {what} | {goal} | {measured} |");
-}
-
-fn quantiles(microseconds: &Histogram<u64>) -> String {
-    let at = |quantile| microseconds.value_at_quantile(quantile) as f64 / 1e3;
-    format!(
-        "p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms of {}",
-        at(0.5),
-        at(0.99),
-        microseconds.max() as f64 / 1e3,
-        microseconds.len()
-    )
+    let cpu_ticks = after.cpu_ticks - before.cpu_ticks;
+    let wakeups = after.wakeups.saturating_sub(before.wakeups);
+    let text = format!("{cpu_ticks} CPU ticks, {wakeups} wake-ups in {} s", WATCH.as_secs());
+    Ok((Used { cpu_ticks, text }, after))
 }
 
 /// Microseconds, up to a minute.

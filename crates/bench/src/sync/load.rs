@@ -21,19 +21,20 @@ const SENDERS: usize = 64;
 /// How often `GET /v1/time` is asked while switches are sent.
 const TIME_EVERY: Duration = Duration::from_millis(20);
 /// A day, so that nothing expires.
-const DAY_MS: u64 = 86_400_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
 
-/// Makes `count` sessions of two participants and starts them; answers their ids.
-pub(super) async fn make(address: &str, token: &Arc<str>, count: usize) -> anyhow::Result<Vec<String>> {
-    let ids: Arc<Vec<String>> = Arc::new((0..count).map(|_| uuid::Uuid::now_v7().to_string()).collect());
-    let next = Arc::new(AtomicUsize::new(0));
+/// Makes sessions of two participants and starts them; answers their ids. The first of each has a day, and the second
+/// has so many milliseconds.
+pub(super) async fn make(address: &str, token: &Arc<str>, second_ms: Vec<u64>) -> anyhow::Result<Vec<String>> {
+    let wanted: Vec<_> = second_ms.into_iter().map(|ms| (uuid::Uuid::now_v7().to_string(), ms)).collect();
+    let (wanted, next) = (Arc::new(wanted), Arc::new(AtomicUsize::new(0)));
     let mut makers = Vec::new();
-    for _ in 0..SENDERS.min(count) {
+    for _ in 0..SENDERS.min(wanted.len()) {
         let mut client = connected(address, token).await?;
-        let (ids, next) = (Arc::clone(&ids), Arc::clone(&next));
+        let (wanted, next) = (Arc::clone(&wanted), Arc::clone(&next));
         makers.push(tokio::spawn(async move {
-            while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
-                client.expect(201, "POST", "/v1/sessions", &session(id)).await?;
+            while let Some((id, second_ms)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                client.expect(201, "POST", "/v1/sessions", &session(id, *second_ms)).await?;
                 client.expect(200, "POST", &format!("/v1/sessions/{id}/start"), "{}").await?;
             }
             anyhow::Ok(())
@@ -42,24 +43,25 @@ pub(super) async fn make(address: &str, token: &Arc<str>, count: usize) -> anyho
     for maker in makers {
         maker.await??;
     }
-    Ok(ids.to_vec())
+    Ok(wanted.iter().map(|(id, _)| id.clone()).collect())
 }
 
-fn session(id: &str) -> String {
-    let participant = |index: u32| json!({"participant_id": uuid::Uuid::now_v7().to_string(), "participant_index": index, "total_time_ms": DAY_MS});
+fn session(id: &str, second_ms: u64) -> String {
+    let participant = |index: u32, ms: u64| json!({"participant_id": uuid::Uuid::now_v7().to_string(), "participant_index": index, "total_time_ms": ms});
     json!({
         "session_id": id,
         "sync_mode": "per_participant",
-        "participants": [participant(0), participant(1)],
+        "participants": [participant(0, DAY_MS), participant(1, second_ms)],
         "total_time_ms": DAY_MS,
         "increment_ms": 1_000,
+        "action_on_timeout": "end_session",
     })
     .to_string()
 }
 
 /// Switches of one session, one after another.
 pub(super) async fn alone(address: &str, token: &Arc<str>, count: usize) -> anyhow::Result<Histogram<u64>> {
-    let id = make(address, token, 1).await?.remove(0);
+    let id = make(address, token, vec![DAY_MS]).await?.remove(0);
     let path = format!("/v1/sessions/{id}/switch");
     let mut client = connected(address, token).await?;
     let mut taken = histogram();

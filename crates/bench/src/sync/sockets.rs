@@ -2,11 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
+use flowork_api_types::{Timestamp, session::SessionStatus};
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
@@ -49,6 +51,8 @@ struct Heard {
     disordered: u64,
     /// Microseconds from the switch, for each update.
     latency: Vec<u64>,
+    /// When it was told that time ran out, and when that was for the node.
+    ended: Option<(Instant, i64)>,
 }
 
 /// What arrived in all.
@@ -64,12 +68,14 @@ pub(super) struct Delivered {
 struct Said {
     #[serde(rename = "type")]
     name: String,
-    state: Option<Version>,
+    state: Option<State>,
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct State {
     version: u64,
+    status: SessionStatus,
+    session_completed_at: Option<Timestamp>,
 }
 
 /// Opens a socket on each session and waits until each has its first state.
@@ -119,7 +125,7 @@ async fn connect(address: &str, token: &str, id: &str) -> anyhow::Result<(WebSoc
         if let Message::Text(text) = message {
             let said: Said = serde_json::from_str(&text)?;
             match said.state {
-                Some(Version { version }) => return Ok((socket, version)),
+                Some(state) => return Ok((socket, state.version)),
                 None if said.name == "CONNECTED" => {}
                 None => bail!("heard {} before any state", said.name),
             }
@@ -132,15 +138,16 @@ async fn read(index: usize, mut socket: WebSocketStream<TcpStream>, sent: Sent, 
     while let Some(Ok(message)) = socket.next().await {
         match message {
             Message::Text(text) => {
-                let Ok(Said { state: Some(Version { version }), .. }) = serde_json::from_str::<Said>(&text) else {
-                    continue;
-                };
+                let now = Instant::now();
+                let Ok(Said { state: Some(state), .. }) = serde_json::from_str::<Said>(&text) else { continue };
                 let due = lock(&sent.0[index]).pop_front();
                 let mut heard = lock(&heard[index]);
-                heard.disordered += u64::from(version != heard.version + 1);
-                heard.version = version;
+                heard.disordered += u64::from(state.version != heard.version + 1);
+                heard.version = state.version;
                 heard.updates += 1;
-                heard.latency.extend(due.map(|due| due.elapsed().as_micros() as u64));
+                heard.latency.extend(due.map(|due| (now - due).as_micros() as u64));
+                let end = state.session_completed_at.filter(|_| state.status == SessionStatus::Expired);
+                heard.ended = end.map(|at| (now, at.as_millis())).or(heard.ended);
             }
             Message::Ping(_) if socket.flush().await.is_err() => return,
             _ => {}
@@ -157,6 +164,11 @@ impl Sent {
 impl Sockets {
     pub(super) fn sent(&self) -> Sent {
         self.sent.clone()
+    }
+
+    /// When it was told of these sessions that time ran out, and when that was for the node; of as many as it was told.
+    pub(super) fn ended(&self, sessions: Range<usize>) -> Vec<(Instant, i64)> {
+        self.heard[sessions].iter().filter_map(|heard| lock(heard).ended).collect()
     }
 
     /// Waits for what is on its way, and counts.

@@ -1,14 +1,19 @@
 //! `flowork session …`
 
 mod create;
+mod events;
+mod socket;
 mod watch;
 
-use clap::Subcommand;
+use clap::{
+    Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use flowork_api_types::{
     ParticipantId, SyncSessionId,
     session::{
         ChangeSessionRequest, Computed, ListSessionsQuery, Participant, SessionData, SessionList, SessionState,
-        SessionSummary, SwitchSessionRequest, SwitchedSession,
+        SessionStatus, SessionSummary, SwitchSessionRequest, SwitchedSession,
     },
 };
 
@@ -24,7 +29,11 @@ pub(crate) enum Command {
     /// Make a session
     Create(create::Args),
     /// List sessions, newest first
-    List,
+    List {
+        /// Only those that stand so
+        #[arg(long, value_parser = statuses())]
+        status: Option<SessionStatus>,
+    },
     /// Show a session as it is now
     Get {
         /// The session
@@ -53,6 +62,7 @@ pub(crate) enum Command {
         /// The session
         id: SyncSessionId,
     },
+    Events(events::Args),
     /// Print every state of a session until it is deleted
     Watch {
         /// The session
@@ -73,7 +83,7 @@ pub(crate) struct Change {
 pub(super) async fn run(command: Command, client: &Client, format: Format) -> Result<(), Failure> {
     match command {
         Command::Create(args) => create::run(args, client, format).await,
-        Command::List => list(client, format).await,
+        Command::List { status } => list(status, client, format).await,
         Command::Get { id } => {
             let answer: SessionData<SessionState> = client.get(&format!("/v1/sessions/{id}")).await?;
             format.print(&answer.data, describe)
@@ -88,13 +98,20 @@ pub(super) async fn run(command: Command, client: &Client, format: Format) -> Re
             client.delete(&format!("/v1/sessions/{id}")).await?;
             if format.is_json() { Ok(()) } else { line(&format!("{id} is gone")) }
         }
+        Command::Events(args) => events::run(args, client, format).await,
         Command::Watch { id } => watch::run(id, client, format).await,
     }
 }
 
-async fn list(client: &Client, format: Format) -> Result<(), Failure> {
+/// Names of how sessions stand, which shells complete.
+fn statuses() -> impl TypedValueParser<Value = SessionStatus> {
+    let names = PossibleValuesParser::new(SessionStatus::ALL.iter().map(|status| status.as_str()));
+    names.map(|name| SessionStatus::from_name(&name).expect("it is one of them"))
+}
+
+async fn list(status: Option<SessionStatus>, client: &Client, format: Format) -> Result<(), Failure> {
     let mut all = SessionList { items: Vec::new(), next_cursor: None };
-    let mut query = ListSessionsQuery::default();
+    let mut query = ListSessionsQuery { status, ..ListSessionsQuery::default() };
     loop {
         let page: SessionData<SessionList> = client.get_with("/v1/sessions", &query).await?;
         all.items.extend(page.data.items);

@@ -23,6 +23,9 @@ fn describe(status: &Status) -> String {
         describe_vault(&status.vault),
         status.memory_bytes >> 20,
     );
+    if let Some(public_url) = &status.public_url {
+        let _ = write!(text, "\npublic    {public_url}");
+    }
     if status.drain.on {
         let _ = write!(text, "\ndrain     {}", describe_drain(&status.drain));
     }
