@@ -28,10 +28,16 @@ export default tseslint.config(
       // The router ends a load by throwing a redirect.
       "@typescript-eslint/only-throw-error": "off",
       "jsx-a11y/no-noninteractive-tabindex": ["error", { tags: [], roles: ["tabpanel", "log", "region"] }],
+      "no-restricted-properties": [
+        "error",
+        { object: "crypto", property: "randomUUID", message: "It is missing where a page comes over plain HTTP: src/new-id.ts." },
+        { object: "navigator", property: "clipboard", message: "It is missing where a page comes over plain HTTP: src/ui/copy.ts." },
+      ],
       "no-restricted-imports": [
         "error",
         { patterns: [{ group: ["@tauri-apps/*"], message: "Only src/platform may know the desktop shell." }] },
       ],
     },
   },
+  { files: ["src/ui/copy.ts", "**/*.test.{ts,tsx}"], rules: { "no-restricted-properties": "off" } },
 );

@@ -19,8 +19,8 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
   },
   server: {
-    // The desktop app's own pages are tried by the tests here.
-    fs: { allow: [".", "../src-tauri/pages"] },
+    // The desktop app's own pages are tried by the tests here, and a page shows a piece of the documentation.
+    fs: { allow: [".", "../src-tauri/pages", "../docs"] },
     proxy: {
       ...Object.fromEntries(served.map((path) => [path, { target: node, changeOrigin: true }])),
       "/ws": { target: node, changeOrigin: true, ws: true },

@@ -10,11 +10,11 @@ const CHROMIUM = process.env.FLOWORK_CHROMIUM ?? "/usr/bin/chromium";
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** Starts a browser with a profile of its own, and opens a page in it. */
-export async function openBrowser(t, { colorScheme = "dark", viewport = { width: 1280, height: 800 } } = {}) {
+export async function openBrowser(t, { colorScheme = "dark", viewport = { width: 1280, height: 800 }, args = [] } = {}) {
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
     // The sandbox needs rights that containers and root do not have; what runs here is ours.
-    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server"],
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server", ...args],
   });
   t.after(() => browser.close());
   const context = await browser.newContext({ colorScheme, viewport, reducedMotion: "reduce" });

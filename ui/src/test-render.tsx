@@ -8,7 +8,7 @@ import { createEventStream } from "~/api/events/stream";
 import { StreamContext } from "~/features/app/stream-context";
 
 /** Shows a part of the GUI as on a page of its own: with a query cache, a router that takes every link, and a stream at rest. */
-export function renderPart(part: ReactNode) {
+export function renderPart(part: ReactNode, queries = new QueryClient({ defaultOptions: { queries: { retry: false } } })) {
   const root = createRootRoute();
   const here = createRoute({ getParentRoute: () => root, path: "/", component: () => part });
   const elsewhere = createRoute({ getParentRoute: () => root, path: "$", component: () => <h1>Another page</h1> });
@@ -23,7 +23,7 @@ export function renderPart(part: ReactNode) {
     now: () => 0,
   });
   return render(
-    <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
+    <QueryClientProvider client={queries}>
       <StreamContext value={stream}>
         <RouterProvider router={router} />
       </StreamContext>

@@ -18,6 +18,7 @@ function sharedHome(app?: DesktopApp) {
   let queue = Promise.resolve();
   return (code?: string): Platform => ({
     deviceName: () => "a test",
+    isSecure: true,
     nodeUrl: () => "http://node.test",
     takePairingCode: () => code,
     onPairingLink: () => () => undefined,

@@ -12,6 +12,7 @@ export function browserPlatform(): Platform {
   return {
     deviceName: () => describeBrowser(navigator.userAgent),
     nodeUrl: () => location.origin,
+    isSecure: "subtle" in crypto,
     takePairingCode,
     onPairingLink(listener) {
       // A link opened in a tab that shows Flowork already changes only the fragment.

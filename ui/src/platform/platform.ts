@@ -4,6 +4,11 @@ export interface Platform {
   deviceName(): string;
   /** Where the node answers; no slash at the end. */
   nodeUrl(): string;
+  /**
+   * Whether the browser takes the way to the node for a safe one: HTTPS, or this machine itself. Elsewhere it gives pages
+   * no cryptography, and so no key of their own, and not the clipboard.
+   */
+  isSecure: boolean;
   /** Takes the pairing code out of the address, so that it is neither seen, bookmarked nor shared. */
   takePairingCode(): string | undefined;
   /** Calls back when a pairing link is opened over the running page. Returns what stops that. */

@@ -9,6 +9,11 @@ export const ROUND_TRIP_MS_MAX = 500;
 const AGAIN_AFTER_MS = 180_000;
 /** How soon it is asked for again after a round that gave nothing. */
 const RETRY_AFTER_MS = 5_000;
+/**
+ * A step of this machine's clock beyond this is one that nobody may go on reckoning with. Between two readings clocks
+ * that are only a little fast or slow stay within it, and so do browsers that round what they tell to a tenth.
+ */
+export const STEP_MS_MAX = 250;
 
 /** What is known about the node's clock. */
 export interface ClockReading {
@@ -16,7 +21,7 @@ export interface ClockReading {
   offsetMs: number;
   /** The round trip of the sample that was taken: the offset is at most half of it wrong. */
   roundTripMs: number;
-  /** How far the offset moved since the reading before; `null` at the first. */
+  /** How far the offset moved since the reading before; `null` at the first, and after this machine slept. */
   driftMs: number | null;
 }
 
@@ -28,12 +33,16 @@ interface Sample {
 interface Dependencies {
   /** Asks the node for its time, in milliseconds since the epoch. */
   fetchTime: (signal: AbortSignal) => Promise<number>;
-  /** This machine's clock. */
+  /** This machine's clock. It only runs forward, but may stand still while the machine sleeps. */
   now: () => number;
+  /** This machine's time of day, which goes on meanwhile, and which anybody may set. */
+  timeOfDay: () => number;
   after: After;
   isVisible: () => boolean;
   /** Calls back when the page is shown or hidden. Returns what stops that. */
   onVisibility: (listener: () => void) => () => void;
+  /** Calls back when something happens that may be the end of a sleep. Returns what stops that. */
+  onStir: (listener: () => void) => () => void;
 }
 
 export type NodeClock = ReturnType<typeof createNodeClock>;
@@ -50,15 +59,23 @@ export function medianSample(samples: readonly Sample[]): Sample | undefined {
   };
 }
 
+/** Whether two readings are further apart than the ways explain, and than clocks drift. */
+function isStep(one: Sample, other: Sample): boolean {
+  return Math.abs(one.offsetMs - other.offsetMs) > STEP_MS_MAX + (one.roundTripMs + other.roundTripMs) / 2;
+}
+
 /**
  * The node's clock, as far as it is known here. It is read while somebody listens and the page can be seen: at once,
- * every few minutes, whenever the page is shown again, and when somebody asks for it, as after a reconnect.
+ * every few minutes, whenever the page is shown again, when this machine's two clocks went apart, as they do in its sleep,
+ * and when somebody asks for it, as after a reconnect.
  */
-export function createNodeClock({ fetchTime, now, after, isVisible, onVisibility }: Dependencies) {
+export function createNodeClock({ fetchTime, now, timeOfDay, after, isVisible, onVisibility, onStir }: Dependencies) {
   let reading: ClockReading | undefined;
   let running: AbortController | undefined;
+  /** How far this machine's two clocks are apart, as far as it is known. */
+  let apartMs = timeOfDay() - now();
   let cancelNext: (() => void) | undefined;
-  let stopVisibility: (() => void) | undefined;
+  let stopListening: (() => void) | undefined;
   const listeners = new Set<() => void>();
 
   function wait(ms: number, signal: AbortSignal): Promise<void> {
@@ -84,21 +101,32 @@ export function createNodeClock({ fetchTime, now, after, isVisible, onVisibility
   }
 
   async function read(signal: AbortSignal): Promise<void> {
+    const before = reading;
     const samples: Sample[] = [];
+    const isOver = () => signal.aborted;
     for (let count = 0; count < SAMPLES; count += 1) {
       if (count > 0) await wait(SAMPLE_GAP_MS, signal);
-      if (signal.aborted) return;
+      if (isOver()) return;
       const taken = await sample(signal);
+      // What was measured before a sleep and what comes after it are about two different clocks.
+      if (notice() || isOver()) return;
       if (taken !== undefined) samples.push(taken);
+      // A clock that slept is put right with the first answer; the others only make it exact.
+      const soFar = medianSample(samples);
+      if (soFar !== undefined && before !== undefined && isStep(before, soFar)) become({ ...soFar, driftMs: null });
     }
-    if (signal.aborted) return;
     running = undefined;
     const median = medianSample(samples);
     if (median !== undefined) {
-      reading = { ...median, driftMs: reading === undefined ? null : median.offsetMs - reading.offsetMs };
-      for (const listener of listeners) listener();
+      const hasDrifted = before !== undefined && !isStep(before, median);
+      become({ ...median, driftMs: hasDrifted ? median.offsetMs - before.offsetMs : null });
     }
     cancelNext = after(median === undefined ? RETRY_AFTER_MS : AGAIN_AFTER_MS, resync);
+  }
+
+  function become(next: ClockReading) {
+    reading = next;
+    for (const listener of listeners) listener();
   }
 
   function rest() {
@@ -112,8 +140,22 @@ export function createNodeClock({ fetchTime, now, after, isVisible, onVisibility
   function resync() {
     if (listeners.size === 0 || !isVisible() || running !== undefined) return;
     cancelNext?.();
+    apartMs = timeOfDay() - now();
     running = new AbortController();
     void read(running.signal);
+  }
+
+  /**
+   * Looks whether this machine's clock stood still, or its time of day was set; then the node's is read anew at once. Says
+   * whether it is.
+   */
+  function notice(): boolean {
+    const nowApartMs = timeOfDay() - now();
+    if (Math.abs(nowApartMs - apartMs) <= STEP_MS_MAX) return false;
+    apartMs = nowApartMs;
+    rest();
+    resync();
+    return true;
   }
 
   function settle() {
@@ -126,16 +168,20 @@ export function createNodeClock({ fetchTime, now, after, isVisible, onVisibility
     nowMs: () => now() + (reading?.offsetMs ?? 0),
     reading: () => reading,
     resync,
+    notice,
     subscribe: (listener: () => void) => {
       listeners.add(listener);
       if (listeners.size === 1) {
-        stopVisibility = onVisibility(settle);
+        const stops = [onVisibility(settle), onStir(notice)];
+        stopListening = () => {
+          for (const stop of stops) stop();
+        };
         settle();
       }
       return () => {
         listeners.delete(listener);
         if (listeners.size > 0) return;
-        stopVisibility?.();
+        stopListening?.();
         rest();
       };
     },

@@ -131,6 +131,7 @@ const EVENT: Checks<SyncEvent> = {
   status: oneOf(SESSION_STATUSES),
   actor: orNull(isText),
   participant_id: orNull(isText),
+  balances: listOf((balance) => isRecord(balance) && isText(balance["participant_id"])),
   cycles: isNumber,
 };
 

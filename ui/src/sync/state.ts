@@ -17,7 +17,10 @@ export type SyncSummary = Required<Omit<Schemas["SessionSummary"], "active_parti
   active_participant: Participant | null;
   computed: Computed;
 };
-export type SyncEvent = Required<Omit<Schemas["SessionEvent"], "balances">>;
+/** An event, with those whom it touched in the order of the session's list: all of them where the session was made. */
+export type SyncEvent = Required<Omit<Schemas["SessionEvent"], "balances">> & {
+  balances: Pick<Schemas["ParticipantBalance"], "participant_id">[];
+};
 export type CreateSession = Schemas["CreateSessionRequest"];
 
 /** What a switch changed. */

@@ -9,7 +9,7 @@ export const browserAfter: After = (ms, task) => {
 
 /**
  * This machine's clock, in milliseconds since the Unix epoch. It begins at the time of day and then only runs forward,
- * so that nobody who sets the time of day makes a clock jump.
+ * so that nobody who sets the time of day makes a clock jump. On some systems it stands still while the machine sleeps.
  */
 export function steadyNow(): number {
   return performance.timeOrigin + performance.now();

@@ -21,6 +21,14 @@ function onVisibility(listener: () => void): () => void {
   return () => document.removeEventListener("visibilitychange", listener);
 }
 
+function onStir(listener: () => void): () => void {
+  const signs = ["focus", "online", "pageshow"] as const;
+  for (const sign of signs) window.addEventListener(sign, listener);
+  return () => {
+    for (const sign of signs) window.removeEventListener(sign, listener);
+  };
+}
+
 function onWake(listener: () => void): () => void {
   const onShown = () => {
     if (isVisible()) listener();
@@ -43,14 +51,21 @@ export const nodeClock = createNodeClock({
     return readTime(await fetch(new Request(`${platform.nodeUrl()}/v1/time`, { signal: bounded, cache: "no-store" })));
   },
   now: steadyNow,
+  timeOfDay: Date.now,
   after: browserAfter,
   isVisible,
   onVisibility,
+  onStir,
 });
 
 /** Draws what ticks. */
 export const onEachFrame = createFrames({
-  requestFrame: (task) => requestAnimationFrame(task),
+  requestFrame: (task) =>
+    requestAnimationFrame(() => {
+      // The first picture after a sleep is as early as a page hears of it.
+      nodeClock.notice();
+      task();
+    }),
   cancelFrame: (id) => cancelAnimationFrame(id),
   isVisible,
   onVisibility,
@@ -60,7 +75,14 @@ export const onEachFrame = createFrames({
 export function followSession(id: string) {
   return createFollower({
     fetchTicket: () => syncCalls.fetchTicket(),
-    openSocket: (ticket, events) => openBrowserSocket(syncCalls.socketUrl(id, ticket), events),
+    openSocket: (ticket, events) =>
+      openBrowserSocket(syncCalls.socketUrl(id, ticket), {
+        ...events,
+        onMessage: (text) => {
+          nodeClock.notice();
+          events.onMessage(text);
+        },
+      }),
     onReconnected: nodeClock.resync,
     now: steadyNow,
     after: browserAfter,

@@ -3659,6 +3659,11 @@ export interface components {
              * @description Its process.
              */
             pid: number;
+            /**
+             * @description Where others reach it, such as `https://node.example.com`: by the first of its public names, or by the one under
+             *     which it was asked. Null without a tunnel, and for guests.
+             */
+            public_url?: string | null;
             /** @description When it started. */
             started_at: components["schemas"]["Timestamp"];
             /** @description Where it listens, such as `http://127.0.0.1:7717`. */

@@ -8,6 +8,7 @@ import { Loaded } from "~/features/app/loaded";
 import { may, useMay } from "~/features/app/rights";
 import { useSession } from "~/features/app/session";
 import { memberQueries } from "~/features/members/queries";
+import { PlainHttpNote } from "~/features/sign-in/plain-http";
 import { Address } from "~/ui/address";
 import { Button } from "~/ui/button";
 import { Confirm } from "~/ui/dialog";
@@ -35,6 +36,7 @@ export function DevicesPage() {
       }
     >
       <div className="space-y-4">
+        <PlainHttpNote />
         <OwnSessions />
         {me !== undefined && may(me, "members_write") && <OthersSessions subject={me.subject} />}
       </div>

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import { readEvent } from "~/api/events/envelope";
 import { drainQueries } from "~/features/drain/queries";
+import { nodeClock } from "~/sync/window";
 
 import { eventApplier } from "./apply-event";
 
@@ -34,5 +35,11 @@ describe("an event of the node", () => {
   it("about a job belongs to the drain only while the node drains", () => {
     const draining = { on: true, stopping: false, running: 1, allowed_actions: [] };
     expect(refreshedBy(JOB_CHANGED, (queries) => queries.setQueryData(drainQueries.state.queryKey, draining))).toContain("drain");
+  });
+
+  it("that says to look anew, as after a sleep, has the clock of live sessions read again too", () => {
+    const resync = vi.spyOn(nodeClock, "resync");
+    refreshedBy({ type: "resync" });
+    expect(resync).toHaveBeenCalledOnce();
   });
 });

@@ -12,6 +12,7 @@ import { queueQueries } from "~/features/queues/queries";
 import { scheduleQueries } from "~/features/schedules/queries";
 import { statusQueries } from "~/features/status/queries";
 import { syncQueries } from "~/features/sync/queries";
+import { nodeClock } from "~/sync/window";
 
 import { appendLines } from "../jobs/log-lines";
 import { createRefresher } from "./refresher";
@@ -121,6 +122,8 @@ export function eventApplier(queries: QueryClient) {
         refresh("sync");
         return;
       case "resync":
+        // The machine may have slept, and this page's clock with it.
+        nodeClock.resync();
         void queries.invalidateQueries();
         return;
     }

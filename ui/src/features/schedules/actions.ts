@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { createSchedule, deleteSchedule, runSchedule, updateSchedule } from "~/api/calls";
 import type { CreateScheduleRequest, UpdateScheduleRequest } from "~/api/types";
+import { newId } from "~/new-id";
 
 import { scheduleQueries } from "./queries";
 
@@ -23,7 +24,7 @@ export function useUpdateSchedule(id: string) {
 /** Enqueues the job of a schedule now, besides its own times. */
 export function useRunSchedule(id: string) {
   const refresh = useRefresh();
-  return useMutation({ mutationFn: () => runSchedule(id, crypto.randomUUID()), onSettled: refresh });
+  return useMutation({ mutationFn: () => runSchedule(id, newId()), onSettled: refresh });
 }
 
 export function useDeleteSchedule(id: string) {

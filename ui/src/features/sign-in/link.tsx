@@ -1,5 +1,6 @@
 import { Link2 } from "lucide-react";
 
+import { platform } from "~/platform";
 import { CopyButton } from "~/ui/copy-button";
 
 import { Way } from "./way";
@@ -14,7 +15,8 @@ export function LinkWay() {
         <CopyButton value="flowork link" what="the command" />
       </div>
       <p>
-        Open what it prints in this browser. It works once and for ten minutes, and makes a key that stays in this browser.
+        Open what it prints in this browser. It works once and for ten minutes
+        {platform.isSecure && ", and makes a key that stays in this browser"}.
         The owner can make you a link too, under Members. The window of the desktop app is signed in by itself.
       </p>
     </Way>

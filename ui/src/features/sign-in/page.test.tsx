@@ -1,4 +1,4 @@
-import { screen, within } from "@testing-library/react";
+import { cleanup, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
@@ -15,6 +15,7 @@ const ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 afterEach(() => {
   Reflect.deleteProperty(window, "ethereum");
   platform.desktop = undefined;
+  platform.isSecure = true;
 });
 
 function open({ kept }: { kept?: string } = {}) {
@@ -41,6 +42,17 @@ function install(answer: (method: string) => unknown) {
 const wallet = () => screen.findByRole("region", { name: "With a wallet" });
 
 describe("the sign-in page", () => {
+  it("says what is missing where the page comes over plain HTTP from another machine", async () => {
+    open();
+    await screen.findByText(/makes a key that stays in this browser/);
+    expect(screen.queryByText("This browser can keep no key here")).not.toBeInTheDocument();
+    cleanup();
+    platform.isSecure = false;
+    open();
+    await screen.findByText("This browser can keep no key here");
+    expect(screen.queryByText(/makes a key that stays in this browser/)).not.toBeInTheDocument();
+  });
+
   it("says that there is no wallet, where there is none", async () => {
     open();
     expect(await wallet()).toHaveTextContent("No wallet was found");

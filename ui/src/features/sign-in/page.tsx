@@ -10,6 +10,7 @@ import { DesktopWay } from "./desktop";
 import { DeviceKeyWay } from "./device-key";
 import { GuestWay } from "./guest";
 import { LinkWay } from "./link";
+import { PlainHttpNote } from "./plain-http";
 import { WalletWay } from "./wallet";
 
 const TITLES: Record<SignedOutReason, string> = {
@@ -92,6 +93,7 @@ function WaysIn({ session }: { session: Extract<SessionState, { name: "signed_ou
         <p className="text-ink-soft">{explanation(session.reason)}</p>
       </div>
       {session.said !== undefined && <ErrorCallout problem={complaint(session.said)} />}
+      <PlainHttpNote />
       <div className="space-y-4">
         {platform.desktop === undefined ? (
           <>

@@ -5,6 +5,7 @@ import { ApiError } from "~/api/error";
 import type { EnqueueRequest, FieldError, Kind } from "~/api/types";
 import { complaint } from "~/features/app/complaint";
 import { isRecord } from "~/json";
+import { newId } from "~/new-id";
 import { paths } from "~/paths";
 import { Button } from "~/ui/button";
 import { ErrorCallout } from "~/ui/callout";
@@ -37,7 +38,7 @@ export function JobForm({ kind, payload: prefilled }: JobFormProps) {
   const sending = useRef(false);
   const [draft, setDraft] = useState(() => firstDraft(kind, prefilled));
   const [errors, setErrors] = useState<FieldError[]>([]);
-  const [key, setKey] = useState(() => crypto.randomUUID());
+  const [key, setKey] = useState(newId);
 
   function change(next: Partial<typeof draft>, pointer: string) {
     const changed = { ...draft, ...next };
@@ -118,7 +119,7 @@ export function JobForm({ kind, payload: prefilled }: JobFormProps) {
         error={enqueue.error}
         unplaced={errors.length > 0}
         onSendAnew={() => {
-          const fresh = crypto.randomUUID();
+          const fresh = newId();
           setKey(fresh);
           send(fresh);
         }}

@@ -24,16 +24,6 @@ export interface Draft {
   onTimeout: TimeoutAction;
 }
 
-/** A UUID of chance. `crypto.randomUUID` is missing where a page comes over plain HTTP from another machine. */
-export function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const hex = Array.from(bytes, (byte, index) => {
-    const marked = index === 6 ? (byte & 0x0f) | 0x40 : index === 8 ? (byte & 0x3f) | 0x80 : byte;
-    return marked.toString(16).padStart(2, "0");
-  }).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-}
-
 /** Which fields mean something in a mode; the others are neither shown nor sent. */
 export function fieldsOf(mode: SyncMode) {
   return {

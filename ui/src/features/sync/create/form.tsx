@@ -4,6 +4,7 @@ import { ApiError } from "~/api/error";
 import type { FieldError } from "~/api/types";
 import { complaint } from "~/features/app/complaint";
 import { fieldErrorsOf } from "~/features/jobs/new/field-errors";
+import { newId } from "~/new-id";
 import { SYNC_MODES, type SyncState, TIMEOUT_ACTIONS } from "~/sync/state";
 import { Button } from "~/ui/button";
 import { ErrorCallout } from "~/ui/callout";
@@ -13,7 +14,7 @@ import { SpanInput } from "~/ui/span-input";
 
 import { useCreateSync } from "../actions";
 import { MODES, TIMEOUTS } from "../words";
-import { type Draft, fieldsOf, newId, readDraft } from "./draft";
+import { type Draft, fieldsOf, readDraft } from "./draft";
 import { ParticipantRows } from "./participants";
 
 /** The longest title: the bound of the metadata leaves room for names then. */

@@ -2,13 +2,14 @@ import { Plus, X } from "lucide-react";
 import { useId } from "react";
 
 import type { FieldError } from "~/api/types";
+import { newId } from "~/new-id";
 import type { SyncMode } from "~/sync/state";
 import { Button, IconButton } from "~/ui/button";
 import { describedBy, Field, FieldNotes, Input, Select } from "~/ui/field";
 import { Section } from "~/ui/page";
 import { SpanInput } from "~/ui/span-input";
 
-import { type DraftParticipant, fieldsOf, newId } from "./draft";
+import { type DraftParticipant, fieldsOf } from "./draft";
 
 /** The node takes as many. */
 const PARTICIPANTS_MAX = 1_000;

@@ -1,6 +1,7 @@
+import { newId } from "~/new-id";
 import type { SyncMode } from "~/sync/state";
 
-import { type Draft, type DraftParticipant, newId } from "./draft";
+import type { Draft, DraftParticipant } from "./draft";
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;

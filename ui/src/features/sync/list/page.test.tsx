@@ -1,6 +1,7 @@
 import { screen, within } from "@testing-library/react";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
+import { session } from "~/api/client";
 import type { SyncSummary } from "~/sync/state";
 import { participant } from "~/sync/test-world";
 import { fakeNode } from "~/test-node";
@@ -30,6 +31,8 @@ function open(items: SyncSummary[], filters = {}) {
   renderPart(<SyncListPage filters={filters} />);
 }
 
+afterEach(() => void vi.useRealTimers());
+
 describe("the list of live sessions", () => {
   it("tells of each its mode, status, who is active and the clock", async () => {
     open([ENTRY]);
@@ -57,6 +60,21 @@ describe("the list of live sessions", () => {
     open([]);
     await screen.findByText("No live sessions yet");
     expect(screen.getByRole("link", { name: "New live session" })).toBeInTheDocument();
+  });
+
+  it("is asked for again and again by guests only, who are told of no events", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+    const askedIn = async (permissions: string[]) => {
+      vi.spyOn(session, "state").mockReturnValue({ name: "signed_in", me: { subject: "m_1", role: "viewer", session_id: "ses_1", permissions } });
+      const node = fakeNode({ "GET /v1/sessions": { body: { data: { items: [ENTRY], next_cursor: null } } } });
+      const { unmount } = renderPart(<SyncListPage filters={{}} />);
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(screen.getByRole("link", { name: "Final" })).toBeInTheDocument();
+      unmount();
+      return node.bodies("GET /v1/sessions").length;
+    };
+    expect(await askedIn(["sessions_read", "read"])).toBe(1);
+    expect(await askedIn(["sessions_read"])).toBeGreaterThan(1);
   });
 
   it("names the status that nothing matches", async () => {

@@ -16,10 +16,11 @@ import { useClockReading } from "../followed";
 import { syncQueries } from "../queries";
 import { statusLook } from "../words";
 import { Entry } from "./entry";
+import { LookUp } from "./look-up";
 
 /** All sessions that can be seen, newest first, each with its clock. */
 export function SyncListPage({ filters }: { filters: SyncFilters }) {
-  const query = useQuery(syncQueries.list(filters));
+  const query = useQuery(syncQueries.list(filters, useMay("read")));
   useClockReading();
   const isNarrowed = filters.status !== undefined || filters.cursor !== undefined;
   const make = useMay("sessions_write") && (
@@ -69,6 +70,7 @@ export function SyncListPage({ filters }: { filters: SyncFilters }) {
             )}
           </Loaded>
         </section>
+        <LookUp />
       </div>
     </Page>
   );

@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 
 import type { SyncState } from "~/sync/state";
 import type { ClockReading } from "~/sync/node-clock";
+import { CopyButton } from "~/ui/copy-button";
 import { Facts } from "~/ui/facts";
 import { formatDuration } from "~/ui/duration";
 import { At } from "~/ui/time";
@@ -16,6 +17,13 @@ const DRIFT_TOLERANCE_MS = 50;
 export function Details({ state }: { state: SyncState }) {
   const reading = useClockReading();
   const items: (readonly [string, ReactNode] | undefined)[] = [
+    [
+      "Id",
+      <span key="id" className="inline-flex items-center gap-1">
+        <code className="font-mono text-xs [overflow-wrap:anywhere]">{state.session_id}</code>
+        <CopyButton value={state.session_id} what="the session's id" />
+      </span>,
+    ],
     ["Version", <span key="version" className="numeric">{state.version.toLocaleString()}</span>],
     ["When time is out", TIMEOUTS[state.action_on_timeout].title],
     state.increment_ms === null ? undefined : ["After each turn", `${formatDuration(state.increment_ms)} more`],

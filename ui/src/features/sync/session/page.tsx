@@ -1,12 +1,10 @@
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { getRouteApi } from "@tanstack/react-router";
 
 import { ApiError } from "~/api/error";
 import { Loaded } from "~/features/app/loaded";
 import { useMay } from "~/features/app/rights";
 import { paths } from "~/paths";
 import type { SyncState } from "~/sync/state";
-import { buttonClass } from "~/ui/button";
-import { Callout } from "~/ui/callout";
 import { Page, Section } from "~/ui/page";
 
 import { Announcement } from "../announcement";
@@ -20,6 +18,7 @@ import { Controls } from "./controls";
 import { Details } from "./details";
 import { History } from "./history";
 import { Participants } from "./participants";
+import { Deleted, Removed, Unknown } from "./past";
 import { Share } from "./share";
 
 const route = getRouteApi(paths.syncSession);
@@ -33,21 +32,11 @@ export function SyncSessionRoutePage() {
 /** One session: its clock, who takes part, and what can be done with it. */
 export function SyncSessionPage({ id }: { id: string }) {
   const { state, link, query, retryNow } = useFollowed(id);
-  if (link.name === "ended" && link.ending.name === "deleted") {
-    return (
-      <Gone title="This session was deleted" state={state}>
-        Its history is kept for a while, in the audit of live sessions.
-      </Gone>
-    );
-  }
+  if (link.name === "ended" && link.ending.name === "deleted") return <Deleted id={id} state={state} />;
+  // What this window still knows of it from before is no session any more.
+  if (query.error instanceof ApiError && query.error.status === 404) return <Removed id={id} state={state} />;
   if (state === undefined) {
-    if (query.error instanceof ApiError && (query.error.status === 404 || query.error.status === 400)) {
-      return (
-        <Gone title="There is no such session" state={undefined}>
-          It may be over and removed, or it is not yours: members see the sessions that they made.
-        </Gone>
-      );
-    }
+    if (query.error instanceof ApiError && query.error.status === 400) return <Unknown />;
     return (
       <Page title="Live session">
         <Loaded query={query} what="the session">
@@ -89,23 +78,7 @@ function Shown({ state, isLive }: { state: SyncState; isLive: boolean }) {
           <Details state={state} />
         </Section>
       </div>
-      <History state={state} isLive={isLive} />
+      <History id={state.session_id} state={state} isLive={isLive} />
     </div>
-  );
-}
-
-function Gone({ title, state, children }: { title: string; state: SyncState | undefined; children: string }) {
-  return (
-    <Page title={title}>
-      <div className="space-y-4">
-        <Callout tone="note" title={state === undefined ? "Nothing to show" : titleOf(state)}>
-          <p>{children}</p>
-        </Callout>
-        {state !== undefined && <History state={state} isLive={false} />}
-        <Link to={paths.sync} className={buttonClass("plain")}>
-          All live sessions
-        </Link>
-      </div>
-    </Page>
   );
 }

@@ -5,48 +5,91 @@ import { lazy, Suspense, useState } from "react";
 
 import { useMay } from "~/features/app/rights";
 import { memberQueries } from "~/features/members/queries";
+import { statusQueries } from "~/features/status/queries";
 import { paths } from "~/paths";
 import { platform } from "~/platform";
 import type { SyncState } from "~/sync/state";
 import { Button, buttonClass } from "~/ui/button";
+import { Callout } from "~/ui/callout";
 import { CopyButton } from "~/ui/copy-button";
+import { Modal } from "~/ui/dialog";
 import { Section } from "~/ui/page";
 
+import { isOfOneMachine } from "./reach";
+
 const QrCode = lazy(() => import("~/ui/qr-code"));
+const RemoteAccess = lazy(() => import("./remote-access"));
 
 /** The link for those who only look on. */
 export function Share({ state }: { state: SyncState }) {
   const router = useRouter();
-  const [showsCode, setShowsCode] = useState(false);
   const params = { sessionId: state.session_id };
-  const url = platform.nodeUrl() + router.buildLocation({ to: paths.spectate, params }).href;
+  const node = useQuery({ ...statusQueries.status, enabled: useMay("status") });
+  // Whoever is at the node itself has an address of it that is of use to nobody else; the node may know a better one.
+  const site = node.data?.public_url ?? platform.nodeUrl();
   return (
     <Section title="Share">
       <div className="space-y-3 text-[13px]">
         <p className="text-ink-soft">Whoever opens this link sees the clock on the whole screen and changes nothing.</p>
-        <div className="flex items-start justify-between gap-2 rounded-lg border border-line bg-sunken py-2 pr-1 pl-3">
-          <output aria-label="Spectator link" className="min-w-0 font-mono text-[13px] [overflow-wrap:anywhere]">
-            {url}
-          </output>
-          <CopyButton value={url} what="link" />
-        </div>
-        <Reach />
-        <div className="flex flex-wrap gap-2">
-          <Link to={paths.spectate} params={params} target="_blank" className={buttonClass("plain")}>
-            <ExternalLink aria-hidden className="size-4" />
-            Open spectator page
-          </Link>
-          <Button onClick={() => setShowsCode(!showsCode)} aria-expanded={showsCode}>
-            {showsCode ? "Hide code" : "Show as a code"}
-          </Button>
-        </div>
-        {showsCode && (
-          <Suspense fallback={null}>
-            <QrCode text={url} label="The spectator link as a QR code" />
-          </Suspense>
+        {node.isLoading ? (
+          <p className="animate-breathe text-ink-faint">Asking the node where it can be reached…</p>
+        ) : (
+          <SpectatorLink url={site + router.buildLocation({ to: paths.spectate, params }).href} />
         )}
+        <Reach />
+        {/* The app has one window: there the page opens in place, and has a way back. */}
+        <Link to={paths.spectate} params={params} target={platform.desktop === undefined ? "_blank" : undefined} className={buttonClass("plain")}>
+          <ExternalLink aria-hidden className="size-4" />
+          Open spectator page
+        </Link>
       </div>
     </Section>
+  );
+}
+
+function SpectatorLink({ url }: { url: string }) {
+  const [showsCode, setShowsCode] = useState(false);
+  const isHere = isOfOneMachine(url);
+  return (
+    <>
+      <div className="flex items-start justify-between gap-2 rounded-lg border border-line bg-sunken py-2 pr-1 pl-3">
+        <output aria-label="Spectator link" className="min-w-0 font-mono text-[13px] [overflow-wrap:anywhere]">
+          {url}
+        </output>
+        <CopyButton value={url} what="link" />
+      </div>
+      {isHere ? (
+        <OnlyHere host={new URL(url).hostname} />
+      ) : (
+        <Button onClick={() => setShowsCode(!showsCode)} aria-expanded={showsCode}>
+          {showsCode ? "Hide code" : "Show as a code"}
+        </Button>
+      )}
+      {showsCode && !isHere && (
+        <Suspense fallback={null}>
+          <QrCode text={url} label="The spectator link as a QR code" />
+        </Suspense>
+      )}
+    </>
+  );
+}
+
+/** Why the link opens nothing on a phone, and what helps. */
+function OnlyHere({ host }: { host: string }) {
+  const [showsGuide, setShowsGuide] = useState(false);
+  return (
+    <Callout tone="warn" title="This link works on this machine only">
+      <p>
+        Every other device takes <code className="font-mono">{host}</code> for itself. Others can open the link once the node
+        has an address that they can reach, and its settings name it.
+      </p>
+      <Button onClick={() => setShowsGuide(true)}>How to reach this node from elsewhere</Button>
+      <Modal open={showsGuide} onOpenChange={setShowsGuide} title="How to reach this node from elsewhere" detail="docs/remote-access.md">
+        <Suspense fallback={null}>
+          <RemoteAccess />
+        </Suspense>
+      </Modal>
+    </Callout>
   );
 }
 

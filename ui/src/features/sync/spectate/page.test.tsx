@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { session } from "~/api/client";
 import { ApiError } from "~/api/error";
 import type { SessionState } from "~/api/session";
+import { platform } from "~/platform";
 import { fakeNode, refusal } from "~/test-node";
 import { renderPart } from "~/test-render";
 import { syncState } from "~/sync/test-world";
@@ -23,7 +24,10 @@ function guest(...permissions: string[]): SessionState {
   return { name: "signed_in", me: { subject: "guest", role: "guest", session_id: null, permissions: ["signed_in", "status", ...permissions] } };
 }
 
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  platform.desktop = undefined;
+});
 
 describe("the page of those who look on", () => {
   it("lets somebody in as a guest, and says when the node lets none in", async () => {
@@ -56,6 +60,26 @@ describe("the page of those who look on", () => {
     expect(screen.getByRole("timer", { name: "Time to begin with" })).toHaveTextContent("1:00.0");
     expect(screen.getByRole("timer", { name: "Left for Black" })).toHaveTextContent("1:00.0");
     expect(screen.queryByRole("button")).not.toBeInTheDocument();
+  });
+
+  it("has a way back in the window of the app, which has no tabs and no button for it", async () => {
+    const sockets = fakeSockets();
+    const state = syncState();
+    fakeNode({
+      [`GET /v1/sessions/${ID}`]: { body: { data: state } },
+      "POST /v1/auth/ticket": { status: 201, body: { ticket: "flt_1", expires_at: "2027-01-15T08:00:00.000Z" } },
+    });
+    platform.desktop = { version: "1", signIn: vi.fn(), openSettings: vi.fn() };
+    open(guest("sessions_read"));
+    expect(await screen.findByRole("link", { name: "Back to the session" })).toHaveAttribute("href", `/sync/${ID}`);
+    await waitFor(() => expect(sockets.opened).not.toHaveLength(0));
+    act(() => {
+      sockets.open(state);
+      sockets.tell("SESSION_DELETED");
+      sockets.cut(1000, "the session was deleted");
+    });
+    await screen.findByRole("heading", { name: "This session is over" });
+    expect(screen.getByRole("link", { name: "All live sessions" })).toHaveAttribute("href", "/sync");
   });
 
   it("says that there is no such session", async () => {

@@ -13,6 +13,7 @@ import { nameOf, titleOf } from "../names";
 import { StatusPill } from "../status-pill";
 import { Ticking } from "../ticking";
 import { Door } from "./door";
+import { WayBack } from "./way-back";
 
 /** More than these do not fit beside a clock; the session's own page shows all. */
 const SHOWN_MAX = 12;
@@ -33,7 +34,10 @@ export function Screen({ id }: { id: string }) {
     <main id="main" tabIndex={-1} className="flex min-h-dvh flex-col px-4 py-4 sm:px-8 sm:py-6">
       <title>{`${titleOf(state)} · Flowork`}</title>
       <header className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
-        <h1 className="text-xl font-semibold [overflow-wrap:anywhere]">{titleOf(state)}</h1>
+        <div className="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1">
+          <WayBack id={id} />
+          <h1 className="text-xl font-semibold [overflow-wrap:anywhere]">{titleOf(state)}</h1>
+        </div>
         <div className="flex flex-wrap items-center gap-3">
           <LinkState link={link} onRetry={retryNow} />
           <StatusPill status={state.status} />
