@@ -66,14 +66,19 @@ function fill(select, choices) {
 
 /** Shows what is set. */
 function drawControls() {
-  const { on, reason } = view.start_with_system;
-  at("start-with-system").checked = on;
-  at("start-with-system").disabled = Boolean(reason);
-  showIf(at("start-with-system-reason"), reason);
+  drawSwitch("start-with-system", view.start_with_system);
+  at("open-links-row").hidden = !view.open_links;
+  if (view.open_links) drawSwitch("open-links", view.open_links);
   at("keep-in-tray").checked = view.keep_in_tray;
   at("notifications").value = view.notifications;
   at("deadline").value = String(view.quit_deadline_seconds);
   at("language").value = view.language_choice;
+}
+
+function drawSwitch(id, { on, reason }) {
+  at(id).checked = on;
+  at(id).disabled = Boolean(reason);
+  showIf(at(`${id}-reason`), reason);
 }
 
 /** Does what somebody asked for, and says so if it was not done. */
@@ -94,6 +99,7 @@ function setOnChange(id, read) {
 }
 
 setOnChange("start-with-system", ({ checked }) => ({ start_with_system: checked }));
+setOnChange("open-links", ({ checked }) => ({ open_links: checked }));
 setOnChange("keep-in-tray", ({ checked }) => ({ keep_in_tray: checked }));
 setOnChange("notifications", ({ value }) => ({ notifications: value }));
 setOnChange("deadline", ({ value }) => ({ quit_deadline_seconds: Number(value) }));

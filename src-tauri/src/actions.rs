@@ -12,7 +12,7 @@ use crate::ending::Then;
 use crate::failure::{sentence, with_causes};
 use crate::navigation::{Action, signed_in_at};
 use crate::shell::Shell;
-use crate::{pages, window};
+use crate::{opener, pages, window};
 
 /// Does what a menu asks for.
 pub(crate) fn command(app: &AppHandle, command: Command) {
@@ -44,6 +44,7 @@ pub(crate) fn command(app: &AppHandle, command: Command) {
 pub(crate) fn act(app: &AppHandle, action: Action) {
     match action {
         Action::Retry => command(app, Command::Start),
+        Action::FreePort => Shell::of(app).start_elsewhere(app),
         Action::OpenLogs => command(app, Command::OpenLogs),
         Action::Quit => command(app, Command::Quit),
         Action::Settings => command(app, Command::Settings),
@@ -157,7 +158,7 @@ fn copy_address(shell: &Arc<Shell>) {
 
 fn open_logs(shell: &Shell) {
     let logs = shell.state().logs.clone();
-    if let Some(Err(error)) = logs.map(open::that_detached) {
+    if let Some(Err(error)) = logs.map(opener::open) {
         tracing::warn!(%error, "the log folder could not be opened");
     }
 }

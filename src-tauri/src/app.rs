@@ -9,15 +9,15 @@ use std::time::Duration;
 use std::time::Instant;
 
 use flowork_node::Config;
-use flowork_shell::Notifier;
+use flowork_shell::{Notifier, leaving::EXIT_JOBS_LEFT};
 use tauri::{App, AppHandle, Context, Manager, RunEvent};
 use tauri_plugin_window_state::StateFlags;
 
 use crate::arguments::Arguments;
-use crate::ending::Then;
+use crate::ending::{GO_WITHIN, Then, watchdog};
 use crate::shell::{Shell, Tray};
 use crate::window::{Opening, WEB_DATA};
-use crate::{actions, commands, instance, menus, pages, tray, window};
+use crate::{actions, commands, instance, links, menus, pages, tray, window};
 
 /// Where the windows were, in the data directory.
 const WINDOW_STATE: &str = "window-state.json";
@@ -46,7 +46,28 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let made_by_plugins = app.path().app_config_dir().ok();
     let code = app.run_return(|app, event| heard(app, &event));
     sweep(&shell, made_by_plugins.as_deref());
+    if let Some(arguments) = shell.state().again.take() {
+        begin_again(&arguments);
+    }
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Becomes a start that came when this one was past taking anything. The name on the bus goes with the process's connection,
+/// so that the new one is the first again.
+#[cfg(unix)]
+fn begin_again(arguments: &[String]) {
+    use std::os::unix::process::CommandExt;
+    let error = match std::env::current_exe() {
+        Ok(program) => std::process::Command::new(program).args(arguments.iter().skip(1)).exec(),
+        Err(error) => error,
+    };
+    eprintln!("error: the app could not be started again: {error}");
+}
+
+/// Elsewhere a process cannot become another, and a second one would find this one still there.
+#[cfg(not(unix))]
+fn begin_again(_arguments: &[String]) {
+    eprintln!("error: the app was just ending; start it again");
 }
 
 fn without_screen(error: &dyn Error) -> ExitCode {
@@ -117,6 +138,7 @@ fn build(shell: Arc<Shell>, context: Context, name: Option<String>) -> tauri::Re
 fn set_up(app: &App) {
     let app = app.handle();
     let shell = Shell::of(app);
+    shell.open_log();
     shell.start(app, shell.arguments.recovery);
     match shell.arguments.url.clone() {
         Some(link) => actions::open_link(app, &link),
@@ -131,6 +153,7 @@ fn set_up(app: &App) {
     set_app_menu(app, &shell);
     tray::start(app);
     begin_to_notify(app, &shell);
+    links::start(app);
     quit_on_signal(app.clone());
     tauri::async_runtime::spawn_blocking(move || repair_autostart(&shell));
 }
@@ -173,12 +196,18 @@ fn repair_autostart(shell: &Shell) {
 }
 
 /// A second start: it ends, and this app does what it was asked.
-fn started_again(app: &AppHandle, arguments: &[String]) {
+pub(crate) fn started_again(app: &AppHandle, arguments: &[String]) {
     let (given, shell) = (Arguments::handed_over(arguments), Shell::of(app));
+    if shell.is_past_return() {
+        shell.state().again = Some(arguments.to_vec());
+        return;
+    }
     if given.recovery && !shell.start(app, true) {
         // A node is there already, and the settings say how it was started.
         pages::show_settings(app);
-        return;
+        if given.url.is_none() {
+            return;
+        }
     }
     match given.url {
         Some(link) => actions::open_link(app, &link),
@@ -202,8 +231,9 @@ fn heard(app: &AppHandle, event: &RunEvent) {
             }
         }
         RunEvent::Exit => {
+            watchdog::ends_within(GO_WITHIN, shell.state().done.unwrap_or(EXIT_JOBS_LEFT));
             shell.stop_now();
-            tray::remove();
+            tray::remove(&shell);
         }
         #[cfg(target_os = "macos")]
         RunEvent::Opened { urls } => {
@@ -242,7 +272,6 @@ impl Asked {
 /// Quits when the system asks for it, without a window. Asked again it does not wait for jobs, and the third time for nothing.
 #[cfg(unix)]
 fn quit_on_signal(app: AppHandle) {
-    use flowork_shell::leaving::EXIT_JOBS_LEFT;
     use tokio::signal::unix::{SignalKind, signal};
     tauri::async_runtime::spawn(async move {
         let kinds = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));

@@ -3,6 +3,10 @@
 //! The rules are [`flowork_shell::leaving`]; here they are applied to a node. Quitting, stopping the node from the tray
 //! and starting it anew all go this way, so no job is cut off by any of them without having been waited for.
 
+mod stopping;
+pub(crate) mod watchdog;
+
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +16,11 @@ use flowork_shell::{Allowed, Leaving, LeavingState, LeavingStep, NodeView, Phase
 use tauri::AppHandle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::app::started_again;
 use crate::node::OwnNode;
 use crate::shell::Shell;
 use crate::{pages, window};
+use stopping::{stop, stopped, wish_of};
 
 /// How long a start that is under way may take until the app ends without it. Cutting it off at once could leave a node
 /// behind that nobody stops.
@@ -26,6 +32,8 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// After that, or when somebody asks again, it gets this long to let go of its child processes.
 const STOP_AT_ONCE: Duration = Duration::from_secs(2);
+/// How long the windows may take to go once nothing else is left, and the rest after a time that was up.
+pub(crate) const GO_WITHIN: Duration = Duration::from_secs(10);
 /// The node's own patience when it drains is longer than the person's by this, so that theirs decides.
 const LONGER: Duration = Duration::from_secs(1);
 
@@ -53,6 +61,8 @@ enum Wish {
     Force,
     /// To keep the node running.
     Cancel,
+    /// To quit after all, where only the node was to be stopped.
+    Leave,
 }
 
 /// What the leaving window shows.
@@ -107,8 +117,10 @@ impl Shell {
             return;
         }
         if let Some(ending) = &mut state.ending {
-            if then == Then::Exit {
+            if then == Then::Exit && !ending.leaves() {
                 ending.then = Then::Exit;
+                // Nobody there to hear it: it has ended.
+                let _ = ending.wishes.send(Wish::Leave);
             }
             drop(state);
             if told && then == Then::Exit && matches!(self.leaving.borrow().step, Step::Draining { .. }) {
@@ -174,12 +186,34 @@ impl Shell {
             gone.forget();
         }
         let in_order = match own {
-            Some(own) => stopped(stop(own), &mut wished, STOP_WITHIN, STOP_AT_ONCE).await,
+            Some(own) => self.stop_own(own, &mut wished).await,
             None => true,
         };
         self.show_step(Step::Done);
         let then = self.state().ending.take().map_or(Then::Exit, |ending| ending.then);
         self.ended(&app, then, if in_order { code } else { EXIT_JOBS_LEFT });
+    }
+
+    /// Stops the node, and says whether that was in order. Whoever quits waits for it only so long: then the process ends, and
+    /// with it what is left of the node. Where the app stays, the node is stopped when it is stopped, and not before.
+    async fn stop_own(&self, own: OwnNode, wished: &mut UnboundedReceiver<Wish>) -> bool {
+        if self.is_leaving() {
+            watchdog::ends_within(STOP_WITHIN + STOP_AT_ONCE + GO_WITHIN, EXIT_JOBS_LEFT);
+        }
+        let mut stopping = pin!(stop(own));
+        if let Some(in_order) = stopped(stopping.as_mut(), wished, STOP_WITHIN, STOP_AT_ONCE).await {
+            return in_order;
+        }
+        if !self.is_leaving() {
+            tokio::select! {
+                in_order = stopping => return in_order,
+                () = wish_of(wished, Wish::Leave) => {}
+            }
+        }
+        if self.is_leaving() {
+            watchdog::ends_within(GO_WITHIN, EXIT_JOBS_LEFT);
+        }
+        false
     }
 
     /// Waits until no job runs, the deadline passes or the person decides. `None` when the node is to run on; otherwise the
@@ -229,6 +263,7 @@ impl Shell {
                 }
                 wish = wished.recv() => match wish {
                     Some(Wish::Cancel) => leaving.cancel(),
+                    Some(Wish::Leave) => LeavingStep::Wait,
                     Some(Wish::Force) | None => leaving.force(),
                 },
             };
@@ -259,6 +294,11 @@ impl Shell {
         if !self.in_tray() {
             // Before the other one goes, so that there is a window at any time.
             window::main_shown(app, None).await;
+        }
+        // It came before it was known that there is something to wait for.
+        let again = self.state().again.take();
+        if let Some(arguments) = again {
+            started_again(app, &arguments);
         }
         // Unless somebody quits again meanwhile.
         if self.leaving.borrow().step == Step::Done {
@@ -296,11 +336,13 @@ impl Shell {
         match then {
             Then::Exit => {
                 self.state().done = Some(code);
+                watchdog::ends_within(GO_WITHIN, code);
                 app.exit(i32::from(code));
             }
             Then::Stop => {
                 self.show(NodeView::stopped());
                 window::refresh(app);
+                self.look_out(app);
             }
             Then::Restart => {
                 self.show(NodeView::stopped());
@@ -328,66 +370,9 @@ impl Shell {
     }
 }
 
-/// Stops a node, even if nobody waits for that any longer. Says whether it came to its end.
-async fn stop(own: OwnNode) -> bool {
-    let stopping = tauri::async_runtime::spawn(async move {
-        if let Some(node) = own.write().await.take() {
-            node.stop().await;
-        }
-    });
-    let stopped = stopping.await;
-    if let Err(error) = &stopped {
-        tracing::error!(%error, "the node was not stopped in order");
-    }
-    stopped.is_ok()
-}
-
-/// Waits for the node to stop, and not for ever: somebody who asks again shortens it, too. Says whether all was in order.
-async fn stopped(
-    stopping: impl Future<Output = bool>,
-    wished: &mut UnboundedReceiver<Wish>,
-    within: Duration,
-    at_once: Duration,
-) -> bool {
-    tokio::pin!(stopping);
-    let forced = async {
-        loop {
-            match wished.recv().await {
-                Some(Wish::Force) => break,
-                // Too late.
-                Some(Wish::Cancel) => {}
-                None => std::future::pending().await,
-            }
-        }
-    };
-    tokio::select! {
-        in_order = &mut stopping => return in_order,
-        () = forced => {}
-        () = tokio::time::sleep(within) => {}
-    }
-    if tokio::time::timeout(at_once, stopping).await.is_err() {
-        tracing::warn!("the node takes too long to stop; it is not waited for any longer");
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn stopping_ends_when_it_is_forced_or_takes_too_long() {
-        const LONG: Duration = Duration::from_hours(1);
-        let never = std::future::pending::<bool>;
-        let (wishes, mut wished) = unbounded_channel();
-        assert!(stopped(std::future::ready(true), &mut wished, LONG, LONG).await, "in order");
-        assert!(!stopped(never(), &mut wished, Duration::ZERO, Duration::ZERO).await, "it has a bound");
-        wishes.send(Wish::Cancel).unwrap();
-        wishes.send(Wish::Force).unwrap();
-        assert!(!stopped(never(), &mut wished, LONG, Duration::ZERO).await, "somebody does not want to wait");
-        drop(wishes);
-        assert!(!stopped(never(), &mut wished, Duration::ZERO, Duration::ZERO).await, "and nobody can say so any more");
-    }
 
     #[test]
     fn node_that_is_being_stopped_drains_and_can_be_kept() {

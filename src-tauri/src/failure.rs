@@ -1,9 +1,11 @@
 //! Why there is no node to show, in words for a person.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use flowork_api_types::node::Notice;
+use flowork_node::StartError;
 
 /// The code of the notice that says that no node could be started.
 const CODE: &str = "NODE_NOT_STARTED";
@@ -17,12 +19,31 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The folder with the logs, where the configuration could be read.
     pub(crate) logs: Option<PathBuf>,
+    /// Another port would do, and that can be had from here.
+    pub(crate) elsewhere: Option<Elsewhere>,
+}
+
+/// What the error page offers where the port is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    /// Where the port is to be.
+    pub(crate) ip: IpAddr,
+    /// The id of the text that says what that means.
+    pub(crate) hint: &'static str,
 }
 
 impl Failure {
     /// Describes an error with its causes.
     pub(crate) fn new(error: &dyn Error, hint: Option<String>, logs: Option<PathBuf>) -> Self {
-        Self { message: with_causes(error), hint, logs }
+        Self { message: with_causes(error), hint, logs, elsewhere: None }
+    }
+
+    /// Describes why the node did not start.
+    pub(crate) fn of_start(error: &StartError, logs: PathBuf) -> Self {
+        let of_another_account = error.is_taken_by_another_account();
+        let hint = if of_another_account { "start-own-port-hint" } else { "start-free-port-hint" };
+        let elsewhere = error.can_serve_elsewhere().map(|ip| Elsewhere { ip, hint });
+        Self { elsewhere, ..Self::new(error, error.hint(), Some(logs)) }
     }
 
     /// The same for the tray and the list of notices.

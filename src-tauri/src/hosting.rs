@@ -80,20 +80,27 @@ impl AttachError {
 pub(crate) async fn start_or_attach(flags: &Flags) -> Result<Hosted, Failure> {
     let config = Config::load(flags).map_err(|error| Failure::new(&error, error.hint(), None))?;
     let logs = config.data_dir.join("logs");
-    let fail = |error: StartError| Failure::new(&error, error.hint(), Some(logs.clone()));
+    let fail = |error: StartError| Failure::of_start(&error, logs.clone());
     let error = match Node::start(config.clone()).await {
         Ok(node) => return own(node, &config.data_dir, logs).await,
         Err(error) => error,
     };
     let StartError::Lock(LockError::Held { holder, .. }) = &error else { return Err(fail(error)) };
     match serving(&config.data_dir, holder.clone()).await {
-        Some(Holder { pid, url: Some(url), .. }) => attach(&config, &url, pid)
-            .await
-            .map(|client| Hosted { client, hosting: Hosting::Service { pid }, node: None, logs: logs.clone() })
-            .map_err(|error| Failure::new(&error, error.hint(), Some(logs))),
+        Some(Holder { pid, url: Some(url), .. }) => attach_to(flags, &url, pid).await,
         // It ended meanwhile.
         None => own(Node::start(config.clone()).await.map_err(fail)?, &config.data_dir, logs).await,
         Some(_) => Err(fail(error)),
+    }
+}
+
+/// Attaches to a node that serves, and never starts one.
+pub(crate) async fn attach_to(flags: &Flags, url: &str, pid: u32) -> Result<Hosted, Failure> {
+    let config = Config::load(flags).map_err(|error| Failure::new(&error, error.hint(), None))?;
+    let logs = config.data_dir.join("logs");
+    match attach(&config, url, pid).await {
+        Ok(client) => Ok(Hosted { client, hosting: Hosting::Service { pid }, node: None, logs }),
+        Err(error) => Err(Failure::new(&error, error.hint(), Some(logs))),
     }
 }
 

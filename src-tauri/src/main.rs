@@ -15,12 +15,16 @@ mod ending;
 mod failure;
 mod hosting;
 mod instance;
+mod links;
+mod looking_out;
 mod menus;
 mod navigation;
 mod node;
+mod opener;
 mod pages;
 mod shell;
 mod tray;
+mod web_processes;
 mod window;
 
 use std::process::ExitCode;

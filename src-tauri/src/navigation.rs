@@ -20,6 +20,8 @@ const SIGN_INS_WITHIN: Duration = Duration::from_mins(1);
 pub(crate) enum Action {
     /// Try to start the node again.
     Retry,
+    /// Start the node on a port that nobody has, and keep that one.
+    FreePort,
     /// Show the folder with the logs.
     OpenLogs,
     /// End the app.
@@ -84,6 +86,7 @@ fn action(path: &str, of_node: bool) -> Option<Action> {
         "/settings" => Some(Action::Settings),
         "/sign-in" if of_node => Some(Action::SignIn),
         "/retry" if !of_node => Some(Action::Retry),
+        "/free-port" if !of_node => Some(Action::FreePort),
         "/logs" if !of_node => Some(Action::OpenLogs),
         "/quit" if !of_node => Some(Action::Quit),
         _ => None,
@@ -165,7 +168,7 @@ mod tests {
         let node = Some("http://127.0.0.1:4000/");
         check("https://action.flowork.invalid/sign-in", node, Decision::Act(Action::SignIn));
         check("https://action.flowork.invalid/settings", node, Decision::Act(Action::Settings));
-        for path in ["quit", "retry", "logs", "format", "sign-in/x"] {
+        for path in ["quit", "retry", "free-port", "logs", "format", "sign-in/x"] {
             check(&format!("https://action.flowork.invalid/{path}"), node, Decision::Refuse);
         }
         check(page("error.html").as_str(), node, if cfg!(windows) { Decision::Browser } else { Decision::Refuse });
@@ -182,6 +185,7 @@ mod tests {
     fn buttons_work_before_the_node_runs() {
         check(page("error.html").as_str(), None, Decision::Stay);
         check("https://action.flowork.invalid/retry", None, Decision::Act(Action::Retry));
+        check("https://action.flowork.invalid/free-port", None, Decision::Act(Action::FreePort));
         check("https://action.flowork.invalid/logs", None, Decision::Act(Action::OpenLogs));
         check("https://action.flowork.invalid/settings", None, Decision::Act(Action::Settings));
         check("https://action.flowork.invalid/quit", None, Decision::Act(Action::Quit));

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowork_api_types::node::Notice;
-use flowork_node::DataDir;
+use flowork_node::{Config, DataDir, LogGuard};
 use flowork_shell::preferences::PREFERENCES_NOTICE;
 use flowork_shell::{
     Autostart, AutostartError, Link, NodeView, Note, Notifier, Preferences, PreferencesFile, ResetPlan, Starts, Words,
@@ -19,12 +20,14 @@ use tokio::sync::watch;
 
 use crate::arguments::Arguments;
 use crate::clipboard::Copied;
-use crate::ending::{Ending, Shown};
+use crate::ending::{Ending, Shown, Step};
 use crate::failure::Failure;
 use crate::navigation::SignIns;
 use crate::node::Running;
-use crate::window::WEB_DATA;
+use crate::window::{PutAway, WEB_DATA};
 
+/// What is logged where the settings do not say it, or cannot be read.
+const LOG: &str = "info";
 /// The notice that says that there is no tray.
 pub(crate) const TRAY_MISSING: &str = "TRAY_MISSING";
 
@@ -47,7 +50,11 @@ pub(crate) struct Shell {
     pub(crate) opening: tokio::sync::Mutex<()>,
     /// What was put into the clipboard.
     pub(crate) copied: Copied,
+    /// Whether who watches over tray icons answers. Nothing is drawn while it does not: the icon's library would wait for
+    /// it, and the windows with the icon.
+    pub(crate) tray_answers: AtomicBool,
     notifier: Mutex<Option<Notifier>>,
+    log: Mutex<Option<LogGuard>>,
     state: Mutex<State>,
 }
 
@@ -66,8 +73,12 @@ pub(crate) struct State {
     pub(crate) logs: Option<PathBuf>,
     /// The start that is under way.
     pub(crate) starting: Option<JoinHandle<()>>,
+    /// Looks out for a node that somebody else starts, while there is none.
+    pub(crate) looking_out: Option<JoinHandle<()>>,
     /// What is to be shown once there is a node.
     pub(crate) wanted: Option<Link>,
+    /// The path of the node's GUI at which the main window was when the node went.
+    pub(crate) place: Option<String>,
     /// The drain that is under way.
     pub(crate) ending: Option<Ending>,
     /// The app may end now, with this code.
@@ -81,6 +92,10 @@ pub(crate) struct State {
     pub(crate) sign_ins: SignIns,
     /// The person was told that the window was minimized because there is no tray.
     pub(crate) told_of_minimizing: bool,
+    /// Whether the app put the main window away.
+    pub(crate) put_away: PutAway,
+    /// What a start was given that came while the app was past taking anything: it is started anew with that.
+    pub(crate) again: Option<Vec<String>>,
     preferences: Preferences,
     words: Option<Arc<Words>>,
     notices: BTreeMap<&'static str, Notice>,
@@ -119,7 +134,9 @@ impl Shell {
             leaving: watch::Sender::default(),
             opening: tokio::sync::Mutex::default(),
             copied: Copied::default(),
+            tray_answers: AtomicBool::new(!cfg!(target_os = "linux")),
             notifier: Mutex::default(),
+            log: Mutex::default(),
             state: Mutex::new(State { preferences, words, notices, ..State::default() }),
         })
     }
@@ -151,6 +168,27 @@ impl Shell {
         }
     }
 
+    /// Begins the app's own log, which has what happens while there is no node in this process. What keeps it from that, the
+    /// start of a node says better.
+    pub(crate) fn open_log(&self) {
+        let Some(web_data) = &self.web_data else { return };
+        let logs = web_data.with_file_name("logs");
+        let filter = Config::load(&self.arguments.flags(false)).map_or_else(|_| LOG.to_owned(), |config| config.log);
+        let log = flowork_node::log_beside_node(&logs, &filter).or_else(|_| flowork_node::log_beside_node(&logs, LOG));
+        match log {
+            Ok(log) => {
+                *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+                self.state().logs.get_or_insert(logs);
+            }
+            Err(error) => eprintln!("warning: there is no log: {error}"),
+        }
+    }
+
+    /// Ends it, so that its files can be deleted.
+    pub(crate) fn close_log(&self) {
+        drop(self.log.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// What the person set.
     pub(crate) fn preferences(&self) -> Preferences {
         self.state().preferences.clone()
@@ -167,16 +205,20 @@ impl Shell {
         Arc::clone(state.words.as_ref().expect("they are loaded when the app is made, and only ever replaced"))
     }
 
-    /// Takes preferences that were stored.
-    pub(crate) fn set_preferences(&self, preferences: Preferences) {
+    /// Takes preferences that were stored, and what in their file cannot be used.
+    pub(crate) fn set_preferences(&self, preferences: Preferences, notice: Option<Notice>) {
         let mut state = self.state();
         let language = preferences.language != state.preferences.language;
         if language {
             state.words = Some(Arc::new(Words::load(&preferences.language)));
         }
         state.preferences = preferences;
-        state.notices.remove(PREFERENCES_NOTICE);
+        match notice {
+            Some(notice) => state.notices.insert(PREFERENCES_NOTICE, notice),
+            None => state.notices.remove(PREFERENCES_NOTICE),
+        };
         drop(state);
+        self.tell_node();
         if language {
             // Drawn again: it is the same view in other words.
             self.view.send_modify(|_| {});
@@ -193,6 +235,18 @@ impl Shell {
     /// What the app itself has to say.
     pub(crate) fn notices(&self) -> Vec<Notice> {
         self.state().notices.values().cloned().collect()
+    }
+
+    /// Takes what the app itself has to say under a code; without a notice, that is over.
+    pub(crate) fn set_notice(&self, code: &'static str, notice: Option<Notice>) {
+        let mut state = self.state();
+        match notice {
+            Some(notice) => state.notices.insert(code, notice),
+            None => state.notices.remove(code),
+        };
+        drop(state);
+        self.tell_node();
+        self.changed();
     }
 
     /// Whether the icon is in a tray.
@@ -242,6 +296,11 @@ impl Shell {
         self.state().main_at.clone()
     }
 
+    /// Whether the app ends, and nobody can take that back any more.
+    pub(crate) fn is_past_return(&self) -> bool {
+        self.is_leaving() && !matches!(self.leaving.borrow().step, Step::Draining { .. })
+    }
+
     /// Whether the app is on its way out.
     pub(crate) fn is_leaving(&self) -> bool {
         let state = self.state();
@@ -263,7 +322,9 @@ mod tests {
         let notices = shell.notices();
         assert_eq!(notices.len(), 1, "{notices:?}");
         assert!(crate::node::CODES.contains(&notices[0].code.as_str()), "the node is told of it: {notices:?}");
-        shell.set_preferences(Preferences::default());
+        shell.set_preferences(Preferences::default(), Some(notices[0].clone()));
+        assert_eq!(shell.notices(), notices, "another key was stored");
+        shell.set_preferences(Preferences::default(), None);
         assert!(shell.notices().is_empty());
     }
 }

@@ -1,12 +1,15 @@
 //! The icon in the tray, with its menu: drawn from what is known of the node, whenever that changes and never by the clock.
 //!
-//! Everything here runs on the main thread, where the icon has to stay. On Linux the icon is a D-Bus object that a host in
-//! some panel shows; whether there is one, [`host`] tells.
+//! Everything here runs on the main thread, where the icon has to stay: its menu is made of the same parts as those of windows.
+//! On Linux the icon is a D-Bus object that a host in some panel shows; whether there is one, [`host`] tells. The icon's
+//! library waits there for whoever watches over tray icons, so nothing is drawn while that one does not answer: a panel that
+//! hangs must not hang the windows.
 
 #[cfg(target_os = "linux")]
 mod host;
 
 use std::cell::RefCell;
+use std::sync::atomic::Ordering;
 
 use flowork_shell::{Entry, IconState, status_line, tray_menu};
 use tauri::AppHandle;
@@ -76,8 +79,17 @@ pub(crate) fn start(app: &AppHandle) {
 }
 
 /// Takes the icon out of the tray. On the main thread.
-pub(crate) fn remove() {
-    drop(DRAWN.take());
+pub(crate) fn remove(shell: &Shell) {
+    let drawn = DRAWN.take();
+    if !answers(shell) {
+        // It would be waited for, and goes with the process anyway.
+        std::mem::forget(drawn);
+    }
+}
+
+/// Whether drawing does not have to wait for anybody.
+fn answers(shell: &Shell) -> bool {
+    shell.tray_answers.load(Ordering::Acquire)
 }
 
 /// Draws the menu anew the next time, even if nothing in it should have changed. On the main thread.
@@ -91,19 +103,26 @@ pub(crate) fn forget_menu() {
 
 /// Draws what is known of the node, if there is a tray. On the main thread.
 pub(crate) fn draw(app: &AppHandle) {
+    if !answers(&Shell::of(app)) {
+        return;
+    }
     let failed = DRAWN.with_borrow_mut(|drawn| drawn.as_mut().and_then(|drawn| drawn.update(app).err()));
     if let Some(error) = failed {
         tracing::warn!(%error, "the tray could not be drawn");
     }
 }
 
-/// Puts the icon into the tray, if it is not there yet, and says how that went. On the main thread.
+/// Puts the icon into the tray, or draws what has changed since it was there, and says how that went. On the main thread.
 fn place(app: &AppHandle) {
-    let placed = DRAWN.with_borrow_mut(|drawn| {
-        if drawn.is_none() {
+    if !answers(&Shell::of(app)) {
+        return;
+    }
+    let placed = DRAWN.with_borrow_mut(|drawn| match drawn {
+        Some(drawn) => drawn.update(app),
+        None => {
             *drawn = Some(Drawn::new(app)?);
+            Ok(())
         }
-        Ok::<(), TrayError>(())
     });
     Shell::of(app).set_tray(match placed {
         Ok(()) => Tray::Shown,

@@ -3,6 +3,8 @@
 //! Closing it destroys its webview, which is most of what the app needs in memory; opening makes it anew. What is in it
 //! may call nothing: no capability names it.
 
+mod closing;
+
 use flowork_api_types::node::Notice;
 use flowork_shell::{Link, Note, Phase, Words};
 use tauri::webview::{DownloadEvent, NewWindowResponse};
@@ -12,7 +14,9 @@ use crate::ending::Then;
 use crate::failure::sentence;
 use crate::navigation::{self, Decision, page};
 use crate::shell::{Shell, State};
-use crate::{actions, menus};
+use crate::{actions, menus, opener, web_processes};
+pub(crate) use closing::PutAway;
+use closing::{Circumstances, Closing};
 
 /// The name of the window inside the app.
 pub(crate) const MAIN: &str = "main";
@@ -31,40 +35,6 @@ pub(crate) enum Opening {
     InFront,
     /// Only in the task bar: nobody asked for it now.
     Minimized,
-}
-
-/// What closing the main window does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closing {
-    /// It goes, and the app stays in the tray.
-    ToTray,
-    /// It stays in the task bar, because the app could not be reached otherwise.
-    Minimize,
-    /// The app ends.
-    Quit,
-}
-
-/// What decides about closing the main window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Circumstances {
-    /// The person wants the app to stay.
-    keep: bool,
-    /// There is a tray to stay in.
-    tray: bool,
-    /// There is a node of this app, which would end with it.
-    own: bool,
-    /// The window is in the task bar already, so whoever closes it means it.
-    minimized: bool,
-}
-
-impl Circumstances {
-    fn closing(self) -> Closing {
-        match self {
-            Self { keep: true, tray: true, .. } => Closing::ToTray,
-            Self { keep: true, own: true, minimized: false, .. } => Closing::Minimize,
-            _ => Closing::Quit,
-        }
-    }
 }
 
 /// Opens the main window, or brings it forward, and shows what a link names. From any thread.
@@ -127,13 +97,43 @@ pub(crate) fn refresh(app: &AppHandle) {
     });
 }
 
+/// Has the main window, if it is open, show a node that was found again. A page of it that is there still is left alone: it
+/// gets to the node again by itself, with all that somebody typed. From any thread.
+pub(crate) fn rejoin(app: &AppHandle) {
+    let (shell, app) = (Shell::of(app), app.clone());
+    tauri::async_runtime::spawn(async move {
+        let _one_at_a_time = shell.opening.lock().await;
+        let Some(window) = app.get_webview_window(MAIN) else { return };
+        let at = window.url().ok();
+        let there = {
+            let mut state = shell.state();
+            let node = state.node.as_ref().map(|node| node.client.url().clone());
+            let there = at.zip(node).is_some_and(|(at, node)| navigation::is_of(&at, &node));
+            if there {
+                state.main_at = state.node.as_ref().map(|node| node.client.url().clone());
+            }
+            there
+        };
+        if !there {
+            go(&shell, &window, None);
+        }
+    });
+}
+
 /// Whether the main window is open.
 pub(crate) fn is_open(app: &AppHandle) -> bool {
     app.get_webview_window(MAIN).is_some()
 }
 
-/// Sends the window to where it belongs now.
+/// Sends the window to where it belongs now. Not on the main thread.
 fn go(shell: &Shell, window: &WebviewWindow, link: Option<Link>) {
+    if let (Some(node), Ok(at)) = (shell.main_at(), window.url())
+        && navigation::is_of(&at, &node)
+    {
+        // Without what is behind `#`, which may be a code to sign in with.
+        let query = at.query().map(|query| format!("?{query}")).unwrap_or_default();
+        shell.state().place = Some(format!("{}{query}", at.path()));
+    }
     let to = destination(shell, link);
     if let Err(error) = window.navigate(to) {
         tracing::error!(%error, "the window could not be sent on");
@@ -149,7 +149,9 @@ fn destination(shell: &Shell, link: Option<Link>) -> Url {
     let node = state.node.as_ref().map(|node| node.client.url().clone());
     match node {
         Some(node) => {
-            let to = link.and_then(|link| node.join(&link.path()).ok()).unwrap_or_else(|| node.clone());
+            let path = link.map(flowork_shell::Link::path).or(state.place.take());
+            let to = path.and_then(|path| node.join(&path).ok()).filter(|to| navigation::is_of(to, &node));
+            let to = to.unwrap_or_else(|| node.clone());
             state.main_at = Some(node);
             to
         }
@@ -164,7 +166,7 @@ fn destination(shell: &Shell, link: Option<Link>) -> Url {
 fn own_page(state: &State, phase: Phase, words: &Words) -> Url {
     let (title, again, said) = match &state.failure {
         Some(failure) => ("start-failed", "start-retry", Some(failure)),
-        None if phase == Phase::Stopped => ("start-stopped", "start-start", None),
+        None if matches!(phase, Phase::Stopped | Phase::Unreachable) => ("start-stopped", "start-start", None),
         None => {
             let mut url = page("index.html");
             let starting = words.text("start-starting");
@@ -173,12 +175,14 @@ fn own_page(state: &State, phase: Phase, words: &Words) -> Url {
         }
     };
     let Notice { message, hint, .. } = said.map_or_else(nothing, crate::failure::Failure::notice);
+    let elsewhere = said.and_then(|failure| failure.elsewhere);
     let log = state.logs.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let mut url = page("error.html");
     url.query_pairs_mut()
         .append_pair("lang", words.language())
         .append_pair("title", &words.text(title))
         .append_pair("retry", &words.text(again))
+        .append_pair("free_port", &elsewhere.map(|_| words.text("start-free-port")).unwrap_or_default())
         .append_pair("open_logs", &words.text("start-logs"))
         .append_pair("settings", &words.text("start-settings"))
         .append_pair("quit", &words.text("start-quit"))
@@ -207,11 +211,11 @@ fn build(app: &AppHandle, link: Option<Link>, opening: Opening) -> tauri::Result
         .on_navigation(move |to| goes(&going, to))
         // A second window would be one without these rules.
         .on_new_window(move |to, _features| {
-            if Shell::of(&opening_new).main_at().is_some() && navigation::opens_in_browser(&to) {
-                open_in_browser(&to);
-            }
+            opens_elsewhere(&opening_new, to);
             NewWindowResponse::Deny
         })
+        // Its pages copy links and tokens where somebody presses a button for it; without this, WebKitGTK refuses.
+        .enable_clipboard_access()
         .on_page_load(|window, load| {
             let app = window.app_handle();
             // It was overtaken by the node on its way here.
@@ -231,17 +235,24 @@ fn build(app: &AppHandle, link: Option<Link>, opening: Opening) -> tauri::Result
         builder = builder.focused(false);
     }
     let window = builder.build()?;
+    shell.state().put_away.seen();
     if opening == Opening::Minimized {
-        window.minimize()?;
+        put_away(&shell, &window)?;
     }
-    window.on_window_event(move |event| {
-        if let WindowEvent::CloseRequested { api, .. } = event
-            && closes(&closing) == Closing::Minimize
-        {
-            api.prevent_close();
-        }
+    window.on_window_event(move |event| match event {
+        WindowEvent::CloseRequested { api, .. } if closes(&closing) == Closing::Minimize => api.prevent_close(),
+        WindowEvent::Focused(true) => Shell::of(&closing).state().put_away.seen(),
+        WindowEvent::Destroyed => web_processes::rest(&closing),
+        _ => {}
     });
     Ok(window)
+}
+
+/// Puts the window into the task bar.
+fn put_away(shell: &Shell, window: &WebviewWindow) -> tauri::Result<()> {
+    window.minimize()?;
+    shell.state().put_away.minimized();
+    Ok(())
 }
 
 /// Tells the node's pages where they are. The app's own pages in this window have no use for it.
@@ -270,6 +281,26 @@ fn goes(app: &AppHandle, to: &Url) -> bool {
     false
 }
 
+/// Does what a page wants another window for. Pages of the node come into this one: in a browser nobody is signed in.
+fn opens_elsewhere(app: &AppHandle, to: Url) {
+    let Some(node) = Shell::of(app).main_at() else { return };
+    if !navigation::same_origin(&to, &node) {
+        if navigation::opens_in_browser(&to) {
+            open_in_browser(&to);
+        }
+        return;
+    }
+    let app = app.clone();
+    // Not while the webview waits for the answer.
+    tauri::async_runtime::spawn(async move {
+        if let Some(window) = app.get_webview_window(MAIN)
+            && let Err(error) = window.navigate(to)
+        {
+            tracing::warn!(%error, "the window could not go to a page of the node");
+        }
+    });
+}
+
 /// Lets only the node's pages save files. Where to, the webview has decided: in the folder of downloads, under a new name.
 fn saves(app: &AppHandle, event: &DownloadEvent<'_>) -> bool {
     match event {
@@ -291,10 +322,11 @@ fn saves(app: &AppHandle, event: &DownloadEvent<'_>) -> bool {
 fn closes(app: &AppHandle) -> Closing {
     let shell = Shell::of(app);
     let window = app.get_webview_window(MAIN);
-    let minimized = window.as_ref().is_some_and(|window| window.is_minimized().unwrap_or_default());
-    let own = {
+    let told = window.as_ref().and_then(|window| window.is_minimized().ok());
+    let (own, minimized) = {
         let state = shell.state();
-        state.node.as_ref().is_some_and(|node| node.own.is_some()) && state.ending.is_none()
+        let own = state.node.as_ref().is_some_and(|node| node.own.is_some()) && state.ending.is_none();
+        (own, state.put_away.is_minimized(told))
     };
     let (keep, tray) = (shell.preferences().keep_in_tray, shell.in_tray());
     let closing = Circumstances { keep, tray, own, minimized }.closing();
@@ -303,7 +335,7 @@ fn closes(app: &AppHandle) -> Closing {
         Closing::Quit => shell.end(app, Then::Exit, true),
         Closing::Minimize => {
             if let Some(window) = window
-                && let Err(error) = window.minimize()
+                && let Err(error) = put_away(&shell, &window)
             {
                 tracing::warn!(%error, "the window could not be minimized");
             }
@@ -319,7 +351,7 @@ fn closes(app: &AppHandle) -> Closing {
 }
 
 fn open_in_browser(to: &Url) {
-    if let Err(error) = open::that_detached(to.as_str()) {
+    if let Err(error) = opener::open(to.as_str()) {
         tracing::warn!(%error, "the system's browser could not be started");
     }
 }
@@ -330,24 +362,6 @@ mod tests {
 
     use super::*;
     use crate::failure::Failure;
-
-    #[test]
-    fn closing_keeps_the_app_where_it_can_be_reached() {
-        let in_tray = Circumstances { keep: true, tray: true, own: true, minimized: false };
-        assert_eq!(in_tray.closing(), Closing::ToTray);
-        let service = Circumstances { own: false, ..in_tray };
-        assert_eq!(service.closing(), Closing::ToTray, "it watches a service from there");
-        let no_tray = Circumstances { tray: false, ..in_tray };
-        assert_eq!(no_tray.closing(), Closing::Minimize);
-        let meant = Circumstances { minimized: true, ..no_tray };
-        assert_eq!(meant.closing(), Closing::Quit, "closed where it was minimized to");
-        let only_shown = Circumstances { own: false, ..no_tray };
-        assert_eq!(only_shown.closing(), Closing::Quit, "a service goes on without a window");
-        for tray in [true, false] {
-            let unwanted = Circumstances { keep: false, tray, ..in_tray };
-            assert_eq!(unwanted.closing(), Closing::Quit, "as the person set it");
-        }
-    }
 
     #[test]
     fn page_says_why_there_is_no_node_and_offers_what_helps() {
@@ -364,14 +378,22 @@ mod tests {
         assert_eq!(page, "error.html");
         assert_eq!((stopped["title"].as_str(), stopped["retry"].as_str()), ("Flowork is stopped", "Start"));
         assert_eq!((stopped["message"].as_str(), stopped["hint"].as_str()), ("", ""), "nothing went wrong");
+        let (_, gone) = said(&State::default(), Phase::Unreachable);
+        assert_eq!(gone["title"], stopped["title"], "a service that was ended by force is not just being started");
 
-        let failure = Failure { message: "<b>no</b> & why".to_owned(), hint: Some("look".to_owned()), logs: None };
+        let failure = Failure {
+            message: "<b>no</b> & why".to_owned(),
+            hint: Some("look".to_owned()),
+            logs: None,
+            elsewhere: None,
+        };
         let logs = Some(std::path::PathBuf::from("/a/logs"));
         let mut state = State::default();
         (state.failure, state.logs) = (Some(failure), logs);
         let (_, failed) = said(&state, Phase::Failed);
         assert_eq!(failed["message"], "<b>no</b> & why.");
         assert_eq!((failed["hint"].as_str(), failed["log"].as_str()), ("Look.", "/a/logs"));
+        assert_eq!(failed["free_port"], "", "it would not help");
     }
 
     #[test]

@@ -89,16 +89,18 @@ export async function makeDesk(t, { bus: hasBus = true, panel: hasPanel = hasBus
   return desk;
 }
 
-async function startApp(desk, args, { listen = "127.0.0.1:0", driven = true } = {}) {
+/** Starts the app. With `listen` as `null` nothing but the configuration says where it serves. */
+async function startApp(desk, args, { listen = "127.0.0.1:0", driven = true, env = {} } = {}) {
   const inspector = `127.0.0.1:${await freePort()}`;
   // The mark is how the app's own processes are told from those of the test, and of another start on the same desk.
   const mark = `MARK_OF_THIS_APP=${inspector}`;
-  const place = listen === undefined ? [] : ["--listen", listen];
+  const place = listen === null ? [] : ["--listen", listen];
   const app = start(desk.t, APP, [...place, ...args], {
     env: {
       ...desk.env,
       ...(driven && { TAURI_WEBVIEW_AUTOMATION: "true", WEBKIT_INSPECTOR_SERVER: inspector }),
       MARK_OF_THIS_APP: inspector,
+      ...env,
     },
   });
   desk.t.after(async () => {

@@ -1,9 +1,12 @@
 // Quitting while a job runs: it is waited for, but not for ever, and the exit code says what came of it.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { eventually, within } from "../harness/process.mjs";
 import { heldJob, makeDesk } from "./app.mjs";
 
 const ONE_JOB = "Busy: 1 job is running";
@@ -56,6 +59,35 @@ test("closing the window that says that jobs are waited for takes the quitting b
   assert.equal(await job.state(), "leased", "it was not disturbed");
 });
 
+test("link that is opened while jobs are waited for is shown at once", async (t) => {
+  const { desk, leaving, tray, job } = await quitWhileBusy(t);
+  const second = await desk.start([`flowork://job/${job.id}`]);
+  assert.equal(await second.exitCode(), 0, "there is one instance");
+  await leaving.switchTo("shows the job", (address) => address.endsWith(`/jobs/${job.id}`));
+  await leaving.switchTo("about leaving", (address) => address.includes("leaving.html"));
+  await leaving.clickToClose("//button[normalize-space()='Keep running']");
+  await tray.untilLine("that the job still runs", ONE_JOB);
+});
+
+test("start that comes while the app ends is not lost", async (t) => {
+  const desk = await makeDesk(t);
+  const app = await desk.start(["--background"]);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  const { id } = await desk.cli("job", "enqueue", "noop");
+  await desk.cli("job", "wait", id);
+  // The node waits some seconds for a request that is under way.
+  await halfRequest(desk);
+  await tray.click("Quit");
+  const second = await desk.start([`flowork://job/${id}`]);
+  // As a rule the first one takes the link with it into its next life; on a machine that is busy it may be gone before.
+  const left = await eventually("one of them ends", () => [app, second].find((started) => started.hasEnded()));
+  const other = left === app ? second : app;
+  const window = await other.drive();
+  await window.switchTo("shows the job", (address) => address.endsWith(`/jobs/${id}`));
+  await (await other.tray()).untilLine("that it is idle", "Idle");
+});
+
 test("signal to end is a quit with a deadline, without a question", async (t) => {
   const desk = await makeDesk(t);
   await preferences(desk, "quit_deadline_seconds = 1\n");
@@ -95,6 +127,22 @@ async function quitWhileBusy(t, { deadlineSeconds = 600 } = {}) {
   await leaving.switchTo("about leaving", (address) => address.includes("leaving.html"));
   await tray.untilLine("that it drains", "Draining: 1 job left");
   return { desk, app, tray, job, leaving };
+}
+
+/** Begins a request to the node of this desk, and sends no more than its beginning. */
+async function halfRequest(desk) {
+  const { url } = await desk.cli("status");
+  const { token } = await desk.cli("token", "create");
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  desk.t.after(() => socket.destroy());
+  socket.on("error", () => {});
+  const head = ["POST /v1/jobs HTTP/1.1", `Host: ${hostname}:${port}`, `Authorization: Bearer ${token}`];
+  const about = ["Content-Type: application/json", "Content-Length: 1000", "Idempotency-Key: half", "Expect: 100-continue"];
+  socket.write(`${[...head, ...about].join("\r\n")}\r\n\r\n`);
+  // It asks for the rest only once it is being answered.
+  const [said] = await within(once(socket, "data"), "the node takes the request");
+  assert.match(String(said), /^HTTP\/1\.1 100/);
 }
 
 /** Writes what a person set, before the first start. */

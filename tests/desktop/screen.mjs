@@ -77,6 +77,11 @@ export async function startScreen(t, environment) {
       run(t, "xdotool", ["mousemove", x, y, "click", button].map(String), { env }),
     /** Presses a key. */
     key: (name) => run(t, "xdotool", ["key", name], { env }),
+    /** Ends the screen, and with it every window on it. */
+    end: async () => {
+      server.child.kill("SIGKILL");
+      await server.ended;
+    },
     /** What was copied. */
     clipboard: () => run(t, "xclip", ["-out", "-selection", "clipboard"], { env }),
     /** Takes a picture of the screen, or of an area of it in the words of ImageMagick. */

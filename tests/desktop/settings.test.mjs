@@ -1,12 +1,15 @@
 // The window of the app's own settings: starting with the session, deleting everything, and who may call what.
 import assert from "node:assert/strict";
-import { access, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { access, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 
-import { eventually } from "../harness/process.mjs";
+import { eventually, run } from "../harness/process.mjs";
 import { APP, NEW_JOB, heldJob, makeDesk } from "./app.mjs";
 
+/** The entry by which an AppImage opens links. */
+const HANDLER = "flowork-desktop-handler.desktop";
+const OPEN_LINKS = "//input[@id=//label[normalize-space()='Open flowork: links with this app']/@for]";
 const START_WITH_SESSION = "//input[@id=//label[normalize-space()='Start with the system']/@for]";
 
 test("app starts with the session only once that was asked for, and not after it was turned off", async (t) => {
@@ -40,6 +43,7 @@ test("entry of a program that has moved is repaired where it is on, and left alo
   await quit(first.app);
   const entry = join(autostart, name);
   const right = await readFile(entry, "utf8");
+  assert.deepEqual(await startedBySession(desk), [`app-${name.replaceAll("-", "\\x2d").replace(".desktop", "")}@autostart.service`]);
   const moved = right.replaceAll(APP, join(desk.home, "gone/flowork-desktop"));
   assert.notEqual(moved, right);
 
@@ -51,9 +55,42 @@ test("entry of a program that has moved is repaired where it is on, and left alo
   await quit(second.app);
 
   await writeFile(entry, moved);
+  assert.match(moved, /^TryExec=.*gone/m, "whoever starts entries is told what has to be there");
+  assert.deepEqual(await startedBySession(desk), [], "what is gone does no harm");
   const third = await openSettings(desk);
   await third.settings.untilProperty(START_WITH_SESSION, "checked", true);
   await eventually("the entry names the program", async () => (await readFile(entry, "utf8")).includes(APP));
+});
+
+test("AppImage opens links once that was asked for, also after it was moved, and no more when told", async (t) => {
+  const desk = await makeDesk(t);
+  const applications = join(desk.env.XDG_DATA_HOME, "applications");
+  const opener = () => run(desk.t, "xdg-mime", ["query", "default", "x-scheme-handler/flowork"], { env: desk.env });
+  const packaged = await openSettings(desk);
+  assert.equal(await packaged.settings.evaluate("return document.getElementById('open-links-row').hidden"), true);
+  await quit(packaged.app);
+
+  // As the program at the start of an image says it to what is in it.
+  Object.assign(desk.env, { APPDIR: dirname(APP), APPIMAGE: join(desk.home, "Flowork 1.AppImage") });
+  const first = await openSettings(desk);
+  await first.settings.untilProperty(OPEN_LINKS, "checked", false);
+  assert.deepEqual(await filesIn(applications), [], "nobody asked for it");
+  await first.settings.click(OPEN_LINKS);
+  await eventually("links open the image", async () => (await opener()).trim() === HANDLER);
+  const entry = join(applications, HANDLER);
+  assert.match(await readFile(entry, "utf8"), new RegExp(`^Exec="${desk.env.APPIMAGE}" %u$`, "m"));
+  await quit(first.app);
+
+  desk.env.APPIMAGE = join(desk.home, "Flowork 2.AppImage");
+  const second = await openSettings(desk);
+  await eventually("the entry names the image of now", async () =>
+    (await readFile(entry, "utf8")).includes(`Exec="${desk.env.APPIMAGE}" %u`),
+  );
+  await second.settings.untilProperty(OPEN_LINKS, "checked", true);
+  await second.settings.click(OPEN_LINKS);
+  await second.settings.untilProperty(OPEN_LINKS, "checked", false);
+  assert.doesNotMatch(await opener(), /flowork/);
+  await quit(second.app);
 });
 
 test("reset lists exactly what it deletes, deletes that, and leaves the rest", async (t) => {
@@ -174,6 +211,17 @@ async function openSettings(desk) {
   await tray.click("Settings…");
   await settings.switchTo("of the settings", (address) => address.includes("settings.html"));
   return { app, settings, tray };
+}
+
+/** What systemd makes of the entries in the desk's own list: a unit for each program that a session starts. */
+async function startedBySession(desk) {
+  const folder = join(desk.home, "units");
+  await mkdir(folder, { recursive: true });
+  const env = { ...desk.env, XDG_CONFIG_DIRS: join(desk.home, "none") };
+  await run(desk.t, "/usr/lib/systemd/user-generators/systemd-xdg-autostart-generator", [folder, folder, folder], { env });
+  const units = (await readdir(folder)).filter((name) => name.endsWith(".service"));
+  await rm(folder, { recursive: true });
+  return units;
 }
 
 function filesIn(folder) {

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { eventually, start } from "../harness/process.mjs";
+import { eventually, run, start } from "../harness/process.mjs";
 
 const WATCHER = "org.kde.StatusNotifierWatcher";
 const ITEM = "org.kde.StatusNotifierItem";
@@ -44,6 +44,29 @@ const panelOf = (dark) => `<?xml version="1.0" encoding="UTF-8"?>
   </property>
 </channel>
 `;
+
+/** What tells the picture of a state from another: the one that was drawn for it, as a panel gets it. */
+export async function iconOf(t, state) {
+  const text = await run(t, "convert", [`assets/icons/tray/${state}-64.png`, "-depth", "8", "txt:-"]);
+  const bytes = [...text.matchAll(/#([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})\b/g)].flatMap(
+    ([, red, green, blue, alpha]) => [alpha, red, green, blue].map((part) => Number.parseInt(part, 16)),
+  );
+  return toldApart([[64, 64, bytes]]);
+}
+
+function toldApart(pixmaps) {
+  return createHash("sha256").update(JSON.stringify(pixmaps)).digest("hex").slice(0, 12);
+}
+
+/** Starts what should watch over tray icons, and answers nobody. */
+export async function startHungWatcher(desk) {
+  const script = `import dbus, os, signal
+bus = dbus.bus.BusConnection(os.environ["DBUS_SESSION_BUS_ADDRESS"])
+bus.request_name("${WATCHER}")
+signal.pause()`;
+  start(desk.t, "/usr/bin/python3", ["-c", script], { env: desk.env });
+  await desk.bus.until(WATCHER);
+}
 
 /** Waits for the item that the process `pid` has put into the tray. */
 export async function trayItem(bus, pid) {
@@ -87,6 +110,13 @@ function itemAt(bus, service, path) {
     return found[0];
   };
   const line = async () => (await menu())[0].label;
+  const icon = async () => {
+    const pixmaps = await property("IconPixmap");
+    if (pixmaps.length === 0) {
+      throw new Error("the item has no picture");
+    }
+    return toldApart(pixmaps);
+  };
   return {
     property,
     /** Every entry: `{ id, label, enabled, separator, checked, children }`. */
@@ -105,13 +135,16 @@ function itemAt(bus, service, path) {
         return said;
       }),
     /** What tells one picture from another. */
-    icon: async () => {
-      const pixmaps = await property("IconPixmap");
-      if (pixmaps.length === 0) {
-        throw new Error("the item has no picture");
-      }
-      return createHash("sha256").update(JSON.stringify(pixmaps)).digest("hex").slice(0, 12);
-    },
+    icon,
+    /** Waits until the picture is the one of a state, which `iconOf` tells. */
+    untilIcon: (what, wanted) =>
+      eventually(`the picture in the tray says ${what}`, async () => {
+        const shown = await icon();
+        if (shown !== wanted) {
+          throw new Error(`it is ${shown} and not ${wanted}`);
+        }
+        return true;
+      }),
     /** Waits until an entry can be clicked and clicks it, as a panel does. */
     click: (label) =>
       eventually(`clicking ${label} in the tray's menu`, async () => {

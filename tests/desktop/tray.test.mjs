@@ -1,32 +1,25 @@
 // The tray tells the truth, and what can be done from it is done.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 
 import { eventually } from "../harness/process.mjs";
-import { NEW_JOB, heldJob, makeDesk, wakesBetween } from "./app.mjs";
-import { isInTray } from "./tray.mjs";
-
-/** For how long wake-ups are counted. */
-const WATCHED_MS = 2_000;
+import { NEW_JOB, heldJob, makeDesk } from "./app.mjs";
+import { iconOf, isInTray, startHungWatcher } from "./tray.mjs";
 
 test("tray shows in words and in its picture that a job runs, and that none does", async (t) => {
   const desk = await makeDesk(t);
   const app = await desk.start(["--background"]);
   const tray = await app.tray();
   await tray.untilLine("that it is idle", "Idle");
-  const idle = await tray.icon();
-
   const one = await heldJob(desk);
   await tray.untilLine("that one job runs", "Busy: 1 job is running");
-  const busy = await tray.icon();
-  assert.notEqual(busy, idle, "the picture says so, too");
+  await tray.untilIcon("so, too", await iconOf(desk.t, "busy"));
   const other = await heldJob(desk);
   await tray.untilLine("that two jobs run", "Busy: 2 jobs are running");
   one.finish();
   other.finish();
   await tray.untilLine("that it is idle", "Idle");
-  await eventually("the picture is that of before", async () => (await tray.icon()) === idle);
+  await tray.untilIcon("that it is idle", await iconOf(desk.t, "idle"));
 });
 
 test("node is drained from the tray, works again from there, and both are done to the node itself", async (t) => {
@@ -34,12 +27,11 @@ test("node is drained from the tray, works again from there, and both are done t
   const app = await desk.start(["--background"]);
   const tray = await app.tray();
   await tray.untilLine("that it is idle", "Idle");
-  const idle = await tray.icon();
   const job = await heldJob(desk);
 
   await tray.click("Drain: take no new jobs");
   await tray.untilLine("how many jobs are left", "Draining: 1 job left");
-  assert.notEqual(await tray.icon(), idle);
+  await tray.untilIcon("that it drains", await iconOf(desk.t, "draining"));
   const { drain } = await desk.cli("status");
   assert.equal(drain.on, true);
   assert.equal(drain.stopping, false, "it drains, but nobody quits");
@@ -49,7 +41,7 @@ test("node is drained from the tray, works again from there, and both are done t
   await tray.click("End the drain");
   await tray.untilLine("that it is idle", "Idle");
   assert.equal((await desk.cli("status")).drain.on, false);
-  await eventually("the picture is that of before", async () => (await tray.icon()) === idle);
+  await tray.untilIcon("that it is idle", await iconOf(desk.t, "idle"));
 });
 
 test("drain that somebody else began is in the tray, too", async (t) => {
@@ -100,6 +92,7 @@ test("node is stopped and started from the tray while the app stays", async (t) 
   const tray = await app.tray();
   await tray.click("Stop");
   await tray.untilLine("that it has stopped", "Stopped");
+  await tray.untilIcon("that there is none", await iconOf(desk.t, "stopped"));
   await assert.rejects(desk.cli("status"), /NODE_NOT_RUNNING/, "there is no node");
   const drain = await tray.entry("Drain: take no new jobs (it is not running)");
   assert.equal(drain.enabled, false, "what cannot be done is there, and says why not");
@@ -150,6 +143,26 @@ test("panel that is started anew has the app in it again", async (t) => {
   await tray.untilLine("that it is idle", "Idle");
 });
 
+test("panel that hangs does not hang the app", async (t) => {
+  const desk = await makeDesk(t, { panel: false });
+  const panel = await desk.startPanel();
+  const app = await desk.start();
+  const window = await app.drive();
+  await window.text(NEW_JOB);
+  await (await app.tray()).untilLine("that it is idle", "Idle");
+  panel.child.kill("SIGKILL");
+  await panel.ended;
+  await startHungWatcher(desk);
+  // Something to draw.
+  const job = await heldJob(desk);
+  await window.text(`//a[contains(@href, '${job.id}')]`);
+  job.finish();
+  await desk.cli("job", "wait", job.id);
+  assert.ok(await window.evaluate("return document.title"), "the window answers");
+  app.signal("SIGTERM");
+  assert.equal(await app.exitCode(), 0);
+});
+
 test("window closed without a tray is hidden, a second start shows it, and closed while hidden it quits", async (t) => {
   const desk = await makeDesk(t, { panel: false });
   const app = await desk.start();
@@ -178,6 +191,15 @@ test("without a session bus and a keychain everything works that needs neither",
   assert.equal(vault, "file");
   const codes = notices.map((notice) => notice.code);
   assert.ok(codes.includes("VAULT_KEY_ON_DISK") && codes.includes("TRAY_MISSING"), codes.join(", "));
+
+  // Nobody tells the first one of a second start, which shows the same node and is no reason for it to end.
+  const second = await desk.start();
+  const other = await second.drive();
+  await other.text(NEW_JOB);
+  assert.equal(new URL(await other.url()).origin, new URL(await window.url()).origin);
+  second.signal("SIGTERM");
+  assert.equal(await second.exitCode(), 0);
+  assert.equal((await desk.cli("status")).pid, app.pid);
   app.signal("SIGTERM");
   assert.equal(await app.exitCode(), 0);
 });
@@ -188,21 +210,4 @@ test("session bus without a keychain on it is no reason not to start", async (t)
   await (await app.tray()).untilLine("that it is idle", "Idle");
   const notice = await desk.untilNotice("VAULT_KEY_ON_DISK");
   assert.ok(notice.hint);
-});
-
-test("app that has nothing to do sleeps", async (t) => {
-  const desk = await makeDesk(t);
-  const app = await desk.start(["--background"]);
-  const tray = await app.tray();
-  await tray.untilLine("that it is idle", "Idle");
-  // What a start sets off takes a while to come to rest. After that, whatever polls would be seen here.
-  await eventually("fewer than five wake-ups a second", async () => {
-    const before = await app.wakes();
-    await pause(WATCHED_MS);
-    const each = wakesBetween(before, await app.wakes()) / (WATCHED_MS / 1_000);
-    if (each >= 5) {
-      throw new Error(`there are ${each}`);
-    }
-    return true;
-  });
 });

@@ -8,7 +8,7 @@ import { cleanEnvironment, run, start, temporaryFolder, within } from "./process
 export const FLOWORK = process.env.FLOWORK_BIN ?? "target/debug/flowork";
 
 /** Starts a node and waits until it serves. */
-export async function startNode(t, { args = [], env = {} } = {}) {
+export async function startNode(t, { args = [], env = {}, listen: address = "127.0.0.1:0" } = {}) {
   const home = await temporaryFolder(t, "node");
   const dataDir = join(home, "flowork");
   const environment = cleanEnvironment(home, {
@@ -17,7 +17,7 @@ export async function startNode(t, { args = [], env = {} } = {}) {
     FLOWORK_VAULT_KEY_DIR: join(home, "keys"),
     ...env,
   });
-  const listen = ["--listen", "127.0.0.1:0"];
+  const listen = ["--listen", address];
   const { child, said, ended } = start(t, FLOWORK, ["serve", "--json", ...listen, ...args], { env: environment });
   const lines = createInterface({ input: child.stdout });
   const first = new Promise((resolve, reject) => {

@@ -79,29 +79,6 @@ impl DataDir {
         Ok(data_dir)
     }
 
-    /// What of a directory is a node's: made by one, or put there for one by a person, such as settings and modules. What
-    /// else is in it is somebody else's.
-    ///
-    /// # Errors
-    /// It can't be read. One that is not there has nothing.
-    pub fn contents(path: &Path) -> io::Result<Vec<PathBuf>> {
-        let entries = match fs::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name.to_str().is_some_and(is_of_a_node) {
-                found.push(entry.path());
-            }
-        }
-        found.sort();
-        Ok(found)
-    }
-
     /// The first of the directories in which other accounts of this machine may write. Whoever can add a module there
     /// can run programs as this account.
     pub fn open_to_others(&self) -> Option<PathBuf> {
@@ -159,13 +136,6 @@ impl DataDir {
     }
 }
 
-/// Whether a node has a file or directory of this name. A database has files beside it whose names begin with its own.
-fn is_of_a_node(name: &str) -> bool {
-    const NAMES: [&str; 7] = ["config.toml", "instance.lock", "logs", "modules", "run", "shards", "snapshots"];
-    const BEGINNINGS: [&str; 6] = ["audit.db", "control.db", "sync.db", "vault.", "vault-", ".write-probe-"];
-    NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
-}
-
 fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -213,22 +183,6 @@ mod tests {
         assert_eq!(data_dir.open_to_others(), None);
         fs::set_permissions(data_dir.modules(), fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(data_dir.open_to_others(), Some(data_dir.modules()));
-    }
-
-    #[test]
-    fn what_is_a_node_s_is_told_from_what_is_not() {
-        let root = tempfile::tempdir().unwrap();
-        let data_dir = DataDir::prepare(root.path()).unwrap();
-        for name in ["control.db", "control.db-wal", "vault.json", "config.toml", "thesis.txt", "shards.old"] {
-            fs::write(root.path().join(name), "").unwrap();
-        }
-        let found = DataDir::contents(root.path()).unwrap();
-        let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        let expected =
-            ["config.toml", "control.db", "control.db-wal", "logs", "modules", "run", "shards", "vault.json"];
-        assert_eq!(names, expected);
-        assert!(found.contains(&data_dir.shards()));
-        assert!(DataDir::contents(&root.path().join("nowhere")).unwrap().is_empty());
     }
 
     #[test]

@@ -139,6 +139,12 @@ impl InstanceLock {
         }
     }
 
+    /// Whether the last process that had the data directory gave it back. One that was ended by force left its name behind.
+    /// Only of meaning while nobody has it.
+    pub fn was_given_back(data_dir: &Path) -> bool {
+        read(data_dir).is_none()
+    }
+
     /// In place and not by renaming, because the lock is on this very file.
     fn write(&mut self) -> io::Result<()> {
         let mut text = serde_json::to_vec(&self.holder).expect("a struct of strings is valid JSON");
@@ -188,6 +194,7 @@ mod tests {
 
         drop(lock);
         assert_eq!(InstanceLock::find(dir.path()).unwrap(), None);
+        assert!(InstanceLock::was_given_back(dir.path()));
         InstanceLock::take(dir.path(), Timestamp(0)).unwrap();
     }
 
@@ -197,6 +204,7 @@ mod tests {
         let left = r#"{"pid":1,"url":"http://127.0.0.1:1","started_at":"1970-01-01T00:00:00.000Z","version":"0"}"#;
         fs::write(dir.path().join("instance.lock"), left).unwrap();
         assert_eq!(InstanceLock::find(dir.path()).unwrap(), None);
+        assert!(!InstanceLock::was_given_back(dir.path()), "its process was ended by force");
         assert_eq!(InstanceLock::find(&dir.path().join("nowhere")).unwrap(), None);
     }
 }

@@ -25,7 +25,7 @@ pub use config::{Config, ConfigError, Flags};
 pub use data_dir::{DataDir, DataDirError};
 pub use instance_lock::{Holder, InstanceLock, LockError};
 pub use kinds::EngineKinds;
-pub use logs::{LogError, log_to_stderr};
+pub use logs::{LogError, LogGuard, log_beside_node, log_to_stderr};
 pub use node::{Node, NodeHandle, ShutdownOutcome};
 pub use port::PortHolder;
 pub use reset::{Forget, Reset, ResetError, reset_access};

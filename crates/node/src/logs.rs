@@ -2,12 +2,18 @@
 //!
 //! The files hold JSON lines. They are bounded in number and size, and lines are dropped rather than work delayed when
 //! the disk cannot keep up; the log says when that happened.
+//!
+//! There is one subscriber a process, for good, and a file for whoever began to log last: a node that stops gives the lines
+//! back to the program that it ran in.
 
 use std::{
     fs::{self, File},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use flowork_api_types::Timestamp;
@@ -20,13 +26,25 @@ use tracing_subscriber::{
         writer::{MakeWriter, OptionalWriter},
     },
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 
-/// Files that are kept; with the next constant, all logs of a node stay below 100 MiB.
-const FILES_MAX: usize = 14;
-/// A file that reached this is followed by a new one, as on a new day.
-const FILE_BYTES_MAX: u64 = 7 << 20;
+/// How much of one kind of log is kept.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// What its files are called, before the time.
+    name: &'static str,
+    /// Files that are kept.
+    files_max: usize,
+    /// A file that reached this is followed by a new one, as on a new day.
+    file_bytes_max: u64,
+}
+
+/// What a node writes. With the other one, all logs of a data directory stay below 100 MiB.
+const NODE: Bounds = Bounds { name: "flowork", files_max: 14, file_bytes_max: 7 << 20 };
+/// What a program writes that shows a node and has none in its process: little, but for a week.
+const PROGRAM: Bounds = Bounds { name: "desktop", files_max: 7, file_bytes_max: 256 << 10 };
 /// Lines that may wait for the disk.
 const LINES_WAITING_MAX: usize = 16_384;
 
@@ -52,51 +70,86 @@ pub enum LogError {
     },
 }
 
-/// Writes out what waits when dropped, so it must live until the process ends.
+/// Writes out what waits when dropped, so it must live for as long as there is something to log.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct LogGuard {
+pub struct LogGuard {
+    id: u64,
     _worker: WorkerGuard,
 }
 
-/// Starts logging for the whole process.
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        let mut files = FILES.write().unwrap_or_else(PoisonError::into_inner);
+        files.retain(|(id, _)| *id != self.id);
+    }
+}
+
+/// Starts logging for the whole process, on behalf of a node.
 ///
 /// `quiet` keeps standard error to warnings, for a terminal on which a person reads something else.
 ///
 /// # Errors
 /// The filter cannot be read, or `logs` cannot be written in.
 pub(crate) fn start(logs: &Path, filter: &str, quiet: bool) -> Result<LogGuard, LogError> {
+    begin(logs, NODE, filter, quiet)
+}
+
+/// Starts logging for a program that shows a node: into files of its own beside the node's, whenever it has no node in its
+/// process. What a node was told to log counts from that node's start on.
+///
+/// # Errors
+/// The filter cannot be read, or `logs` cannot be written in.
+pub fn log_beside_node(logs: &Path, filter: &str) -> Result<LogGuard, LogError> {
+    begin(logs, PROGRAM, filter, io::stderr().is_terminal())
+}
+
+fn begin(logs: &Path, bounds: Bounds, filter: &str, quiet: bool) -> Result<LogGuard, LogError> {
+    static IDS: AtomicU64 = AtomicU64::new(0);
     let dropped = Arc::new(OnceLock::new());
-    let file = BoundedLog::open(logs, Clock::System, Arc::clone(&dropped))
+    let file = BoundedLog::open(logs, bounds, Clock::System, Arc::clone(&dropped))
         .map_err(|source| LogError::Io { path: logs.to_owned(), source })?;
     let (writer, worker) =
         NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING_MAX).thread_name("logs").finish(file);
     // Set once, here; only the writer's thread reads it.
     let _ = dropped.set(writer.error_counter());
-
-    let to_file = fmt::layer().json().with_writer(CurrentFile).with_filter(parse(filter)?);
-    let terminal = io::stderr().is_terminal();
-    let to_stderr = fmt::layer().with_writer(io::stderr).with_ansi(terminal);
-    let to_stderr = to_stderr.with_filter(parse(if quiet { "warn" } else { filter })?);
-    // A second start in one process, as of a desktop app whose node was stopped, keeps the first one's subscriber, and
-    // with it the filter; the file is its own.
-    let _ = tracing_subscriber::registry().with(to_file).with(to_stderr).try_init();
-    *CURRENT_FILE.write().unwrap_or_else(PoisonError::into_inner) = Some(writer);
-    Ok(LogGuard { _worker: worker })
+    subscribe(parse(filter)?, parse(if quiet { "warn" } else { filter })?);
+    let id = IDS.fetch_add(1, Ordering::Relaxed);
+    FILES.write().unwrap_or_else(PoisonError::into_inner).push((id, writer));
+    Ok(LogGuard { id, _worker: worker })
 }
 
-/// The file of the node that was started last in this process. There is one subscriber a process, for good, and a file for
-/// each node.
-static CURRENT_FILE: RwLock<Option<NonBlocking>> = RwLock::new(None);
+/// Sets what is logged, and subscribes if nobody in this process has yet.
+fn subscribe(file: EnvFilter, stderr: EnvFilter) {
+    type Set = Box<dyn Fn(EnvFilter) + Send + Sync>;
+    static FILTERS: OnceLock<(Set, Set)> = OnceLock::new();
+    let (to_file, to_stderr) = FILTERS.get_or_init(|| {
+        let (file, set_file) = reload::Layer::new(EnvFilter::default());
+        let (stderr, set_stderr) = reload::Layer::new(EnvFilter::default());
+        let to_file = fmt::layer().json().with_writer(CurrentFile).with_filter(file);
+        let terminal = io::stderr().is_terminal();
+        let to_stderr = fmt::layer().with_writer(io::stderr).with_ansi(terminal).with_filter(stderr);
+        // Whoever subscribed before, such as a test, stays; then nothing is set here.
+        let _ = tracing_subscriber::registry().with(to_file).with(to_stderr).try_init();
+        let set_file = move |filter: EnvFilter| drop(set_file.reload(filter));
+        let set_stderr = move |filter: EnvFilter| drop(set_stderr.reload(filter));
+        (Box::new(set_file), Box::new(set_stderr))
+    });
+    to_file(file);
+    to_stderr(stderr);
+}
 
-/// Writes to the [current file](CURRENT_FILE).
+/// The files of all who log in this process; the last one gets the lines.
+static FILES: RwLock<Vec<(u64, NonBlocking)>> = RwLock::new(Vec::new());
+
+/// Writes to the last of the [files](FILES).
 struct CurrentFile;
 
 impl MakeWriter<'_> for CurrentFile {
     type Writer = OptionalWriter<NonBlocking>;
 
     fn make_writer(&self) -> Self::Writer {
-        CURRENT_FILE.read().unwrap_or_else(PoisonError::into_inner).clone().into()
+        FILES.read().unwrap_or_else(PoisonError::into_inner).last().map(|(_, file)| file.clone()).into()
     }
 }
 
@@ -107,7 +160,7 @@ impl MakeWriter<'_> for CurrentFile {
 pub fn log_to_stderr(filter: &str) -> Result<(), LogError> {
     let terminal = io::stderr().is_terminal();
     let layer = fmt::layer().with_writer(io::stderr).with_ansi(terminal).with_filter(parse(filter)?);
-    // As above: the first one stays.
+    // Whoever subscribed before stays.
     let _ = tracing_subscriber::registry().with(layer).try_init();
     Ok(())
 }
@@ -121,6 +174,7 @@ fn parse(filter: &str) -> Result<EnvFilter, LogError> {
 /// A file that is followed by another when it is full or the day is over, the oldest being removed.
 struct BoundedLog {
     directory: PathBuf,
+    bounds: Bounds,
     clock: Clock,
     dropped: Arc<OnceLock<ErrorCounter>>,
     dropped_told: usize,
@@ -130,30 +184,31 @@ struct BoundedLog {
 }
 
 impl BoundedLog {
-    fn open(directory: &Path, clock: Clock, dropped: Arc<OnceLock<ErrorCounter>>) -> io::Result<Self> {
+    fn open(directory: &Path, bounds: Bounds, clock: Clock, dropped: Arc<OnceLock<ErrorCounter>>) -> io::Result<Self> {
         let now = clock.now();
         let day = day(now);
-        let newest = list(directory)?.pop();
+        let newest = list(directory, bounds.name)?.pop();
         let path = newest
             .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&day)))
-            .unwrap_or_else(|| directory.join(file_name(now)));
+            .unwrap_or_else(|| directory.join(file_name(bounds.name, now)));
         let file = File::options().create(true).append(true).open(path)?;
         let bytes = file.metadata()?.len();
-        let log = Self { directory: directory.to_owned(), clock, dropped, dropped_told: 0, file, bytes, day };
+        let log = Self { directory: directory.to_owned(), bounds, clock, dropped, dropped_told: 0, file, bytes, day };
         log.prune()?;
         Ok(log)
     }
 
     fn follow(&mut self, now: Timestamp) -> io::Result<()> {
         self.file.flush()?;
-        self.file = File::options().create(true).append(true).open(self.directory.join(file_name(now)))?;
+        let path = self.directory.join(file_name(self.bounds.name, now));
+        self.file = File::options().create(true).append(true).open(path)?;
         (self.bytes, self.day) = (self.file.metadata()?.len(), day(now));
         self.prune()
     }
 
     fn prune(&self) -> io::Result<()> {
-        let files = list(&self.directory)?;
-        for path in files.iter().take(files.len().saturating_sub(FILES_MAX)) {
+        let files = list(&self.directory, self.bounds.name)?;
+        for path in files.iter().take(files.len().saturating_sub(self.bounds.files_max)) {
             fs::remove_file(path)?;
         }
         Ok(())
@@ -174,7 +229,7 @@ impl BoundedLog {
 impl Write for BoundedLog {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let now = self.clock.now();
-        if self.bytes + line.len() as u64 > FILE_BYTES_MAX || day(now) != self.day {
+        if self.bytes + line.len() as u64 > self.bounds.file_bytes_max || day(now) != self.day {
             self.follow(now)?;
         }
         self.tell_of_dropped(now)?;
@@ -194,18 +249,19 @@ fn day(at: Timestamp) -> String {
 }
 
 /// Sorts by time, and is a name that Windows allows.
-fn file_name(at: Timestamp) -> String {
-    format!("flowork-{}.jsonl", at.to_string().replace(':', ""))
+fn file_name(name: &str, at: Timestamp) -> String {
+    format!("{name}-{}.jsonl", at.to_string().replace(':', ""))
 }
 
-/// Log files, oldest first.
-fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+/// Log files of one name, oldest first.
+fn list(directory: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with("flowork-") && name.ends_with(".jsonl") {
-            files.push(directory.join(&*name));
+        let entry = entry?.file_name();
+        let entry = entry.to_string_lossy();
+        let rest = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+        if rest.and_then(|rest| rest.strip_suffix(".jsonl")).is_some() {
+            files.push(directory.join(&*entry));
         }
     }
     files.sort();
@@ -222,16 +278,16 @@ mod tests {
     fn files_are_bounded_in_number_and_size() {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(1_700_000_000_000);
-        let mut log = BoundedLog::open(dir.path(), clock.clone(), Arc::default()).unwrap();
+        let mut log = BoundedLog::open(dir.path(), NODE, clock.clone(), Arc::default()).unwrap();
         let line = vec![b'x'; 1 << 20];
-        for _ in 0..FILES_MAX * 8 {
+        for _ in 0..NODE.files_max * 8 {
             clock.advance(Duration::from_millis(1));
             log.write_all(&line).unwrap();
         }
-        let files = list(dir.path()).unwrap();
-        assert_eq!(files.len(), FILES_MAX);
+        let files = list(dir.path(), NODE.name).unwrap();
+        assert_eq!(files.len(), NODE.files_max);
         for file in files {
-            assert!(fs::metadata(&file).unwrap().len() <= FILE_BYTES_MAX, "{}", file.display());
+            assert!(fs::metadata(&file).unwrap().len() <= NODE.file_bytes_max, "{}", file.display());
         }
     }
 
@@ -240,12 +296,51 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(1_700_000_000_000);
         for _ in 0..2 {
-            BoundedLog::open(dir.path(), clock.clone(), Arc::default()).unwrap().write_all(b"a\n").unwrap();
+            BoundedLog::open(dir.path(), NODE, clock.clone(), Arc::default()).unwrap().write_all(b"a\n").unwrap();
         }
-        assert_eq!(list(dir.path()).unwrap().len(), 1);
-        let mut log = BoundedLog::open(dir.path(), clock.clone(), Arc::default()).unwrap();
+        assert_eq!(list(dir.path(), NODE.name).unwrap().len(), 1);
+        let mut log = BoundedLog::open(dir.path(), NODE, clock.clone(), Arc::default()).unwrap();
         clock.advance(Duration::from_hours(24));
         log.write_all(b"b\n").unwrap();
-        assert_eq!(list(dir.path()).unwrap().len(), 2);
+        assert_eq!(list(dir.path(), NODE.name).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn two_kinds_of_log_in_one_folder_leave_each_other_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(1_700_000_000_000);
+        for bounds in [NODE, PROGRAM] {
+            let mut log = BoundedLog::open(dir.path(), bounds, clock.clone(), Arc::default()).unwrap();
+            for _ in 0..bounds.files_max + 2 {
+                clock.advance(Duration::from_hours(24));
+                log.write_all(b"a\n").unwrap();
+            }
+        }
+        for bounds in [NODE, PROGRAM] {
+            assert_eq!(list(dir.path(), bounds.name).unwrap().len(), bounds.files_max, "{bounds:?}");
+        }
+        let most: u64 = [NODE, PROGRAM].iter().map(|bounds| bounds.files_max as u64 * bounds.file_bytes_max).sum();
+        assert!(most < 100 << 20, "{most}");
+    }
+
+    #[test]
+    fn program_gets_the_lines_when_its_node_has_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = |bounds: Bounds| -> String {
+            let files = list(dir.path(), bounds.name).unwrap();
+            files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+        };
+        let program = log_beside_node(dir.path(), "warn").unwrap();
+        tracing::error!("before the node");
+        let node = start(dir.path(), "info", false).unwrap();
+        tracing::info!("by the node");
+        drop(node);
+        tracing::error!("after the node");
+        drop(program);
+        tracing::error!("to nobody");
+        assert!(text(NODE).contains("by the node") && !text(NODE).contains("before"), "{}", text(NODE));
+        let told = text(PROGRAM);
+        assert!(told.contains("before the node") && told.contains("after the node"), "{told}");
+        assert!(!told.contains("by the node") && !told.contains("to nobody"), "{told}");
     }
 }

@@ -348,7 +348,9 @@ async fn bind(config: &Config) -> Result<BoundGateway, StartError> {
         return Err(StartError::Listen { address, source: error });
     }
     let holder = tokio::task::spawn_blocking(move || port::holder(address)).await.map_err(StartError::Panicked)?;
-    Err(StartError::PortTaken { address, holder })
+    let place = config.shown.iter().find(|setting| setting.key == "listen").map(|setting| setting.place.clone());
+    let listen = place.filter(|_| address == config.gateway.listen);
+    Err(StartError::PortTaken { address, holder, listen })
 }
 
 /// What a start takes from the vault.

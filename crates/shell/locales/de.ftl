@@ -104,3 +104,4 @@ reset-vault = Verschlüsselte Geheimnisse
 reset-vault-key = Schlüssel zu den Geheimnissen
 reset-run = Notizen über laufende Prozesse
 reset-autostart = Start mit dem System
+reset-links = Öffnen von Links

@@ -104,3 +104,4 @@ reset-vault = Encrypted secrets
 reset-vault-key = Key to the secrets
 reset-run = Notes of running processes
 reset-autostart = Start with the system
+reset-links = Opening of links

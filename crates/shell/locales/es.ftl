@@ -104,3 +104,4 @@ reset-vault = Secretos cifrados
 reset-vault-key = Clave de los secretos
 reset-run = Notas de los procesos en curso
 reset-autostart = Inicio con el sistema
+reset-links = Apertura de enlaces

@@ -104,3 +104,4 @@ reset-vault = Secrets chiffrés
 reset-vault-key = Clé des secrets
 reset-run = Notes sur les processus en cours
 reset-autostart = Démarrage avec le système
+reset-links = Ouverture des liens

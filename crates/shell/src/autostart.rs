@@ -77,8 +77,7 @@ impl Autostart {
     /// [`AutostartError::Unsupported`]
     pub fn of_this_program() -> Result<Self, AutostartError> {
         let program = std::env::current_exe().map_err(|error| AutostartError::Unsupported(error.to_string()))?;
-        let variable = |name| std::env::var_os(name).map(PathBuf::from);
-        let program = image_of(&program, variable("APPIMAGE"), variable("APPDIR")).unwrap_or(program);
+        let program = own_image(&program).unwrap_or(program);
         let config = dirs::config_dir()
             .ok_or_else(|| AutostartError::Unsupported("this account has no directory for configuration".to_owned()))?;
         let autostart = Self::new(program, &config);
@@ -142,7 +141,7 @@ impl Autostart {
 }
 
 /// Whether the app uses this data directory when nothing else is said.
-fn is_usual(data_dir: &Path) -> bool {
+pub(crate) fn is_usual(data_dir: &Path) -> bool {
     dirs::data_dir().is_some_and(|usual| resolved(&usual.join("flowork")) == resolved(data_dir))
 }
 
@@ -154,6 +153,12 @@ fn resolved(path: &Path) -> PathBuf {
 fn text_of(path: &Path) -> Result<&str, AutostartError> {
     let no_text = || AutostartError::Unsupported(format!("the path {} is no text", path.display()));
     path.to_str().filter(|text| !text.contains(char::is_control)).ok_or_else(no_text)
+}
+
+/// The AppImage that a program of this process runs from.
+pub(crate) fn own_image(program: &Path) -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    image_of(program, variable("APPIMAGE"), variable("APPDIR"))
 }
 
 /// The AppImage that a program runs from: inside, the program is at another path at each start. The variables alone say

@@ -5,8 +5,8 @@
 //! asks, [`watch()`] listens to the node's events and makes a [`NodeView`] of what it learns, and the tray, the menus and the
 //! icon are functions of that view ([`menu`], [`NodeView::icon`]).
 //!
-//! Around it: [`starts`] (recovery after starts that failed), [`leaving`] (quitting by draining), [`preferences`],
-//! [`autostart`], [`links`], [`notifications`], [`reset`], and [`words`], which has every text that the app shows.
+//! Around it: [`lookout`] (a node that somebody else starts on the same data), [`starts`] (recovery after starts that failed), [`leaving`] (quitting by draining), [`preferences`],
+//! [`autostart`], [`links`], [`listen`] (the port that is kept), [`notifications`], [`reset`], and [`words`], which has every text that the app shows.
 //!
 //! Not here: windows, the tray itself, anything that is drawn.
 
@@ -14,6 +14,8 @@ pub mod autostart;
 pub mod client;
 pub mod leaving;
 pub mod links;
+pub mod listen;
+pub mod lookout;
 pub mod menu;
 pub mod notifications;
 pub mod preferences;
@@ -29,6 +31,8 @@ pub use autostart::{Autostart, AutostartError, Repaired};
 pub use client::{ClientError, NodeClient, WorkersWish};
 pub use leaving::{Leaving, LeavingState, LeavingStep};
 pub use links::{Link, LinkError};
+pub use listen::{KeepListenError, keep_listen};
+pub use lookout::{Lookout, LookoutError, Sight};
 pub use menu::{Command, Entry, label, status_line, tray_menu};
 pub use notifications::{Note, Notifier};
 pub use preferences::{NotifyAbout, Preferences, PreferencesError, PreferencesFile};

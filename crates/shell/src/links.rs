@@ -1,12 +1,20 @@
 //! Links into the app: `flowork://open` and `flowork://job/<id>`. Anybody can make one, so they only ever show something.
 
+use std::path::{Path, PathBuf};
+
 use flowork_api_types::JobId;
+
+use crate::autostart::{is_usual, own_image};
 
 /// The scheme, without a colon.
 pub const SCHEME: &str = "flowork";
 
 /// No link is longer.
 const LINK_BYTES_MAX: usize = 200;
+
+/// The entry in the list of applications by which an AppImage opens links. The name is the one that
+/// `tauri-plugin-deep-link` gives it.
+const HANDLER: &str = "flowork-desktop-handler.desktop";
 
 /// What a link shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +82,43 @@ impl Link {
     }
 }
 
+/// The AppImage that this program runs from, if it does: no package has told the system that it opens links.
+pub fn image() -> Option<PathBuf> {
+    own_image(&std::env::current_exe().ok()?)
+}
+
+/// The entry by which an AppImage opens links, if somebody asked for it.
+pub fn handler() -> Option<PathBuf> {
+    handler_in(&dirs::data_dir()?)
+}
+
+/// The same where links open this data directory: they name none, so it is the usual one.
+pub(crate) fn handler_on(data_dir: &Path) -> Option<PathBuf> {
+    handler().filter(|_| is_usual(data_dir))
+}
+
+fn handler_in(directory: &Path) -> Option<PathBuf> {
+    Some(directory.join("applications").join(HANDLER)).filter(|path| path.is_file())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::view::tests::job_id;
+
+    #[test]
+    fn entry_is_there_once_somebody_asked_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(handler_in(directory.path()), None);
+        let applications = directory.path().join("applications");
+        std::fs::create_dir(&applications).unwrap();
+        std::fs::write(applications.join("flowork-desktop.desktop"), "").unwrap();
+        assert_eq!(handler_in(directory.path()), None, "that is a package's");
+        std::fs::write(applications.join(HANDLER), "").unwrap();
+        assert_eq!(handler_in(directory.path()), Some(applications.join(HANDLER)));
+        assert_eq!(handler_on(directory.path()), None, "links open the usual data directory");
+        assert_eq!(image(), None, "tests run from no image");
+    }
 
     #[test]
     fn links_lead_to_paths_of_the_gui() {

@@ -160,18 +160,31 @@ impl PreferencesFile {
         (preferences, notice)
     }
 
-    /// Stores preferences. A file that cannot be read is not overwritten.
+    /// Stores preferences. Only what differs from what the file says is written, so that what nobody changed follows the
+    /// defaults of later versions. A file that cannot be read is not overwritten.
     ///
     /// # Errors
     /// See [`PreferencesError`].
     pub fn store(&self, preferences: &Preferences) -> Result<(), PreferencesError> {
         let mut document =
             self.document().map_err(|reason| PreferencesError::Unreadable { path: self.path.clone(), reason })?;
-        let seconds = i64::try_from(preferences.quit_deadline.as_secs()).unwrap_or(i64::MAX);
-        put(&mut document, "notifications", preferences.notifications.as_str().into());
-        put(&mut document, "keep_in_tray", preferences.keep_in_tray.into());
-        put(&mut document, "quit_deadline_seconds", seconds.into());
-        put(&mut document, "language", preferences.language.as_str().into());
+        let before = read(&document, &mut Vec::new());
+        if before == *preferences {
+            return Ok(());
+        }
+        if before.notifications != preferences.notifications {
+            put(&mut document, "notifications", preferences.notifications.as_str().into());
+        }
+        if before.keep_in_tray != preferences.keep_in_tray {
+            put(&mut document, "keep_in_tray", preferences.keep_in_tray.into());
+        }
+        if before.quit_deadline != preferences.quit_deadline {
+            let seconds = i64::try_from(preferences.quit_deadline.as_secs()).unwrap_or(i64::MAX);
+            put(&mut document, "quit_deadline_seconds", seconds.into());
+        }
+        if before.language != preferences.language {
+            put(&mut document, "language", preferences.language.as_str().into());
+        }
         let write = |source| PreferencesError::Write { path: self.path.clone(), source };
         disk::replace(&self.path, document.to_string().as_bytes()).map_err(write)
     }
@@ -269,6 +282,24 @@ mod tests {
             assert!(text.contains(kept), "{kept} is not in {text}");
         }
         assert_eq!(file.load().0, preferences, "new keys are not in the table at the end");
+    }
+
+    #[test]
+    fn only_what_changed_is_written() {
+        let (_dir, file) = file("");
+        let preferences = Preferences { keep_in_tray: false, ..Preferences::default() };
+        file.store(&preferences).unwrap();
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), "keep_in_tray = false\n");
+
+        let edited = "# by hand\nlanguage  =  'de' # mine\nkeep_in_tray=false\nquit_deadline_seconds = \"soon\"\n";
+        fs::write(&file.path, edited).unwrap();
+        file.store(&file.load().0).unwrap();
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), edited, "nothing changed");
+        let (loaded, _) = file.load();
+        file.store(&Preferences { keep_in_tray: true, ..loaded }).unwrap();
+        let text = fs::read_to_string(&file.path).unwrap();
+        assert_eq!(text, edited.replace("keep_in_tray=false", "keep_in_tray=true"), "to the last blank");
+        assert!(file.load().1.is_some(), "what cannot be used is still said");
     }
 
     #[test]

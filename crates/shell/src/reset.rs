@@ -12,7 +12,10 @@ use flowork_node::{Config, ConfigError, Flags, InstanceLock, LockError};
 use flowork_vault::{RecordError, Vault, VaultOptions};
 use serde::Serialize;
 
-use crate::autostart::{Autostart, AutostartError};
+use crate::{
+    autostart::{Autostart, AutostartError},
+    links,
+};
 
 /// The file that is locked for as long as a reset takes, and goes last.
 const LOCK: &str = "instance.lock";
@@ -20,6 +23,8 @@ const LOCK: &str = "instance.lock";
 const LOCK_HELD: &str = "instance.lock.held";
 /// The entry that starts the app with the session.
 const AUTOSTART: &str = "reset-autostart";
+/// The entry by which an AppImage opens links.
+const LINKS: &str = "reset-links";
 
 /// What there is in a data directory, and what it is. Files that belong to these are told by [`what_is`].
 const KNOWN: [(&str, &str); 17] = [
@@ -237,6 +242,9 @@ fn plan_without_secrets(target: &ResetTarget, autostart: Option<&Autostart>) -> 
     }
     if let Some(path) = autostart.and_then(|autostart| autostart.entry_on(data_dir)) {
         items.push(item(path, AUTOSTART)?);
+    }
+    if let Some(path) = links::handler_on(data_dir) {
+        items.push(item(path, LINKS)?);
     }
     let vault = removal.map(|removal| removal.back_end.as_str().to_owned());
     Ok(ResetPlan { data_dir: data_dir.clone(), items, secrets: Vec::new(), vault, kept })

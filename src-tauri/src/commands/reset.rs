@@ -107,6 +107,8 @@ pub(crate) async fn reset_carry_out(app: AppHandle, plan: String, typed: String)
     }
     shell.state().was_reset = true;
     shell.stop_at_once(&app).await;
+    shell.state().stop_looking_out();
+    shell.close_log();
     let done = blocking(move || reset::carry_out(&target, &agreed)).await?;
     match done {
         Ok(done) => {
@@ -116,6 +118,8 @@ pub(crate) async fn reset_carry_out(app: AppHandle, plan: String, typed: String)
         }
         Err(error) => {
             shell.state().was_reset = false;
+            shell.open_log();
+            shell.look_out(&app);
             Err(match error {
                 ResetError::Changed => Refusal::saying(words.text("settings-reset-changed")),
                 error => Refusal::of(&error, error.hint()),

@@ -1,6 +1,7 @@
 //! What the settings window shows and changes. The rest of the settings is the node's, and in its GUI.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use tokio::sync::Mutex;
 use super::{Refusal, blocking, unseen};
 use crate::ending::Then;
 use crate::failure::{sentence, with_causes};
-use crate::pages;
 use crate::shell::{Shell, Tray};
+use crate::{links, opener, pages};
 
 /// Held while a change is stored, so that none is lost to another one.
 static STORING: Mutex<()> = Mutex::const_new(());
@@ -27,7 +28,9 @@ pub(crate) struct SettingsView {
     language: &'static str,
     words: BTreeMap<String, String>,
     version: &'static str,
-    start_with_system: StartWithSystem,
+    start_with_system: Switch,
+    /// None where that is no choice of the app.
+    open_links: Option<Switch>,
     keep_in_tray: bool,
     notifications: &'static str,
     quit_deadline_seconds: u64,
@@ -41,10 +44,20 @@ pub(crate) struct SettingsView {
     reset: ResetLine,
 }
 
+/// What the system keeps for the app; a reason says why it cannot be switched.
 #[derive(Debug, Serialize)]
-struct StartWithSystem {
+struct Switch {
     on: bool,
     reason: Option<String>,
+}
+
+impl Switch {
+    fn of<E: Error + 'static>(found: Result<bool, E>) -> Self {
+        match found {
+            Ok(on) => Self { on, reason: None },
+            Err(error) => Self { on: false, reason: Some(sentence(&with_causes(&error))) },
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -83,6 +96,7 @@ struct ResetLine {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
     StartWithSystem(bool),
+    OpenLinks(bool),
     KeepInTray(bool),
     Notifications(About),
     QuitDeadlineSeconds(u64),
@@ -113,12 +127,12 @@ pub(crate) async fn settings_view(app: AppHandle, seen: Option<u64>) -> Result<S
     let revision = unseen(&shell.settings, seen, |revision| *revision).await;
     let revision = revision.ok_or_else(|| Refusal::saying(shell.words().text("leaving-stopping")))?;
     let asked = Arc::clone(&shell);
-    let autostart = blocking(move || asked.autostart().and_then(|autostart| autostart.is_on())).await?;
-    let start_with_system = match autostart {
-        Ok(on) => StartWithSystem { on, reason: None },
-        Err(error) => StartWithSystem { on: false, reason: Some(sentence(&with_causes(&error))) },
-    };
-    Ok(view(&shell, revision, start_with_system))
+    let (start_with_system, open_links) = blocking(move || {
+        let autostart = asked.autostart().and_then(|autostart| autostart.is_on());
+        (Switch::of(autostart), links::opens(&app).map(Switch::of))
+    })
+    .await?;
+    Ok(view(&shell, revision, start_with_system, open_links))
 }
 
 /// Changes one thing, and keeps it.
@@ -126,7 +140,7 @@ pub(crate) async fn settings_view(app: AppHandle, seen: Option<u64>) -> Result<S
 pub(crate) async fn settings_set(app: AppHandle, change: Change) -> Result<(), Refusal> {
     let shell = Shell::of(&app);
     let language = shell.words().language();
-    let outcome = set(&shell, change).await;
+    let outcome = set(&app, &shell, change).await;
     if shell.words().language() != language {
         pages::in_other_words(&app);
     }
@@ -135,26 +149,32 @@ pub(crate) async fn settings_set(app: AppHandle, change: Change) -> Result<(), R
     outcome
 }
 
-async fn set(shell: &Arc<Shell>, change: Change) -> Result<(), Refusal> {
+async fn set(app: &AppHandle, shell: &Arc<Shell>, change: Change) -> Result<(), Refusal> {
+    if let Change::OpenLinks(on) = change {
+        let asked = app.clone();
+        let set = blocking(move || links::set(&asked, on)).await?;
+        return set.map_err(|error| Refusal::of(&error, Some(error.hint().to_owned())));
+    }
     if let Change::StartWithSystem(on) = change {
         let asked = Arc::clone(shell);
         let set = blocking(move || asked.autostart().and_then(|autostart| autostart.set(on))).await?;
         return set.map_err(|error| Refusal::of(&error, error.hint()));
     }
     let _one_at_a_time = STORING.lock().await;
-    let preferences = match shell.data_dir.clone() {
+    let (preferences, notice) = match shell.data_dir.clone() {
         Some(data_dir) => blocking(move || stored(&PreferencesFile::new(&data_dir), change)).await??,
-        None => changed(shell.preferences(), change)?,
+        None => (changed(shell.preferences(), change)?, None),
     };
-    shell.set_preferences(preferences);
+    shell.set_preferences(preferences, notice);
     Ok(())
 }
 
-/// Changes one thing in the file, which somebody may have edited since it was read.
-fn stored(file: &PreferencesFile, change: Change) -> Result<Preferences, Refusal> {
+/// Changes one thing in the file, which somebody may have edited since it was read. Says what holds from now on, and what in
+/// the file still cannot be used.
+fn stored(file: &PreferencesFile, change: Change) -> Result<(Preferences, Option<Notice>), Refusal> {
     let preferences = changed(file.load().0, change)?;
     file.store(&preferences).map_err(|error| Refusal::of(&error, None))?;
-    Ok(preferences)
+    Ok((preferences, file.load().1))
 }
 
 /// Why a change is none that can be stored: read again, it would not count.
@@ -174,7 +194,7 @@ impl From<ChangeError> for Refusal {
 
 fn changed(before: Preferences, change: Change) -> Result<Preferences, ChangeError> {
     Ok(match change {
-        Change::StartWithSystem(_) => before,
+        Change::StartWithSystem(_) | Change::OpenLinks(_) => before,
         Change::KeepInTray(keep_in_tray) => Preferences { keep_in_tray, ..before },
         Change::Notifications(about) => {
             let notifications = match about {
@@ -207,7 +227,7 @@ pub(crate) async fn settings_open_place(app: AppHandle, place: PlaceName) -> Res
         PlaceName::Logs => shell.logs(),
     };
     match path {
-        Some(path) => open::that_detached(path).map_err(|error| Refusal::of(&error, None)),
+        Some(path) => opener::open(path).map_err(|error| Refusal::of(&error, None)),
         None => Ok(()),
     }
 }
@@ -222,7 +242,7 @@ pub(crate) async fn settings_leave_recovery(app: AppHandle) {
     shell.end(&app, Then::Restart, false);
 }
 
-fn view(shell: &Shell, revision: u64, start_with_system: StartWithSystem) -> SettingsView {
+fn view(shell: &Shell, revision: u64, start_with_system: Switch, open_links: Option<Switch>) -> SettingsView {
     let words = shell.words();
     let preferences = shell.preferences();
     let (hosting, url) = {
@@ -238,6 +258,7 @@ fn view(shell: &Shell, revision: u64, start_with_system: StartWithSystem) -> Set
         words: words.page("settings"),
         version: env!("CARGO_PKG_VERSION"),
         start_with_system,
+        open_links,
         keep_in_tray: preferences.keep_in_tray,
         notifications: match preferences.notifications {
             NotifyAbout::Off => "off",
@@ -334,7 +355,7 @@ mod tests {
         std::fs::write(dir.path().join("desktop.toml"), "keep_in_tray = false\n").unwrap();
         let file = PreferencesFile::new(dir.path());
         let expected = Preferences { keep_in_tray: false, notifications: NotifyAbout::All, ..Preferences::default() };
-        assert_eq!(stored(&file, Change::Notifications(About::All)).unwrap(), expected);
+        assert_eq!(stored(&file, Change::Notifications(About::All)).unwrap(), (expected.clone(), None));
         assert_eq!(file.load(), (expected, None));
     }
 

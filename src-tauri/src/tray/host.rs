@@ -3,6 +3,7 @@
 //! It can come late, when the session starts, and go and come again, when the desktop's shell is restarted. Nobody asks for
 //! it by the clock: the bus tells.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -56,16 +57,20 @@ async fn follow(app: &AppHandle) -> zbus::Result<()> {
     let mut owners = names.receive_name_owner_changed_with_args(&[(0, WATCHER)]).await?;
     let mut registered = watcher.receive_status_notifier_host_registered().await?;
     let mut unregistered = watcher.receive_status_notifier_host_unregistered().await?;
+    let shell = Shell::of(app);
     let mut shown = None;
     loop {
+        // Another one may have the name now, and hang.
+        shell.tray_answers.store(false, Ordering::Release);
         let there = is_there(&names, &watcher).await;
-        if shown.as_ref() != Some(&there) {
-            match &there {
-                Ok(()) => present(app),
-                Err(reason) => missing(app, reason),
-            }
-            shown = Some(there);
+        shell.tray_answers.store(there.is_ok(), Ordering::Release);
+        match &there {
+            // Also where it was there before: what has changed meanwhile was not drawn.
+            Ok(()) => present(app),
+            Err(reason) if shown.as_ref() != Some(&there) => missing(app, reason),
+            Err(_) => {}
         }
+        shown = Some(there);
         let alive = tokio::select! {
             change = owners.next() => change.is_some(),
             change = registered.next() => change.is_some(),
@@ -105,6 +110,7 @@ fn present(app: &AppHandle) {
 /// The icon, if there is one, stays on the bus: it registers itself when a watcher comes.
 fn missing(app: &AppHandle, reason: &str) {
     let shell = Shell::of(app);
+    shell.tray_answers.store(false, Ordering::Release);
     let was_shown = shell.in_tray();
     shell.set_tray(Tray::Missing(reason.to_owned()));
     if was_shown {

@@ -84,7 +84,10 @@ pub(super) async fn open_sync(
 ) -> Result<Sessions, StartError> {
     // Sessions that ended stay, so that they can be looked at.
     let retention = if config.recovery { Duration::MAX } else { config.sync_retention };
-    let options =
-        SyncOptions { path: data_dir.sync_db(), clock: clock.clone(), retention, switches: config.sync_switches };
+    let options = SyncOptions {
+        retention,
+        switches: config.sync_switches,
+        ..SyncOptions::new(&data_dir.sync_db(), clock.clone())
+    };
     Sessions::open(options, engines.events().clone()).await.map_err(StartError::Sync)
 }

@@ -30,8 +30,9 @@ pub(super) fn set(autostart: &Autostart, on: bool) -> Result<(), AutostartError>
     }
     let text = format!(
         "{GROUP}\nType=Application\nVersion=1.0\nName=Flowork\nComment=Automation on your own machine\nIcon=flowork\n\
-         {}\nTerminal=false\nX-GNOME-Autostart-enabled=true\n",
-        exec(autostart)?
+         {}\n{}\nTerminal=false\nX-GNOME-Autostart-enabled=true\n",
+        exec(autostart)?,
+        try_exec(autostart)?
     );
     write(path, &text)
 }
@@ -47,7 +48,7 @@ pub(super) fn repair(autostart: &Autostart) -> Result<Repaired, AutostartError> 
         Some(rest) => format!("Exec={}{rest}", quoted(text_of(&autostart.program)?)),
         None => exec(autostart)?,
     };
-    write(path(autostart), &with_exec(&text, &repaired))?;
+    write(path(autostart), &with_lines(&text, &repaired, &try_exec(autostart)?))?;
     Ok(Repaired::Moved)
 }
 
@@ -92,16 +93,24 @@ fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// The same entry with another program, and everything else as somebody may have left it.
-fn with_exec(text: &str, exec: &str) -> String {
+fn with_lines(text: &str, exec: &str, try_exec: &str) -> String {
     let mut in_group = false;
-    let lines = text.lines().map(|line| {
+    let lines = text.lines().flat_map(|line| {
         if line.starts_with('[') {
             in_group = line.trim() == GROUP;
         }
-        let is_exec = in_group && line.split_once('=').is_some_and(|(name, _)| name.trim() == "Exec");
-        if is_exec { exec } else { line }
+        match line.split_once('=').map(|(name, _)| name.trim()).filter(|_| in_group) {
+            Some("Exec") => vec![exec, try_exec],
+            Some("TryExec") => Vec::new(),
+            _ => vec![line],
+        }
     });
     lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The line that names the file without which the entry is none: once the program was removed, no session tries to start it.
+fn try_exec(autostart: &Autostart) -> Result<String, AutostartError> {
+    Ok(format!("TryExec={}", text_of(&autostart.program)?.replace('\\', "\\\\")))
 }
 
 /// The line that names the program. Arguments are in quotes, and each kind of escaping is the specification's: first that
@@ -193,7 +202,8 @@ mod tests {
         assert!(!dir.path().join("config").exists(), "looking writes nothing");
         autostart.set(true).unwrap();
         assert!(autostart.is_on().unwrap());
-        assert!(text(&autostart).contains("Exec=\"/usr/bin/flowork-desktop\" --background\n"));
+        assert!(text(&autostart).contains("\nExec=\"/usr/bin/flowork-desktop\" --background\n"));
+        assert!(text(&autostart).contains("\nTryExec=/usr/bin/flowork-desktop\n"), "no program, no start");
         autostart.set(false).unwrap();
         assert!(!autostart.is_on().unwrap());
         assert!(!path(&autostart).exists());
@@ -233,6 +243,8 @@ mod tests {
         assert_eq!(is.repair().unwrap(), Repaired::Moved);
         let repaired = text(&is);
         assert!(repaired.contains(&exec(&is).unwrap()), "{repaired}");
+        let tried: Vec<&str> = repaired.lines().filter(|line| line.starts_with("TryExec=")).collect();
+        assert_eq!(tried, [format!("TryExec={}", dir.path().join("new/flowork").display())], "once, and of now");
         assert!(repaired.contains("X-Mine=1\n[Desktop Action y]\nExec=y\n"), "{repaired}");
         assert!(is.is_on().unwrap());
     }

@@ -13,6 +13,7 @@ pub(crate) fn status() -> Status {
     Status {
         version: "1".to_owned(),
         url: "http://127.0.0.1:7717".to_owned(),
+        public_url: None,
         pid: 7,
         started_at: Timestamp(0),
         data_dir: "/data".to_owned(),
