@@ -10,6 +10,7 @@ mod check;
 mod codegen;
 mod command;
 mod desktop;
+mod disk;
 mod dist;
 mod fuzz;
 mod icons;

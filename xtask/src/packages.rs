@@ -1,10 +1,12 @@
 //! The suite `packages`: what people install, packed from the debug programs that are built already, and checked with
 //! the tools of those who would install it.
 //!
-//! What is in a package is checked in [`contents`], its life on a machine in [`lifecycle`].
+//! What is in a package is checked in [`contents`], its life on a machine in [`lifecycle`], in a
+//! root folder of [`root`].
 
 mod contents;
 mod lifecycle;
+mod root;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,8 +22,8 @@ struct Packages {
     release: Release,
     packed: Packed,
     app_image: PathBuf,
-    /// The headless package under an earlier version.
-    older: PathBuf,
+    /// The same deb packages under an earlier version.
+    older: Vec<PathBuf>,
     /// What each package brings, as it would lie on a machine: below the name of the package.
     unpacked: PathBuf,
 }
@@ -44,15 +46,29 @@ pub(crate) fn suite() -> Outcome {
     outcome.step("packed again, a package is the same to the byte", || packed_again(&packages));
     contents::check(&mut outcome, &packages);
     lifecycle::check(&mut outcome, &packages);
+    if outcome.tally.failed == 0 {
+        outcome.step("what was packed is thrown away", throw_away);
+    }
     outcome
 }
 
+/// What was packed and unpacked is large, and nobody is to install it. After a failure it stays, to be looked at.
+fn throw_away() -> Result<()> {
+    let folder = folder();
+    fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
+}
+
+/// Where packages are made.
+fn folder() -> PathBuf {
+    workspace::target().join("xtask/packages")
+}
+
 fn pack() -> Result<Packages> {
-    let out = workspace::target().join("xtask/packages");
+    let out = folder();
     let release = Release::of_these_sources(Profile::Dev, out.clone())?;
     let packed = release.pack(Package::ALL)?;
     let before = release.made_older(out.join("older"))?;
-    let older = before.pack_deb(Package::Headless)?;
+    let older = Package::ALL.iter().map(|package| before.pack_deb(*package)).collect::<Result<_>>()?;
     let app_image = release.pack_app_image()?;
     release.tidy_up()?;
     before.tidy_up()?;
@@ -67,7 +83,7 @@ fn pack() -> Result<Packages> {
 
 /// What differed from one packing to the next would be a time, an order or an owner of this machine.
 fn packed_again(packages: &Packages) -> Result<()> {
-    let release = packages.release.again(workspace::target().join("xtask/packages/again"))?;
+    let release = packages.release.again(folder().join("again"))?;
     let again = release.pack_deb(Package::Headless)?;
     release.tidy_up()?;
     command::run(command::in_root("cmp").arg(&packages.packed.debs[0]).arg(again))

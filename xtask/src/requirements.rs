@@ -66,7 +66,12 @@ const SCREEN: &[Requirement] = &[
     need(Probe::Program("xprop"), "x11-utils", "the desktop tests: which window is in front"),
     need(Probe::Program("xclip"), "xclip", "the desktop tests: what was copied"),
     need(Probe::Program("dbus-daemon"), "dbus-daemon", "the desktop tests: a session bus of their own"),
-    need(Probe::Program("busctl"), "systemd", "the desktop tests: speaking on that bus"),
+    need(
+        Probe::Program("busctl"),
+        "systemd",
+        "the desktop tests: speaking on that bus, starting what a session starts",
+    ),
+    need(Probe::Program("xdg-mime"), "xdg-utils", "the desktop tests: what opens links"),
     need(Probe::Program("xfce4-panel"), "xfce4-panel", "the desktop tests: a tray to be in"),
     need(Probe::PythonModule("dbusmock"), "python3-dbusmock", "the desktop tests: a place for notifications"),
 ];

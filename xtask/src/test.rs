@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::suites::{SUITES, Suite};
 use crate::tally::Tally;
-use crate::{cargo_tools, command, requirements};
+use crate::{cargo_tools, command, disk, requirements};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -76,6 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     let suites = chosen(&options.only)?;
+    disk::has_room_for_tests()?;
     requirements::for_test()?;
     cargo_tools::nextest()?;
     for program in ["rustc", "cargo", "node"] {

@@ -46,8 +46,10 @@ fn install_and(dir: &str, tried: impl Fn() -> Result<()>) -> Result<()> {
 pub(crate) fn build() -> Result<()> {
     install("ui")?;
     let root = workspace::root();
-    let sources: Vec<PathBuf> =
+    let mut sources: Vec<PathBuf> =
         workspace::files()?.into_iter().filter_map(|file| file.strip_prefix("ui/").map(PathBuf::from)).collect();
+    // A page shows this piece of the documentation.
+    sources.push("../docs/remote-access.md".into());
     let wanted = fingerprint(&root.join("ui"), &sources)?;
     let stamp = workspace::target().join("xtask/ui-dist.stamp");
     let built = root.join("ui/dist/index.html").is_file();

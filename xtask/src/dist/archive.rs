@@ -32,6 +32,8 @@ pub(super) fn pack(release: &Release) -> Result<()> {
     if cfg!(target_os = "linux") {
         tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"]);
     }
+    // Without it, macOS adds a second file with its own attributes to each.
+    tar.env("COPYFILE_DISABLE", "1");
     command::run(tar.env("GZIP", "-n").arg("-czf").arg(&file).arg("-C").arg(&folder).arg(&name))
 }
 

@@ -25,6 +25,8 @@ pub(super) fn pack(release: &Release, package: Package) -> Result<PathBuf> {
     let mut build = command::in_root("rpmbuild");
     build.env("SOURCE_DATE_EPOCH", release.epoch.to_string());
     build.args(["-bb", "--quiet", "--define", &format!("_topdir {}", work.join("top").display())]);
+    // Its scripts, too, are thrown away with the rest.
+    build.args(["--define", &format!("_tmppath {}", work.join("tmp").display())]);
     let payload = match release.profile {
         Profile::Release => "w19.zstdio",
         Profile::Dev => "w1.gzdio",

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Packages, files_in, silent};
+use crate::command;
 use crate::dist::Package;
 use crate::test::Outcome;
-use crate::{command, workspace};
 
 /// What the headless package must never need, by a part of the name of a package or library.
 const NO_SCREEN: &[&str] = &["gtk", "webkit", "libx11", "wayland", "gdk", "librsvg"];
@@ -141,7 +141,7 @@ fn unit(headless: &Path) -> Result<()> {
     let preset = fs::read_to_string(units.join("user-preset/90-flowork.preset")).context("reading the preset")?;
     ensure!(preset.lines().any(|line| line == "disable flowork.service"), "it is not off by default");
     // The program is looked for, so it must be where it lies here.
-    let folder = workspace::target().join("xtask/packages/unit");
+    let folder = super::folder().join("unit");
     fs::create_dir_all(&folder)?;
     let here = folder.join("flowork.service");
     fs::write(&here, text.replace("/usr/bin/flowork", &headless.join("usr/bin/flowork").display().to_string()))?;

@@ -1,19 +1,18 @@
 //! The life of a package on a machine: installed, upgraded and removed, in root folders that are no part of this one.
 //!
-//! A fresh Debian is made once by `debootstrap` and kept below the target directory. It needs root and the network the
-//! first time; where that cannot be, a remark says so, and what was only unpacked is all that was run.
+//! The [`root`] folders need root and the network the first time; where that cannot be, a remark says so, and what was only
+//! unpacked is all that was run.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::Packages;
+use super::{Packages, root};
 use crate::dist::Package;
 use crate::test::Outcome;
 use crate::{command, requirements, workspace};
 
-/// How long the whole life may take, in seconds; it is some ten on an idle machine.
+/// How long a whole life may take, in seconds; it is some ten on an idle machine.
 const LIFE_MAX: &str = "240";
 
 pub(super) fn check(outcome: &mut Outcome, packages: &Packages) {
@@ -32,54 +31,54 @@ pub(super) fn check(outcome: &mut Outcome, packages: &Packages) {
         return;
     };
     outcome.step("rpm packages install, and leave nothing when they are removed", || rpms(packages, prefix));
-    match debian(prefix) {
-        Ok(base) => {
-            outcome.step("installed, used, upgraded while it runs, removed", || life(packages, prefix, &base));
-        }
+    let fresh = match root::fresh(prefix) {
+        Ok(fresh) => fresh,
         Err(error) => {
-            outcome.remarks.push(format!("NOTE packages: no fresh Debian to install in, only unpacked: {error:#}"));
+            outcome.remarks.push(format!("NOTE packages: no fresh system to install in, only unpacked: {error:#}"));
+            return;
         }
+    };
+    let [headless, desktop] = [0, 1].map(|at| [packages.older[at].as_path(), packages.packed.debs[at].as_path()]);
+    outcome.step("installed, used, upgraded while it runs, removed", || {
+        life(prefix, &fresh.folder, "lifecycle.sh", headless, &[])
+    });
+    let base = fresh.with_needs_of(desktop[1], prefix);
+    if matches!(base, Ok(None)) {
+        let why = "apt cannot reach what the app depends on, so the app was only unpacked";
+        outcome.remarks.push(format!("NOTE packages: {why}"));
+        return;
     }
+    outcome.step("the app: installed, opened, upgraded while it runs, removed", || {
+        let base = base?.context("there is one")?;
+        let asks = packages.root_of(Package::Headless).join("usr/bin/flowork");
+        life(prefix, &base, "desktop-lifecycle.sh", desktop, &[asks])
+    });
 }
 
-fn life(packages: &Packages, prefix: &[&str], base: &PathBuf) -> Result<()> {
-    let mut script = as_root(prefix, "timeout");
-    script.args(["--kill-after=10", LIFE_MAX]).arg(workspace::root().join("tests/packages/in-root.sh"));
-    script.arg(base).arg(workspace::target().join("xtask/debian-copy"));
-    command::run(script.arg(&packages.older).arg(&packages.packed.debs[0]))
-}
-
-/// Returns a fresh Debian, or what else this machine runs, in a folder.
-fn debian(prefix: &[&str]) -> Result<PathBuf> {
-    let release = fs::read_to_string("/etc/os-release").context("reading what system this is")?;
-    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let name = name.context("this system's release has no name")?.trim_matches('"');
-    let base = workspace::target().join("xtask").join(format!("root-{name}"));
-    if base.is_dir() {
-        return Ok(base);
-    }
-    // The same place that this machine has its own packages from.
-    let sources =
-        command::output(command::in_root("apt-get").args(["indextargets", "--format", "$(CODENAME) $(REPO_URI)"]))?;
-    let mirror = sources.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let mirror = mirror.with_context(|| format!("apt knows no place for {name}"))?;
-    let unfinished = base.with_extension("unfinished");
-    command::quietly(as_root(prefix, "rm").arg("-rf").arg(&unfinished))?;
-    let mut make = as_root(prefix, "debootstrap");
-    command::quietly(make.args(["--variant=minbase", name]).arg(&unfinished).arg(mirror))?;
-    command::quietly(as_root(prefix, "rm").arg("-rf").arg(unfinished.join("var/cache/apt/archives")))?;
-    command::quietly(as_root(prefix, "mv").arg(&unfinished).arg(&base))?;
-    Ok(base)
+/// Runs a script of tests/packages as root in a copy of a root folder.
+fn life(prefix: &[&str], base: &Path, script: &str, [older, newer]: [&Path; 2], further: &[PathBuf]) -> Result<()> {
+    let mut life = as_root(prefix, "timeout");
+    life.args(["--kill-after=30", LIFE_MAX]).arg(workspace::root().join("tests/packages/in-root.sh"));
+    life.arg(base).arg(workspace::target().join("xtask/debian-copy")).arg(script).arg(older).arg(newer).args(further);
+    command::run(&mut life)
 }
 
 fn rpms(packages: &Packages, prefix: &[&str]) -> Result<()> {
-    let root = workspace::target().join("xtask/packages/rpm-root");
+    let root = workspace::target().join("xtask/rpm-root");
+    let clear = || command::quietly(as_root(prefix, "rm").arg("-rf").arg(&root));
+    clear()?;
+    let result = rpms_in(packages, prefix, &root);
+    clear()?;
+    result
+}
+
+fn rpms_in(packages: &Packages, prefix: &[&str], root: &Path) -> Result<()> {
     let rpm = || {
         let mut rpm = as_root(prefix, "rpm");
-        rpm.arg("--root").arg(&root).args(["--dbpath", "/var/lib/rpm"]);
+        rpm.arg("--root").arg(root).args(["--dbpath", "/var/lib/rpm"]);
         rpm
     };
-    command::quietly(as_root(prefix, "mkdir").arg("-p").arg(&root))?;
+    command::quietly(as_root(prefix, "mkdir").arg("-p").arg(root))?;
     for (package, file) in Package::ALL.iter().zip(&packages.packed.rpms) {
         // This system's libraries are not rpm packages, so there is nothing that could meet a dependency.
         command::quietly(rpm().args(["--install", "--nodeps"]).arg(file))?;
@@ -89,16 +88,13 @@ fn rpms(packages: &Packages, prefix: &[&str]) -> Result<()> {
         command::quietly(rpm().args(["--erase", package.name()]))?;
     }
     let mut find = as_root(prefix, "find");
-    find.arg(&root).args(["-not", "-type", "d", "-not", "-path", "*/var/*"]);
+    find.arg(root).args(["-not", "-type", "d", "-not", "-path", "*/var/*"]);
     let left = command::output(&mut find)?;
-    command::quietly(as_root(prefix, "rm").arg("-rf").arg(&root))?;
-    if !left.trim().is_empty() {
-        bail!("left behind: {left}");
-    }
+    ensure!(left.trim().is_empty(), "left behind: {left}");
     Ok(())
 }
 
-fn as_root(prefix: &[&str], program: &str) -> std::process::Command {
+pub(super) fn as_root(prefix: &[&str], program: &str) -> std::process::Command {
     let mut words = prefix.to_vec();
     words.push(program);
     let mut command = command::in_root(words[0]);
