@@ -91,7 +91,8 @@ fn scripts() -> Result<()> {
     if scripts.is_empty() {
         bail!("no script found, though there is at least .ci/run");
     }
-    command::run(command::in_root("shellcheck").args(scripts))
+    // With what they read in.
+    command::run(command::in_root("shellcheck").args(["-x", "-a"]).args(scripts))
 }
 
 /// Checks licenses, sources, bans and known vulnerabilities of the dependencies.
