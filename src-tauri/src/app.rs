@@ -1,7 +1,7 @@
 //! The life of the app: what happens at its start, what its event loop hears, and with which code it ends.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,10 +58,17 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
 fn begin_again(arguments: &[String]) {
     use std::os::unix::process::CommandExt;
     let error = match std::env::current_exe() {
-        Ok(program) => std::process::Command::new(program).args(arguments.iter().skip(1)).exec(),
+        Ok(program) => std::process::Command::new(in_place_of(program)).args(arguments.iter().skip(1)).exec(),
         Err(error) => error,
     };
     eprintln!("error: the app could not be started again: {error}");
+}
+
+/// After an upgrade the kernel knows the program that runs as one that was deleted; the new one is in its place.
+#[cfg(unix)]
+fn in_place_of(program: PathBuf) -> PathBuf {
+    let before = program.to_str().and_then(|program| program.strip_suffix(" (deleted)")).map(PathBuf::from);
+    before.filter(|_| !program.exists()).unwrap_or(program)
 }
 
 /// Elsewhere a process cannot become another, and a second one would find this one still there.

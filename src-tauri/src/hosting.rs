@@ -87,20 +87,35 @@ pub(crate) async fn start_or_attach(flags: &Flags) -> Result<Hosted, Failure> {
     };
     let StartError::Lock(LockError::Held { holder, .. }) = &error else { return Err(fail(error)) };
     match serving(&config.data_dir, holder.clone()).await {
-        Some(Holder { pid, url: Some(url), .. }) => attach_to(flags, &url, pid).await,
+        Some(Holder { pid, url: Some(url), .. }) => {
+            attach_to(flags, &url, pid).await.map_err(|unattached| unattached.failure)
+        }
         // It ended meanwhile.
         None => own(Node::start(config.clone()).await.map_err(fail)?, &config.data_dir, logs).await,
         Some(_) => Err(fail(error)),
     }
 }
 
+/// Why the app is not attached to a node.
+pub(crate) struct Unattached {
+    pub(crate) failure: Failure,
+    /// It may go better a moment later. Where a person has said no, or has to mend something first, it does not.
+    pub(crate) may_pass: bool,
+}
+
 /// Attaches to a node that serves, and never starts one.
-pub(crate) async fn attach_to(flags: &Flags, url: &str, pid: u32) -> Result<Hosted, Failure> {
-    let config = Config::load(flags).map_err(|error| Failure::new(&error, error.hint(), None))?;
+pub(crate) async fn attach_to(flags: &Flags, url: &str, pid: u32) -> Result<Hosted, Unattached> {
+    let config = Config::load(flags).map_err(|error| {
+        let failure = Failure::new(&error, error.hint(), None);
+        Unattached { failure, may_pass: false }
+    })?;
     let logs = config.data_dir.join("logs");
     match attach(&config, url, pid).await {
         Ok(client) => Ok(Hosted { client, hosting: Hosting::Service { pid }, node: None, logs }),
-        Err(error) => Err(Failure::new(&error, error.hint(), Some(logs))),
+        Err(error) => {
+            let may_pass = matches!(error, AttachError::Unreachable { .. });
+            Err(Unattached { failure: Failure::new(&error, error.hint(), Some(logs)), may_pass })
+        }
     }
 }
 

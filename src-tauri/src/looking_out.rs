@@ -13,14 +13,15 @@ use tauri::async_runtime::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::failure::with_causes;
-use crate::hosting;
+use crate::hosting::{self, Unattached};
 use crate::shell::{Shell, State};
 use crate::window;
 
-/// A node says where it serves a moment before it does; on a machine that is busy that moment is long. So often it is tried.
-const TRIES: u32 = 4;
-/// Between two tries.
+/// A node says where it serves a moment before it does; on a machine that is busy that moment is long. So it is tried again
+/// after this, and then after twice as long each time.
 const TRY_AGAIN: Duration = Duration::from_secs(3);
+/// As often the pause grows: to a minute and a half.
+const DOUBLINGS_MAX: u32 = 5;
 /// How long the window stays at the GUI of a node that has ended: a service that is restarted is back before that, and what
 /// somebody was typing is still there.
 const GONE_FOR: Duration = Duration::from_secs(10);
@@ -78,10 +79,10 @@ impl Shell {
     }
 
     /// Attaches to a node that serves. Says whether there is nothing to look out for any more, or what went wrong.
-    async fn meet(self: &Arc<Self>, app: &AppHandle, holder: &Holder) -> Result<(), String> {
+    async fn meet(self: &Arc<Self>, app: &AppHandle, holder: &Holder) -> Result<(), Unattached> {
         let Some(url) = &holder.url else { return Ok(()) };
         let flags = self.arguments.flags(self.state().recovery);
-        let hosted = hosting::attach_to(&flags, url, holder.pid).await.map_err(|failure| failure.message)?;
+        let hosted = hosting::attach_to(&flags, url, holder.pid).await?;
         let (running, logs) = self.follow(app, hosted);
         let mut state = self.state();
         if state.is_engaged() {
@@ -122,14 +123,15 @@ async fn look_out(shell: Arc<Shell>, app: AppHandle, data_dir: PathBuf) {
     };
     // A start that failed has tried whoever serves now, and a keychain may have asked the person for that.
     let mut tried = shell.state().failure.is_some();
-    // The node that could not be attached to, and how often.
+    // The node that could not be attached to and is tried again, and how often it was tried.
     let mut unmet: Option<(Holder, u32)> = None;
     loop {
         let sight = match &unmet {
-            Some((holder, tries)) if *tries < TRIES => {
-                timeout(TRY_AGAIN, lookout.next()).await.unwrap_or_else(|_| Sight::Serving(holder.clone()))
+            Some((holder, tries)) => {
+                let pause = TRY_AGAIN * 2_u32.pow((tries - 1).min(DOUBLINGS_MAX));
+                timeout(pause, lookout.next()).await.unwrap_or_else(|_| Sight::Serving(holder.clone()))
             }
-            _ => lookout.next().await,
+            None => lookout.next().await,
         };
         let tried = std::mem::take(&mut tried);
         match sight {
@@ -140,13 +142,14 @@ async fn look_out(shell: Arc<Shell>, app: AppHandle, data_dir: PathBuf) {
             Sight::Busy => unmet = None,
             // What this process has, it started itself; and a connection that broke, its follower makes anew.
             Sight::Serving(holder) if holder.pid == std::process::id() || shell.shows(&holder) => unmet = None,
-            Sight::Serving(holder) if tried => unmet = Some((holder, TRIES)),
+            Sight::Serving(_) if tried => unmet = None,
             Sight::Serving(holder) => match shell.meet(&app, &holder).await {
                 Ok(()) => return,
-                Err(message) => {
+                Err(Unattached { failure, may_pass }) => {
+                    let message = failure.message;
                     tracing::warn!(message, pid = holder.pid, "the node that serves now could not be attached to");
                     let before = unmet.filter(|(unmet, _)| *unmet == holder).map_or(0, |(_, tries)| tries);
-                    unmet = Some((holder, before + 1));
+                    unmet = may_pass.then_some((holder, before + 1));
                 }
             },
         }

@@ -58,6 +58,8 @@ mod linux {
     fn children(of: u32) -> Vec<(i32, String)> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let stats = entries.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+        // One that has ended and that nobody has asked after yet is none any more.
+        let stats = stats.filter(|stat| !stat.contains(") Z "));
         let of = of.to_string();
         stats.filter_map(|stat| parsed(&stat)).filter(|found| found.2 == of).map(|(pid, name, _)| (pid, name)).collect()
     }

@@ -214,8 +214,6 @@ fn build(app: &AppHandle, link: Option<Link>, opening: Opening) -> tauri::Result
             opens_elsewhere(&opening_new, to);
             NewWindowResponse::Deny
         })
-        // Its pages copy links and tokens where somebody presses a button for it; without this, WebKitGTK refuses.
-        .enable_clipboard_access()
         .on_page_load(|window, load| {
             let app = window.app_handle();
             // It was overtaken by the node on its way here.
@@ -226,6 +224,12 @@ fn build(app: &AppHandle, link: Option<Link>, opening: Opening) -> tauri::Result
         .on_download(move |_webview, event| saves(&saving, &event));
     if let Some(web_data) = &shell.web_data {
         builder = builder.data_directory(web_data.clone());
+    }
+    #[cfg(target_os = "linux")]
+    {
+        // Its pages copy links and tokens where somebody presses a button for it; without this, WebKitGTK refuses. Other
+        // systems let them anyway, and would let them read what others copied, too.
+        builder = builder.enable_clipboard_access();
     }
     #[cfg(not(target_os = "macos"))]
     {

@@ -1,4 +1,4 @@
-//! Small files that are replaced whole or not at all, and that only their owner can read.
+//! Small files that are replaced whole or not at all. Only their owner can read those that are new.
 
 use std::{fs, io, io::Write, path::Path};
 
@@ -9,6 +9,10 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Only its owner can read what `tempfile` makes.
     let mut staged = tempfile::NamedTempFile::new_in(directory)?;
     staged.write_all(bytes)?;
+    if let Ok(before) = fs::metadata(path) {
+        // Whoever let others read it has not changed their mind.
+        staged.as_file().set_permissions(before.permissions())?;
+    }
     staged.as_file().sync_all()?;
     staged.persist(path)?;
     sync_directory(directory)

@@ -89,6 +89,13 @@ struct Inner {
     store: AsyncMutex<Option<Arc<SessionStore>>>,
 }
 
+impl Drop for Inner {
+    /// Without a shutdown nobody may go on either: the next one that opens the file is to be alone with it.
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
 impl Sessions {
     /// Opens or makes the file, and goes on with every session that is in it: what ran out meanwhile is applied at the
     /// instant it was due.
@@ -137,7 +144,7 @@ impl Sessions {
         let stop = stopping.clone();
         tasks.push(tokio::spawn(async move { _ = stop.run_until_cancelled(announcer.tell(&events)).await }));
         #[cfg(target_os = "linux")]
-        tasks.push(tokio::spawn(store_steps(senders[0].clone(), stopping.clone())));
+        tasks.push(tokio::spawn(store_steps(senders[0].downgrade(), stopping.clone())));
         let inner = Inner {
             directory,
             quota,
@@ -214,15 +221,30 @@ impl Sessions {
     }
 }
 
+/// How long after a step of the wall clock a shard looks again: a look that was held up, or whose write failed, has stored
+/// nothing.
+#[cfg(target_os = "linux")]
+const LOOK_AGAIN_AFTER: [std::time::Duration; 2] =
+    [std::time::Duration::from_secs(1), std::time::Duration::from_secs(30)];
+
 /// Makes a shard look at the clocks, and so store where time stands, whenever somebody has set the wall clock.
 #[cfg(target_os = "linux")]
-async fn store_steps(shard: mpsc::Sender<Message>, stopping: CancellationToken) {
+async fn store_steps(shard: mpsc::WeakSender<Message>, stopping: CancellationToken) {
+    // One that has ended stores nothing any more.
+    let look = async || {
+        if let Some(shard) = shard.upgrade() {
+            let _ = shard.send(Message::Look).await;
+        }
+    };
     let told = async {
         let mut steps = crate::alarm::Steps::listen()?;
         loop {
             steps.next().await?;
-            // One that has ended stores nothing any more.
-            let _ = shard.send(Message::Look).await;
+            look().await;
+            for pause in LOOK_AGAIN_AFTER {
+                tokio::time::sleep(pause).await;
+                look().await;
+            }
         }
     };
     if let Some(Err::<(), std::io::Error>(error)) = stopping.run_until_cancelled(told).await {

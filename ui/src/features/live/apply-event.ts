@@ -15,10 +15,14 @@ import { syncQueries } from "~/features/sync/queries";
 import { nodeClock } from "~/sync/window";
 
 import { appendLines } from "../jobs/log-lines";
-import { createRefresher } from "./refresher";
+import { createRefresher, REFRESH_PAUSE_MS, SESSIONS_PAUSE_MS } from "./refresher";
 
 /** The autoscaler measures in windows of this length; within one there is nothing new to see. */
 const WINDOW_MS = 10_000;
+
+function pauseBefore(name: string): number {
+  return name === "sync" ? SESSIONS_PAUSE_MS : REFRESH_PAUSE_MS;
+}
 
 /** Brings the query cache up to date with what an event names. */
 export function eventApplier(queries: QueryClient) {
@@ -55,7 +59,7 @@ export function eventApplier(queries: QueryClient) {
       default:
         return queries.invalidateQueries({ queryKey: kindQueries.list.queryKey });
     }
-  });
+  }, pauseBefore);
 
   function isOlderThan(queryKey: readonly string[], ms: number): boolean {
     const state = queries.getQueryState(queryKey);

@@ -11,7 +11,7 @@ describe("the refresher", () => {
     const refresh = createRefresher((name) => {
       fetched.push(name);
       return Promise.resolve();
-    }, 500);
+    }, () => 500);
     for (let count = 0; count < 100; count += 1) refresh("jobs");
     expect(fetched).toEqual(["jobs"]);
     refresh("engines");
@@ -24,7 +24,7 @@ describe("the refresher", () => {
 
   it("goes on after a fetch that failed", async () => {
     const fetchAnew = vi.fn(() => Promise.reject(new Error("away")));
-    const refresh = createRefresher(fetchAnew, 500);
+    const refresh = createRefresher(fetchAnew, () => 500);
     refresh("jobs");
     await vi.advanceTimersByTimeAsync(500);
     refresh("jobs");

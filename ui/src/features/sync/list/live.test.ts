@@ -2,7 +2,7 @@ import { QueryClient, QueryObserver } from "@tanstack/react-query";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { eventApplier } from "~/features/live/apply-event";
-import { REFRESH_PAUSE_MS } from "~/features/live/refresher";
+import { SESSIONS_PAUSE_MS } from "~/features/live/refresher";
 import type { SyncSummary } from "~/sync/state";
 import { participant } from "~/sync/test-world";
 import { fakeNode } from "~/test-node";
@@ -60,7 +60,7 @@ describe("a list of live sessions that is looked at", () => {
     for (let count = 0; count < 100; count += 1) apply({ type: "sessions.changed" });
     await vi.advanceTimersByTimeAsync(1);
     expect(asked(), "at once").toBe(2);
-    await vi.advanceTimersByTimeAsync(REFRESH_PAUSE_MS);
+    await vi.advanceTimersByTimeAsync(SESSIONS_PAUSE_MS);
     expect(asked(), "and for all that came meanwhile").toBe(3);
     await vi.advanceTimersByTimeAsync(HOUR_MS);
     expect(asked(), "then it is quiet").toBe(3);
