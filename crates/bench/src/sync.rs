@@ -6,7 +6,9 @@
 
 mod expiry;
 mod load;
+mod machine;
 mod open_files;
+mod pace;
 mod sockets;
 mod table;
 
@@ -132,6 +134,7 @@ async fn measure(options: &Options, node: &node::Running, token: &Arc<str>) -> a
     durations("from the switch to its socket", DELIVERY, &delivered.latency);
     durations("from the instant at which time runs out to its socket, meanwhile", EXPIRY, &late);
     durations("`GET /v1/time` meanwhile", TIME, &outcome.times);
+    durations("a byte to a thread and back meanwhile, without the node", Goal::default(), &outcome.machine);
     let met = delivered.lost == 0 && delivered.disordered == 0;
     let lost = format!("{} lost, {} out of order, of {}", delivered.lost, delivered.disordered, delivered.expected);
     row("states", "0 lost or out of order", &figure(&lost, met));

@@ -14,7 +14,6 @@
 mod alarm;
 mod announcer;
 mod directory;
-pub mod machine;
 mod operations;
 mod pace;
 mod quota;
@@ -24,6 +23,7 @@ mod snapshot;
 mod store;
 mod time;
 
+pub use flowork_sync_machine as machine;
 pub use operations::{ChangeError, Changed, CreateError, EventsError, ListError, LookupError};
 pub use pace::Pace;
 pub use quota::{OwnerBound, PARTICIPANTS_PER_OWNER_MAX, RUNNING_PER_OWNER_MAX, SESSIONS_PER_OWNER_MAX};

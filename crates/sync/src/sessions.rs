@@ -9,6 +9,7 @@ use std::{
 
 use flowork_api_types::{
     SyncSessionId,
+    event::Event,
     session::{SessionEvent, SessionStatus},
 };
 use flowork_engine::{Clock, Events, jobs::Caller};
@@ -87,6 +88,7 @@ struct Inner {
     stopping: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     store: AsyncMutex<Option<Arc<SessionStore>>>,
+    events: Events,
 }
 
 impl Drop for Inner {
@@ -141,8 +143,8 @@ impl Sessions {
             // Where time stands by the clocks of now is stored at once: nothing else may happen for long.
             let _ = senders[0].try_send(Message::Look);
         }
-        let stop = stopping.clone();
-        tasks.push(tokio::spawn(async move { _ = stop.run_until_cancelled(announcer.tell(&events)).await }));
+        let (stop, tells) = (stopping.clone(), events.clone());
+        tasks.push(tokio::spawn(async move { _ = stop.run_until_cancelled(announcer.tell(&tells)).await }));
         #[cfg(target_os = "linux")]
         tasks.push(tokio::spawn(store_steps(senders[0].downgrade(), stopping.clone())));
         let inner = Inner {
@@ -153,6 +155,7 @@ impl Sessions {
             stopping,
             tasks: Mutex::new(tasks),
             store: AsyncMutex::new(Some(Arc::new(store))),
+            events,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -199,7 +202,12 @@ impl Sessions {
     /// Room for a session of a caller, who is bound unless they see everything: then they run the node.
     pub(crate) fn room(&self, caller: &Caller, participants: usize) -> Result<Room, NoRoom> {
         let inner = &self.inner;
-        inner.quota.room(&caller.subject, participants, !caller.sees_all, || inner.time.anchor())
+        inner.quota.room(&caller.subject, participants, !caller.sees_all, || {
+            if inner.time.anchor() {
+                // Windows that have asked for the time before would go by another one than those that ask from now on.
+                inner.events.publish(None, Event::Resync);
+            }
+        })
     }
 
     pub(crate) fn send(&self, id: SyncSessionId, message: Message) -> Result<(), Refused> {

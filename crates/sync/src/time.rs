@@ -104,10 +104,12 @@ impl SessionTime {
         own.then(|| at_ms.saturating_sub(self.shared.offset_ms.load(Ordering::Acquire)))
     }
 
-    /// Goes back to the wall clock. Only while there is no session.
-    pub(crate) fn anchor(&self) {
+    /// Goes back to the wall clock. Only while there is no session. Says whether that is a step, which whoever has asked
+    /// for the time before does not know of.
+    pub(crate) fn anchor(&self) -> bool {
         let offset_ms = self.clock.now().as_millis() - steady_ms(&self.clock);
-        self.shared.offset_ms.store(offset_ms, Ordering::Release);
+        let before_ms = self.shared.offset_ms.swap(offset_ms, Ordering::AcqRel);
+        before_ms.abs_diff(offset_ms) >= STEP_MS_MIN
     }
 
     /// Where time stands, if that is not what is stored; from then on it counts as stored.

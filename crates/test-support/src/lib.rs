@@ -7,6 +7,7 @@
 mod access;
 mod llm;
 mod node;
+pub mod sessions;
 
 pub use access::{AccessIssuer, AccessKey};
 pub use llm::{LlmBehavior, LlmStandIn};

@@ -19,8 +19,8 @@ const SESSION_ID: &str = "sessionId";
 
 /// Follows a sync session over a WebSocket.
 ///
-/// The server says `CONNECTED` and `STATE_SYNC`, then `STATE_UPDATE` with each change and `SESSION_DELETED` at the end.
-/// It answers `PING` with `PONG`, `RECONNECT` with `STATE_SYNC`, and everything else with `ERROR`. Whoever reads slowly
+/// The server says `CONNECTED` and `STATE_SYNC`, then `STATE_UPDATE` with each change, or with several that
+/// were stored together, and `SESSION_DELETED` at the end. It answers `PING` with `PONG`, `RECONNECT` with `STATE_SYNC`, and everything else with `ERROR`. Whoever reads slowly
 /// gets the newest state and not those in between. Without a usable `sessionId` the socket is closed with 1008, when the
 /// session is deleted with 1000, and when the node stops with 1001.
 #[utoipa::path(

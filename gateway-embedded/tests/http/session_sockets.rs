@@ -134,10 +134,13 @@ async fn time_that_runs_out_is_told_without_a_call() {
     let mut client = Client::follow(&gateway).await;
     done(&gateway, "start").await;
     let mut update = client.next().await;
+    let mut versions = vec![update["state"]["version"].as_u64().unwrap()];
     while update["state"]["status"] != "expired" {
         assert_eq!(update["type"], "STATE_UPDATE");
         update = client.next().await;
+        versions.push(update["state"]["version"].as_u64().unwrap());
     }
+    assert_eq!(versions, [2, 4, 5], "Ann's expiry and the switch to Bob are told as one");
     let used: Vec<_> =
         update["state"]["participants"].as_array().unwrap().iter().map(|one| one["time_used_ms"].clone()).collect();
     assert_eq!(used, [1_000, 1_000]);
@@ -393,6 +396,27 @@ async fn a_client_that_reads_nothing_does_not_keep_a_gateway_from_stopping() {
     let outcome = gateway.handle.take().unwrap().shutdown(Duration::from_secs(8)).await;
     assert_eq!(outcome.cut, 0, "nobody had to be cut");
     drop(stuck);
+}
+
+#[tokio::test]
+async fn ending_the_old_keys_closes_sockets_of_their_tokens_and_their_tickets_open_none() {
+    let gateway = Gateway::start().await;
+    create(&gateway, json!({})).await;
+    let ticket = async || {
+        let made = read(gateway.post("/v1/auth/ticket").json(&json!({"path": "/ws"}))).await.json();
+        format!("?sessionId={ID}&ticket={}", made["ticket"].as_str().unwrap())
+    };
+    let (used, late) = (ticket().await, ticket().await);
+    let mut clients = [Client::follow(&gateway).await, Client::try_open(&gateway, &used, None).await.unwrap()];
+    assert_eq!(clients[1].next().await["type"], "CONNECTED");
+    assert_eq!(clients[1].next().await["type"], "STATE_SYNC");
+    let end = gateway.post("/v1/keys/rotate").json(&json!({"set": "user", "end_old": true}));
+    assert_eq!(read(end).await.status, StatusCode::OK);
+    for client in &mut clients {
+        assert_eq!(client.closed().await, (1_008, "token_expired".to_owned()));
+    }
+    let Err(Error::Http(refused)) = Client::try_open(&gateway, &late, None).await else { panic!("it was let in") };
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -24,27 +24,40 @@ pub(super) fn check(file: &str, text: &str, exists: &dyn Fn(&str) -> bool, probl
     if extension(file) != "md" {
         return;
     }
-    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut code_block = false;
-    for (index, line) in text.lines().enumerate() {
-        if line.trim_start().starts_with("```") {
-            code_block = !code_block;
-            continue;
-        }
-        if code_block {
-            continue;
-        }
+    for (index, line) in prose(text) {
         for path in code_paths(line).filter(|path| !exists(path)) {
             problems.push(Problem::at(file, index, format!("`{path}` does not exist")));
         }
         for target in link_targets(line) {
-            let target = target.split('#').next().unwrap_or(target);
-            let elsewhere = target.is_empty() || target.contains("://") || target.starts_with("mailto:");
-            if !elsewhere && !exists(&joined(folder, target)) {
+            if destination(file, target).is_some_and(|path| !exists(&path)) {
+                let target = target.split('#').next().unwrap_or(target);
                 problems.push(Problem::at(file, index, format!("the link to {target} leads nowhere")));
             }
         }
     }
+}
+
+/// Returns the files that a document has links to, as paths from the root that the document's own path is from.
+pub(crate) fn linked(document: &str, text: &str) -> Vec<String> {
+    prose(text).flat_map(|(_, line)| link_targets(line)).filter_map(|target| destination(document, target)).collect()
+}
+
+/// Returns the file that a link in a document leads to; `None` where that is the document itself or somebody else's.
+pub(crate) fn destination(document: &str, target: &str) -> Option<String> {
+    let path = target.split('#').next().unwrap_or(target);
+    let elsewhere = path.is_empty() || path.contains("://") || path.starts_with("mailto:");
+    let folder = document.rsplit_once('/').map_or("", |(folder, _)| folder);
+    (!elsewhere).then(|| joined(folder, path))
+}
+
+/// Returns the lines that are not in a code block, which is an example, with their numbers from zero.
+fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut code_block = false;
+    text.lines().enumerate().filter(move |(_, line)| {
+        let fence = line.trim_start().starts_with("```");
+        code_block ^= fence;
+        !fence && !code_block
+    })
 }
 
 /// Returns the code spans of a line that are paths of the project, without a symbol after `::`.
@@ -94,6 +107,12 @@ mod tests {
         assert_eq!(breaches("See `engine/src/gone.rs`."), ["`engine/src/gone.rs` does not exist"]);
         assert_eq!(breaches("In `shards/<engine>/<n>.db` and `engine/src/*.rs` and `ui/dist`."), Vec::<String>::new());
         assert_eq!(breaches("```\n`engine/src/gone.rs`\n```\n"), Vec::<String>::new(), "a block is an example");
+    }
+
+    #[test]
+    fn links_are_told_by_where_they_lead() {
+        let text = "[a](b.md#c) and [d](../e.md), [f](#g), [h](https://h.invalid)\n```\n[i](j.md)\n```\n![k](l/m.png)";
+        assert_eq!(linked("docs/n.md", text), ["docs/b.md", "e.md", "docs/l/m.png"]);
     }
 
     #[test]

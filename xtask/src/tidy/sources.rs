@@ -30,6 +30,10 @@ const SQL: &[&[&str]] = &[
     &[concat!("PRAG", "MA ")],
 ];
 
+/// What a session is decided without: it is told the time, and does nothing but calculate.
+const PURE: &str = "crates/sync-machine/src/";
+const IMPURE: &[&str] = &["std::time", "std::fs", "std::net", "std::thread", "std::io", "std::env"];
+
 /// Words of work that is not finished, in the same two halves.
 const UNFINISHED: &[&str] = &[
     concat!("TO", "DO"),
@@ -80,6 +84,9 @@ fn homes(file: &str, text: &str, problems: &mut Vec<Problem>) {
     let gui = file.starts_with("ui/src/");
     for (index, line) in text.lines().enumerate() {
         let comment = line.trim_start().starts_with("//");
+        if let Some(word) = IMPURE.iter().find(|word| file.starts_with(PURE) && !comment && line.contains(**word)) {
+            problems.push(Problem::at(file, index, format!("`{word}` in the pure machine of sync sessions")));
+        }
         if sql && !comment && SQL.iter().any(|words| words.iter().all(|word| line.contains(word))) {
             problems.push(Problem::at(file, index, "SQL outside the stores"));
         }
@@ -129,6 +136,12 @@ mod tests {
         assert_eq!(breaches("engine/src/store/jobs.rs", sql), 0);
         assert_eq!(breaches("engine/src/jobs.rs", sql), 1, "the engine's rules have none either");
         assert_eq!(breaches("gateway-embedded/src/router.rs", &format!("// {sql}")), 0, "a comment may explain");
+    }
+
+    #[test]
+    fn machine_of_sync_sessions_is_told_the_time() {
+        assert_eq!(breaches("crates/sync-machine/src/lib.rs", "use std::time::Instant;\n"), 1);
+        assert_eq!(breaches("crates/sync/src/time.rs", "use std::time::Instant;\n"), 0);
     }
 
     #[test]

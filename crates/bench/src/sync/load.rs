@@ -4,16 +4,23 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use hdrhistogram::Histogram;
 use serde_json::json;
+use tokio::sync::Mutex;
 
-use super::{SETTLE, connected, histogram, sockets::Sockets};
+use super::{
+    SETTLE, connected, histogram,
+    machine::echo,
+    pace::{steady, wait_until},
+    sockets::Sockets,
+};
 use crate::node;
 
 /// Connections that send switches.
@@ -96,6 +103,8 @@ pub(super) struct Outcome {
     pub(super) switches: Histogram<u64>,
     /// Of `GET /v1/time`.
     pub(super) times: Histogram<u64>,
+    /// Of a byte that had nothing to do with the node, at the same instants.
+    pub(super) machine: Histogram<u64>,
     /// How often each session was switched.
     pub(super) switched: Vec<u64>,
 }
@@ -108,61 +117,65 @@ impl Load {
         sessions: &[String],
         sockets: &Sockets,
     ) -> anyhow::Result<Outcome> {
-        let total = u64::from(self.rate) * u64::from(self.seconds);
-        let gap = Duration::from_secs(1) / self.rate;
-        let next = Arc::new(AtomicU64::new(0));
+        let total = self.rate * self.seconds;
         let sessions: Arc<[String]> = sessions.into();
         let mut clients = Vec::new();
         for _ in 0..SENDERS {
             clients.push(connected(address, token).await?);
         }
-        let mut senders = Vec::new();
         let begin = Instant::now() + Duration::from_millis(500);
+        let asked = u32::try_from(u128::from(self.seconds) * 1_000 / TIME_EVERY.as_millis())?;
+        let times = ask_the_time(address.to_owned(), Arc::clone(token), begin, asked);
+        let machine = echo(begin, TIME_EVERY, asked)?;
+        let pace = Arc::new(Mutex::new(steady(begin, Duration::from_secs(1) / self.rate, total)));
+        let mut senders = Vec::new();
         for mut client in clients {
-            let (next, sessions, sent) = (Arc::clone(&next), Arc::clone(&sessions), sockets.sent());
+            let (pace, sessions, sent) = (Arc::clone(&pace), Arc::clone(&sessions), sockets.sent());
             senders.push(tokio::spawn(async move {
                 let mut taken = histogram();
                 loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= total {
-                        return anyhow::Ok(taken);
-                    }
-                    let due = begin + gap * u32::try_from(number)?;
-                    tokio::time::sleep_until(due.into()).await;
+                    let Some(due) = pace.lock().await.recv().await else { return anyhow::Ok(taken) };
                     // Each in its turn, so that two switches of one session are far apart.
-                    let session = (number % sessions.len() as u64) as usize;
-                    sent.note(session, due);
+                    let session = (due.number % sessions.len() as u64) as usize;
+                    sent.note(session, due.at);
                     client.expect(200, "POST", &format!("/v1/sessions/{}/switch", sessions[session]), "{}").await?;
-                    taken.record(due.elapsed().as_micros() as u64)?;
+                    taken.record(due.at.elapsed().as_micros() as u64)?;
                 }
             }));
         }
-        let times = tokio::spawn(ask_the_time(address.to_owned(), Arc::clone(token), begin, self.seconds));
         let mut switches = histogram();
         for sender in senders {
             switches.add(sender.await??)?;
         }
+        let total = u64::from(total);
         ensure!(switches.len() == total, "{} of {total} switches were answered", switches.len());
         let count = sessions.len() as u64;
         let switched = (0..count).map(|session| total / count + u64::from(session < total % count)).collect();
-        Ok(Outcome { switches, times: times.await??, switched })
+        let (times, machine) = (ended(times).await?, ended(machine).await?);
+        Ok(Outcome { switches, times, machine, switched })
     }
 }
 
-async fn ask_the_time(
-    address: String,
-    token: Arc<str>,
-    begin: Instant,
-    seconds: u32,
-) -> anyhow::Result<Histogram<u64>> {
-    let mut client = connected(&address, &token).await?;
-    let mut taken = histogram();
-    let mut due = begin;
-    while due < begin + Duration::from_secs(seconds.into()) {
-        tokio::time::sleep_until(due.into()).await;
-        client.expect(200, "GET", "/v1/time", "").await?;
-        taken.record(due.elapsed().as_micros() as u64)?;
-        due += TIME_EVERY;
-    }
-    Ok(taken)
+/// A thread that measures.
+pub(super) type Measuring = thread::JoinHandle<anyhow::Result<Histogram<u64>>>;
+
+async fn ended(thread: Measuring) -> anyhow::Result<Histogram<u64>> {
+    let outcome = tokio::task::spawn_blocking(|| thread.join()).await?;
+    outcome.map_err(|_| anyhow!("a thread that measures panicked"))?
+}
+
+/// Asks from a thread of its own: among ten thousand sockets it would wait for its turn in this process.
+fn ask_the_time(address: String, token: Arc<str>, begin: Instant, count: u32) -> Measuring {
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let mut client = runtime.block_on(connected(&address, &token))?;
+        let mut taken = histogram();
+        for number in 0..count {
+            let due = begin + TIME_EVERY * number;
+            wait_until(due);
+            runtime.block_on(client.expect(200, "GET", "/v1/time", ""))?;
+            taken.record(due.elapsed().as_micros() as u64)?;
+        }
+        Ok(taken)
+    })
 }

@@ -99,7 +99,7 @@ impl Store for Journaling {
         }
     }
 
-    fn refuse(&mut self, request: Journal, error: StoreError) {
+    fn decline(request: Journal, error: StoreError) {
         // Whoever asked may have gone.
         let _ = request.answer.send(Err(error));
     }

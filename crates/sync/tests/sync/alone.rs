@@ -7,9 +7,10 @@ use flowork_sync::{
     Sessions,
     machine::{Command, Session},
 };
+use flowork_test_support::sessions::request;
 use serde_json::{Value, json};
 
-use super::world::{World, eventually, owner, request, started, state};
+use super::world::{World, eventually, owner, started, state};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -81,11 +82,11 @@ async fn a_session_that_is_watched_goes_on_and_one_that_is_not_ends_also_across_
 async fn a_node_whose_sessions_wait_for_something_far_away_wakes_up_never() {
     let world = World::with_clock(flowork_engine::Clock::System);
     let sessions = world.open().await;
-    let player = |number: u32| json!({"participant_id": super::world::participant(number), "participant_index": number, "total_time_ms": 86_400_000});
+    let player = |number: u32| json!({"participant_id": flowork_test_support::sessions::participant(number), "participant_index": number, "total_time_ms": 86_400_000});
     for number in 0..64 {
         let mode = if number % 2 == 0 { "per_participant" } else { "count_up" };
         let more = json!({"sync_mode": mode, "participants": [player(0), player(1)]});
-        started(&sessions, super::world::numbered(number, &more)).await;
+        started(&sessions, flowork_test_support::sessions::numbered(number, &more)).await;
     }
     tokio::time::pause();
     // What was changed is told to lists first.

@@ -1,9 +1,10 @@
 //! Lines of the contract that are about everything at once.
 
 use flowork_sync::machine::Command;
+use flowork_test_support::sessions::{numbered, request, session_id};
 use serde_json::json;
 
-use super::world::{World, events, names, numbered, owner, request, session_id, started, state, switch};
+use super::world::{World, events, names, owner, started, state, switch};
 
 #[tokio::test]
 async fn a_state_has_every_field_under_its_name() {

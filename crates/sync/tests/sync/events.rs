@@ -6,11 +6,10 @@ use flowork_api_types::{
 };
 use flowork_engine::Events;
 use flowork_sync::{Published, machine::Command};
+use flowork_test_support::sessions::{numbered, participant, request, session_id};
 use serde_json::{Value, json};
 
-use super::world::{
-    BEGIN, PATIENCE, World, events, names, numbered, owner, participant, request, session_id, started, state, switch,
-};
+use super::world::{BEGIN, PATIENCE, World, events, names, owner, started, state, switch};
 
 #[tokio::test]
 async fn the_audit_has_every_change_with_who_did_it_and_what_was_left() {
@@ -161,4 +160,24 @@ async fn the_node_tells_of_every_change_and_a_flood_of_them_once_a_second() {
     }
     assert!(times <= begin.elapsed().as_secs() + 1, "{times} times in {:?}", begin.elapsed());
     sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn windows_ask_for_the_time_anew_where_the_first_session_finds_the_clock_set() {
+    let (world, told) = (World::new(), Events::default());
+    let sessions = world.open_with(told.clone()).await;
+    let mut feed = told.subscribe(None);
+    sessions.create(&owner(), request(&json!({}))).await.unwrap();
+    world.clock.step(60_000);
+    sessions.create(&owner(), numbered(1, &json!({}))).await.unwrap();
+    for number in [0, 1] {
+        sessions.delete(&owner(), session_id(number), None).await.unwrap();
+    }
+    sessions.create(&owner(), numbered(2, &json!({}))).await.unwrap();
+    assert_eq!(sessions.now_ms(), BEGIN + 60_000, "it is that of the clock again");
+    let mut resyncs = 0;
+    while let Ok(Some((_, envelope))) = tokio::time::timeout(std::time::Duration::from_secs(2), feed.next()).await {
+        resyncs += u32::from(envelope.event == Event::Resync);
+    }
+    assert_eq!(resyncs, 1, "only for the step");
 }

@@ -6,9 +6,10 @@ use flowork_sync::{
     ChangeError, CreateError, OwnerBound, PARTICIPANTS_PER_OWNER_MAX, Pace, RUNNING_PER_OWNER_MAX,
     SESSIONS_PER_OWNER_MAX, machine::Command,
 };
+use flowork_test_support::sessions::{numbered, participant, request, session_id};
 use serde_json::json;
 
-use super::world::{World, member, numbered, owner, participant, request, session_id, started, state, switch};
+use super::world::{World, member, owner, started, state, switch};
 
 #[tokio::test]
 async fn a_session_is_switched_ten_times_a_second_and_no_more() {

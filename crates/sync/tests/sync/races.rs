@@ -5,11 +5,10 @@ use flowork_sync::{
     ChangeError, CreateError, Published,
     machine::{Command, Refusal},
 };
+use flowork_test_support::sessions::{numbered, request, session_id};
 use serde_json::json;
 
-use super::world::{
-    BEGIN, World, events, member, names, numbered, owner, request, session_id, started, state, switch, until,
-};
+use super::world::{BEGIN, World, events, member, names, owner, started, state, switch, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_switches_of_one_version_exactly_one_wins_each_time() {

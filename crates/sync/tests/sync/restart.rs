@@ -5,12 +5,10 @@ use std::time::Duration;
 use flowork_api_types::session::{SessionState, SessionStatus};
 use flowork_engine::Clock;
 use flowork_sync::machine::Command;
+use flowork_test_support::sessions::{group, numbered, participant, request, session_id};
 use serde_json::{Value, json};
 
-use super::world::{
-    BEGIN, World, events, eventually, group, names, numbered, owner, participant, request, session_id, started, state,
-    switch, until,
-};
+use super::world::{BEGIN, World, events, eventually, names, owner, started, state, switch, until};
 
 fn every_mode() -> Vec<Value> {
     let player = |number: u32, of: u32| json!({"participant_id": participant(number), "participant_index": number, "total_time_ms": 60_000, "group_id": group(of)});

@@ -5,12 +5,10 @@ use std::time::Duration;
 use flowork_api_types::session::SessionStatus;
 use flowork_engine::Clock;
 use flowork_sync::{Published, machine::Command};
+use flowork_test_support::sessions::{numbered, request, session_id};
 use serde_json::json;
 
-use super::world::{
-    BEGIN, PATIENCE, World, events, eventually, names, numbered, owner, request, session_id, started, state, switch,
-    until,
-};
+use super::world::{BEGIN, PATIENCE, World, events, eventually, names, owner, started, state, switch, until};
 
 #[tokio::test]
 async fn expiry_is_applied_at_the_instant_it_was_due() {
@@ -58,8 +56,7 @@ async fn a_version_from_before_an_expiry_loses() {
 async fn the_system_clock_drives_expiry_without_a_call() {
     let world = World::with_clock(Clock::System);
     let sessions = world.open().await;
-    let player =
-        json!({"participant_id": super::world::participant(0), "participant_index": 0, "total_time_ms": 1_000});
+    let player = json!({"participant_id": flowork_test_support::sessions::participant(0), "participant_index": 0, "total_time_ms": 1_000});
     let ending = json!({"participants": [player], "action_on_timeout": "end_session"});
     let id = started(&sessions, request(&ending)).await;
     let mut subscription = sessions.subscribe(&owner(), id).unwrap();

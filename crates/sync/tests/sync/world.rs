@@ -3,14 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use flowork_api_types::{
-    GroupId, ParticipantId, SyncSessionId,
+    SyncSessionId,
     session::{CreateSessionRequest, ListSessionEventsQuery, SessionEvent, SessionState},
 };
 use flowork_engine::{Clock, Events, jobs::Caller};
 use flowork_sync::{ChangeError, Changed, Pace, Published, Sessions, SyncOptions, machine::Command};
-use serde_json::{Value, json};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 /// Far longer than anything here takes; only a defect waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -61,37 +59,6 @@ pub(crate) fn owner() -> Caller {
 
 pub(crate) fn member(name: &str) -> Caller {
     Caller { subject: name.into(), sees_all: false, may_act: true }
-}
-
-/// A session id that is always the same for a number.
-pub(crate) fn session_id(number: u32) -> SyncSessionId {
-    SyncSessionId::from_uuid(Uuid::from_u128(0x5e55_0000 << 64 | u128::from(number)))
-}
-
-/// A participant's id that is always the same for a number.
-pub(crate) fn participant(number: u32) -> ParticipantId {
-    ParticipantId::from_uuid(Uuid::from_u128(0xa000_0000 << 64 | u128::from(number)))
-}
-
-/// A group's id that is always the same for a number.
-pub(crate) fn group(number: u32) -> GroupId {
-    GroupId::from_uuid(Uuid::from_u128(0xb000_0000 << 64 | u128::from(number)))
-}
-
-/// A chess clock of two players with 10 s each, with other fields.
-pub(crate) fn request(more: &Value) -> CreateSessionRequest {
-    numbered(0, more)
-}
-
-/// The same, as session `number`.
-pub(crate) fn numbered(number: u32, more: &Value) -> CreateSessionRequest {
-    let player = |number: u32| json!({"participant_id": participant(number), "participant_index": number, "total_time_ms": 10_000});
-    let mut body = json!({
-        "session_id": session_id(number), "sync_mode": "per_participant", "participants": [player(0), player(1)],
-        "total_time_ms": 20_000,
-    });
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    serde_json::from_value(body).unwrap()
 }
 
 /// Makes a session and starts it.

@@ -7,7 +7,7 @@ use flowork_api_types::{
     },
 };
 
-use super::Session;
+use crate::Session;
 
 impl Session {
     /// The whole of it, as of its last change.
@@ -103,7 +103,7 @@ impl Session {
     }
 
     /// What somebody has left: their own, or their group's.
-    pub(crate) fn balance_ms(&self, position: usize) -> i64 {
+    pub fn balance_ms(&self, position: usize) -> i64 {
         match self.rules.roster[position].pot {
             Some(pot) => self.pots[pot],
             None => self.accounts[position].balance_ms,

@@ -13,7 +13,7 @@ use flowork_api_types::{
     },
 };
 
-use super::{Account, Member, Rules, Session};
+use crate::{Account, Member, Rules, Session};
 
 /// Checks a request, and tells everything that is wrong with it.
 ///
@@ -136,15 +136,16 @@ impl Session {
 
 /// The balances of groups, as they are met.
 #[derive(Default)]
-pub(crate) struct Pots {
+pub struct Pots {
     places: HashMap<GroupId, usize>,
-    pub(crate) balances: Vec<i64>,
+    /// One for each group, in the order in which they were met.
+    pub balances: Vec<i64>,
 }
 
 impl Pots {
     /// The place of a group's balance. A group only ever loses time, so of what its members are known to have had the
     /// least is what it has.
-    pub(crate) fn of(&mut self, group: GroupId, balance_ms: i64) -> usize {
+    pub fn of(&mut self, group: GroupId, balance_ms: i64) -> usize {
         let place = *self.places.entry(group).or_insert_with(|| {
             self.balances.push(balance_ms);
             self.balances.len() - 1

@@ -2,7 +2,7 @@
 
 use flowork_api_types::session::{SESSION_TIME_MS_MAX, SessionEventKind, SessionStatus, SyncMode, TimeoutAction};
 
-use super::{Change, Session};
+use crate::{Change, Session};
 
 /// Cycles that may run out at once before they are taken together. Only a node that was down for long has more, and
 /// would spend its start on events that nobody saw.

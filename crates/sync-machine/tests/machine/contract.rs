@@ -1,10 +1,10 @@
 //! The machine, line by line of what is promised.
 
 use flowork_api_types::session::{SessionAction, SessionStatus, SyncMode};
-use flowork_sync::machine::{Applied, Command, Refusal, Session, validate};
+use flowork_sync_machine::{Applied, Command, Refusal, Session, validate};
 use serde_json::{Value, json};
 
-use super::world::{group, participant, request};
+use flowork_test_support::sessions::{group, participant, request};
 
 const SWITCH: Command = Command::Switch { next: None };
 

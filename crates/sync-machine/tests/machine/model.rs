@@ -5,11 +5,11 @@ use flowork_api_types::{
     ParticipantId,
     session::{SessionState, SessionStatus, SyncMode, TimeoutAction},
 };
-use flowork_sync::machine::{Command, Refusal, Session};
+use flowork_sync_machine::{Command, Refusal, Session};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::world::{group, participant, request};
+use flowork_test_support::sessions::{group, participant, request};
 
 /// What a case begins with.
 #[derive(Clone, Debug)]

@@ -16,6 +16,8 @@
 //!   by itself for ever, with changes that have to be stored. It ends as `expired` with the cycle in which it has run for
 //!   a day, which is the most that anything counts down from, since anybody did something with it or watched it.
 //! - A session that has ended has nobody active.
+//!
+//! The fields are public for whoever stores a session and reads it back; only the methods change them and keep the rules.
 
 mod create;
 mod expiry;
@@ -29,69 +31,90 @@ use flowork_api_types::{
 };
 use serde_json::Value;
 
-pub(crate) use create::Pots;
-pub use create::validate;
+pub use create::{Pots, validate};
 
 /// What never changes about a session.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rules {
-    pub(crate) id: SyncSessionId,
-    pub(crate) owner: Arc<str>,
-    pub(crate) mode: SyncMode,
-    pub(crate) total_ms: i64,
-    pub(crate) per_cycle_ms: Option<i64>,
-    pub(crate) increment_ms: Option<i64>,
-    pub(crate) max_ms: Option<i64>,
-    pub(crate) on_timeout: TimeoutAction,
-    pub(crate) metadata: Option<Value>,
-    pub(crate) created_at_ms: i64,
+pub struct Rules {
+    /// Which session.
+    pub id: SyncSessionId,
+    /// Who made it.
+    pub owner: Arc<str>,
+    /// How time is shared out.
+    pub mode: SyncMode,
+    /// What all have together, in mode `global`; elsewhere what the request said.
+    pub total_ms: i64,
+    /// What each cycle has, in mode `per_cycle`.
+    pub per_cycle_ms: Option<i64>,
+    /// What a switch adds for who is switched out, in mode `per_participant`.
+    pub increment_ms: Option<i64>,
+    /// Where a stopwatch stops, in mode `count_up`.
+    pub max_ms: Option<i64>,
+    /// What happens when time runs out.
+    pub on_timeout: TimeoutAction,
+    /// Of whoever made it; of no meaning here.
+    pub metadata: Option<Value>,
+    /// When it was made, as all instants in milliseconds since the Unix epoch.
+    pub created_at_ms: i64,
     /// In the order of turns; as long as the session's accounts.
-    pub(crate) roster: Vec<Member>,
+    pub roster: Vec<Member>,
 }
 
 /// What never changes about a participant.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Member {
-    pub(crate) id: ParticipantId,
-    pub(crate) index: u32,
-    pub(crate) group: Option<GroupId>,
+pub struct Member {
+    /// Who it is.
+    pub id: ParticipantId,
+    /// Their place in the order of turns.
+    pub index: u32,
+    /// Whom they share with.
+    pub group: Option<GroupId>,
     /// Where the balance of the group is, in mode `per_group`.
-    pub(crate) pot: Option<usize>,
+    pub pot: Option<usize>,
 }
 
 /// What changes about a participant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Account {
+pub struct Account {
     /// What is left; of no meaning in mode `per_group`.
-    pub(crate) balance_ms: i64,
-    pub(crate) used_ms: i64,
-    pub(crate) cycles: u64,
+    pub balance_ms: i64,
+    /// Every millisecond that they were active.
+    pub used_ms: i64,
+    /// Cycles that they ended.
+    pub cycles: u64,
     /// Their last cycle ran out, in mode `per_cycle`.
-    pub(crate) overran: bool,
+    pub overran: bool,
 }
 
 /// A sync session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
-    pub(crate) rules: Arc<Rules>,
-    pub(crate) status: SessionStatus,
-    pub(crate) version: u64,
-    pub(crate) accounts: Vec<Account>,
+    /// What never changes.
+    pub rules: Arc<Rules>,
+    /// Where it stands.
+    pub status: SessionStatus,
+    /// Grows by one with each change.
+    pub version: u64,
+    /// Of each participant, in the order of the roster.
+    pub accounts: Vec<Account>,
     /// Balances of groups, in mode `per_group`.
-    pub(crate) pots: Vec<i64>,
+    pub pots: Vec<i64>,
     /// The sum of all used time.
-    pub(crate) used_ms: i64,
+    pub used_ms: i64,
     /// Position in the roster.
-    pub(crate) active: Option<usize>,
+    pub active: Option<usize>,
     /// Since when time is not charged yet; set exactly while it runs.
-    pub(crate) since_ms: Option<i64>,
+    pub since_ms: Option<i64>,
     /// What the open cycle was charged.
-    pub(crate) cycle_ms: i64,
+    pub cycle_ms: i64,
     /// What was charged since anybody did something with it or watched it.
-    pub(crate) alone_ms: i64,
-    pub(crate) started_at_ms: Option<i64>,
-    pub(crate) ended_at_ms: Option<i64>,
-    pub(crate) updated_at_ms: i64,
+    pub alone_ms: i64,
+    /// When it began to run first.
+    pub started_at_ms: Option<i64>,
+    /// When it ended.
+    pub ended_at_ms: Option<i64>,
+    /// When it changed last.
+    pub updated_at_ms: i64,
 }
 
 /// What somebody wants of a session.
@@ -173,7 +196,7 @@ pub struct Change {
     /// The one who was switched out, if their time had run out.
     pub expired: Option<ParticipantId>,
     /// Positions of those whom it touched.
-    pub(crate) touched: Vec<usize>,
+    pub touched: Vec<usize>,
 }
 
 /// What a call did: first what had become due, last what was asked, unless it was refused.
