@@ -5,6 +5,7 @@ mod host;
 mod policies;
 pub(crate) mod quarantine;
 mod resume;
+mod returns;
 mod workers;
 
 use std::{
@@ -36,7 +37,7 @@ pub use workers::FixWorkersError;
 use crate::{
     Clock, Events, KindRegistry, Retention,
     autoscale::{AutoscaleOptions, Autoscaler, Basis},
-    jobs::directives::Directives,
+    jobs::{directives::Directives, enqueue::KeyTurns},
     pool::{Members, Pool, ShardSource},
     store::Shard,
 };
@@ -120,6 +121,7 @@ struct Inner {
     autoscaler: Option<Arc<Autoscaler>>,
     /// How far the wall clock was ahead of the steady one when that was last looked at, in milliseconds.
     wall_ahead_ms: AtomicI64,
+    key_turns: KeyTurns,
     tasks: TaskTracker,
 }
 
@@ -180,11 +182,13 @@ impl Engines {
                 wanted: Directives::default(),
                 autoscaler,
                 wall_ahead_ms: AtomicI64::new(wall_ahead_ms),
+                key_turns: KeyTurns::default(),
                 tasks: TaskTracker::new(),
             }),
         };
         engines.route_cancels(local_slot, local_cancels, cancelled);
         engines.forward_kind_changes();
+        engines.hosts().iter().for_each(|host| engines.follow_returns(host));
         engines.finish_batches(batches_moved);
         engines.start_autoscaler();
         Ok(engines)
@@ -269,6 +273,7 @@ impl Engines {
         host.gate().set_rules(&policies.limits);
         host.gate().set_paused(policies.paused.clone());
         drop(policies);
+        self.follow_returns(&host);
         self.events().publish(None, Event::EnginesChanged);
         Ok(())
     }
@@ -355,6 +360,16 @@ impl Engines {
 
     pub(crate) fn wanted(&self) -> &Directives {
         &self.inner.wanted
+    }
+
+    /// Who may enqueue under an idempotency key now.
+    pub(crate) fn key_turns(&self) -> &KeyTurns {
+        &self.inner.key_turns
+    }
+
+    /// What [`shutdown`](Self::shutdown) waits for.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
     }
 
     /// Runs a task that [`shutdown`](Self::shutdown) waits for.

@@ -3,6 +3,7 @@
 
 pub mod act;
 pub mod batch;
+pub mod bounds;
 pub mod directives;
 pub mod enqueue;
 pub mod lease;

@@ -218,7 +218,8 @@ impl Reporter {
     }
 }
 
-fn cut(text: &str, bytes: usize) -> String {
+/// The start of a text, with a note of how long it was, in at most `bytes`.
+pub(crate) fn cut(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }

@@ -90,8 +90,8 @@ impl Gate {
     }
 
     /// Keeps everything of a target back until then.
-    pub(crate) fn throttle(&self, target: LimitTarget, until: SteadyMs) {
-        lock(&self.scopes).throttle(target, until);
+    pub(crate) fn throttle(&self, target: LimitTarget, until: SteadyMs, now: SteadyMs) {
+        lock(&self.scopes).throttle(target, until, now);
     }
 
     /// How many jobs of each target with a rule run now.
@@ -134,6 +134,14 @@ impl Gate {
     pub(crate) fn leave_for_good(&self, scopes: &[ScopeId]) {
         let opened = lock(&self.scopes).leave(scopes);
         self.tell(opened);
+    }
+
+    /// As [`leave`](Self::leave), of a job that was admitted and did not start after all: its rates get the start back.
+    pub(crate) fn undo(&self, shard: ShardNumber, scopes: &[ScopeId]) -> Vec<ScopeId> {
+        let mut opened = lock(&self.scopes).undo(scopes);
+        let own = opened.remove(&shard).unwrap_or_default();
+        self.tell(opened);
+        own
     }
 
     fn tell(&self, opened: HashMap<ShardNumber, Vec<ScopeId>>) {

@@ -61,6 +61,8 @@ struct Window {
     claimed: u64,
     completed: u64,
     failed: u64,
+    /// Jobs that ended, so that nobody has to run them any more. Only counted over all queues.
+    drained: u64,
     delays: Delays,
 }
 
@@ -128,6 +130,25 @@ impl Measures {
     /// Counts an attempt that ended; `ok`: its job is completed.
     pub(crate) fn finished(&self, queue: &str, ok: bool, now: Timestamp) {
         self.count(queue, now, |window| if ok { window.completed += 1 } else { window.failed += 1 });
+    }
+
+    /// Counts a job that ended, however it did. An attempt whose job is tried again is none.
+    pub(crate) fn drained(&self, now: Timestamp) {
+        self.lock().all.at(window_number(now)).drained += 1;
+    }
+
+    /// Jobs that ended a second, over the full windows of the last minute; `None` if none did in them. An idle time before
+    /// the first of them says nothing about how fast the queues drain, and is left out.
+    pub(crate) fn drained_per_s(&self, now: Timestamp) -> Option<f64> {
+        let current = window_number(now);
+        let counts = self.lock();
+        let drained = |number: i64| {
+            let window = &counts.all.windows[slot(number)];
+            if window.number == Some(number) { window.drained } else { 0 }
+        };
+        let first = (current - WINDOWS as i64 + 1..current).find(|number| drained(*number) > 0)?;
+        let jobs: u64 = (first..current).map(drained).sum();
+        Some(jobs as f64 / ((current - first) as f64 * WINDOW.as_secs_f64()))
     }
 
     /// What a queue did in the last minute.

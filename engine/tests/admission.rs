@@ -7,8 +7,8 @@ use flowork_engine::jobs::{act::ActionError, enqueue::EnqueueError};
 use serde_json::json;
 
 use crate::support::{
-    Home, ask, claim, claim_one, completed, counts, ended, enqueue, finish, owner, reached, request, state, trace,
-    within,
+    Home, ask, claim, claim_one, completed, counts, ended, enqueue, failed, finish, owner, reached, request, state,
+    trace, within,
 };
 
 #[tokio::test]
@@ -39,6 +39,41 @@ async fn a_full_queue_refuses_what_is_new_and_says_when_to_come_back() {
     assert_eq!(state(&engines, cancelled).await, JobState::Cancelled);
     assert_eq!(claim(&engines, engine, 1).await.len(), 1);
     assert!(!try_one("b", json!({"kind": "x"})).await.unwrap().replayed, "there is room, and the key was not used");
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_full_queue_names_the_time_in_which_a_tenth_of_it_ends() {
+    let mut home = Home::external(1);
+    home.cap = 100;
+    let engine = home.spec.id;
+    let engines = home.open().await;
+    let wait = async || match engines.enqueue(&owner(), "one-more", request(json!({"kind": "x"})), trace()).await {
+        Err(EnqueueError::QueueFull { retry_after, .. }) => retry_after,
+        answer => panic!("{answer:?}"),
+    };
+    let hour = json!({"initial_ms": 3_600_000, "factor": 1.0, "max_ms": 3_600_000, "jitter": false});
+    for window in 0..2 {
+        for n in 0..5 {
+            enqueue(&engines, &format!("ends-{window}-{n}"), json!({"kind": "x"})).await;
+            let job = claim_one(&engines, engine).await;
+            finish(&engines, engine, completed(job.id, job.epoch, json!(null))).await;
+            // This one goes on waiting.
+            enqueue(&engines, &format!("fails-{window}-{n}"), json!({"kind": "x", "backoff": hour})).await;
+            let job = claim_one(&engines, engine).await;
+            finish(&engines, engine, failed(job.id, job.epoch, true)).await;
+        }
+        home.clock.advance(Duration::from_secs(10));
+    }
+    for n in 0..90 {
+        enqueue(&engines, &format!("waits-{n}"), json!({"kind": "x"})).await;
+    }
+    let seconds = Duration::from_secs;
+    let first = wait().await;
+    assert!((seconds(20)..=seconds(30)).contains(&first), "ten of them, at one in two seconds: {first:?}");
+    home.clock.advance(seconds(60));
+    let later = wait().await;
+    assert!((seconds(5)..=Duration::from_millis(7_500)).contains(&later), "nobody knows any more: {later:?}");
     within(engines.shutdown()).await;
 }
 

@@ -104,7 +104,7 @@ async fn an_engine_elsewhere_is_asked_for_as_many_as_a_person_decided_on() {
     let engines = home.open().await;
     let asked = || {
         let (version, kinds, members_version) = ("1".to_owned(), Vec::new(), None);
-        let report = HeartbeatRequest { version, capacity: 4, busy: 0, kinds, members_version };
+        let report = HeartbeatRequest { version, capacity: 4, busy: 0, kinds, vitals: None, members_version };
         engines.heartbeat(home.spec.id, report).unwrap().desired_workers
     };
     engines.fix_workers(home.spec.id, Some(9)).unwrap();
@@ -173,7 +173,7 @@ async fn a_node_that_was_opened_to_run_nothing_has_no_jobs_for_engines_elsewhere
     let elsewhere = spec(2, EngineLocation::External, 1);
     engines.add(elsewhere.clone()).await.unwrap();
     let (version, kinds, members_version) = ("1".to_owned(), vec![descriptor("x")], None);
-    let report = HeartbeatRequest { version, capacity: 4, busy: 0, kinds, members_version };
+    let report = HeartbeatRequest { version, capacity: 4, busy: 0, kinds, vitals: None, members_version };
     assert!(engines.heartbeat(elsewhere.id, report).unwrap().drain);
     assert_eq!(engines.directives(elsewhere.id).unwrap().next().await, Directive::Drain { on: true });
     let job = enqueue(&engines, "k", json!({"kind": "x"})).await;

@@ -9,12 +9,19 @@ use std::{
     time::Duration,
 };
 
-use flowork_api_types::job::{Job, JobState};
-use flowork_engine::{Engines, JobFailure};
+use flowork_api_types::{
+    JobId,
+    engine::{FinishItem, Throttle},
+    job::{Job, JobError, JobState},
+    limit::LimitTarget,
+};
+use flowork_engine::{Engines, JobFailure, jobs::bounds::ERROR_BYTES_MAX};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::support::{Home, START_MS, ended, enqueue, job, next_change, reached, within};
+use crate::support::{
+    Home, START_MS, claim, claim_one, ended, enqueue, failed, finish, job, next_change, owner, pass, reached, within,
+};
 
 /// The one worker still does its work.
 async fn lives_on(engines: &Engines) {
@@ -161,5 +168,67 @@ async fn an_attempt_that_names_a_time_is_not_repeated_before_it() {
     let day_ms = 86_400_000;
     check("c", json!(null), day_ms).await;
     lives_on(&engines).await;
+    within(engines.shutdown()).await;
+}
+
+/// Whatever an error says, what is stored of it, in both places, is bounded.
+async fn check_is_cut(engines: &Engines, id: JobId) {
+    let of_job = job(engines, id).await.summary.error.unwrap();
+    let of_attempt = engines.attempts(&owner(), id).await.unwrap().remove(0).error.unwrap();
+    assert_eq!(of_job, of_attempt);
+    let bytes = serde_json::to_vec(&of_job).unwrap().len();
+    assert!(bytes <= ERROR_BYTES_MAX, "{bytes}");
+    assert!(of_job.message.starts_with("é") && of_job.details.is_none(), "the start of it is kept");
+}
+
+#[tokio::test]
+async fn an_error_of_an_engine_elsewhere_is_cut_before_it_is_stored() {
+    let home = Home::external(1);
+    let engines = home.open().await;
+    let id = enqueue(&engines, "a", json!({"kind": "x"})).await.summary.id;
+    let epoch = claim_one(&engines, home.spec.id).await.epoch;
+    let long = "é".repeat(1 << 20);
+    let error =
+        JobError { code: long.clone(), message: long.clone(), hint: Some(long.clone()), details: Some(json!(long)) };
+    finish(&engines, home.spec.id, FinishItem { error: Some(error), ..failed(id, epoch, false) }).await;
+    check_is_cut(&engines, id).await;
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_a_kind_is_cut_before_it_is_stored() {
+    let home = Home::local(1, 1);
+    home.register("wordy", |_| {
+        let long = "é".repeat(1 << 20);
+        Box::pin(
+            async move { Err(JobFailure::permanent("BOOM", long.clone()).hint(long.clone()).details(json!(long))) },
+        )
+    });
+    let engines = home.open().await;
+    let id = enqueue(&engines, "a", json!({"kind": "wordy"})).await.summary.id;
+    assert_eq!(code(&ended(&engines, id).await), "BOOM");
+    check_is_cut(&engines, id).await;
+    within(engines.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_an_engine_elsewhere_was_told_to_leave_alone_is_left_alone() {
+    let home = Home::external(1);
+    let engine = home.spec.id;
+    let provider = || "provider:p".parse::<LimitTarget>().unwrap();
+    home.register_with_targets("x", vec![provider()], |_| Box::pin(async { Ok(json!(null)) }));
+    let engines = home.open().await;
+    enqueue(&engines, "busy", json!({"kind": "x", "attempts_max": 1})).await;
+    let busy = claim_one(&engines, engine).await;
+    let waits = enqueue(&engines, "waits", json!({"kind": "x"})).await.summary.id;
+    let other = enqueue(&engines, "other", json!({"kind": "y"})).await.summary.id;
+    let throttle = Some(Throttle { target: provider(), wait_ms: 60_000 });
+    finish(&engines, engine, FinishItem { throttle, ..failed(busy.id, busy.epoch, false) }).await;
+    let claimed: Vec<_> = claim(&engines, engine, 8).await.into_iter().map(|job| job.id).collect();
+    assert_eq!(claimed, [other], "nothing else asks this provider");
+    pass(&home, &engines, Duration::from_millis(59_999)).await;
+    assert!(claim(&engines, engine, 8).await.iter().all(|job| job.id == other));
+    pass(&home, &engines, Duration::from_millis(1)).await;
+    assert!(claim(&engines, engine, 8).await.iter().any(|job| job.id == waits), "its wait is over");
     within(engines.shutdown()).await;
 }

@@ -269,3 +269,18 @@ async fn what_changes_in_one_tick_is_counted_once() {
     claim_one(&engines, engine).await;
     within(engines.shutdown()).await;
 }
+
+#[tokio::test]
+async fn a_job_that_turns_out_to_be_damaged_takes_no_start_from_the_others() {
+    let home = Home::external(1);
+    let engine = home.spec.id;
+    let engines = home.open().await;
+    enqueue(&engines, "damaged", json!({"kind": "x", "payload": "abc"})).await;
+    let sound = enqueue(&engines, "sound", json!({"kind": "x"})).await.summary.id;
+    within(engines.shutdown()).await;
+    home.tamper("UPDATE job SET payload = x'2261626422' WHERE key = (SELECT min(key) FROM job)");
+    let engines = home.open().await;
+    engines.set_limits(&[limit("kind:x", None, Some((1, 60_000)))]);
+    assert_eq!(claim_one(&engines, engine).await.id, sound, "the only start of the minute is its");
+    within(engines.shutdown()).await;
+}

@@ -1,6 +1,7 @@
 //! Files of the version before, and binaries of the version before on files of today.
 
 mod version_1;
+mod version_2;
 
 use flowork_api_types::{
     ShardNumber,
@@ -10,9 +11,13 @@ use flowork_api_types::{
 use flowork_engine::{jobs::enqueue::EnqueueError, store::inspect::check};
 use serde_json::json;
 use version_1::Version1;
+use version_2::{Version2, batch_id};
 
-use crate::support::{
-    Home, claim, completed, counts, enqueue, finish, job, owner, pass, request, state, trace, within,
+use crate::{
+    batches::{closed, send},
+    support::{
+        Home, claim, claim_one, completed, counts, enqueue, finish, job, owner, pass, request, state, trace, within,
+    },
 };
 
 const BROKE: &str = r#"{"code":"BOOM","message":"it broke","hint":null,"details":null}"#;
@@ -127,5 +132,71 @@ async fn a_binary_of_version_1_still_works_on_a_file_of_today() {
     assert_eq!(claim(&engines, engine, 8).await.iter().map(|job| job.id).collect::<Vec<_>>(), [run]);
     let again = engines.enqueue(&owner(), "old-run", request(json!({"kind": "x"})), trace()).await;
     assert!(matches!(again, Err(EnqueueError::IdempotencyKeyReused { original }) if original == run), "{again:?}");
+    within(engines.shutdown()).await;
+}
+
+fn version_of(home: &Home) -> i64 {
+    let file = rusqlite::Connection::open(home.file(0)).unwrap();
+    file.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+/// Two batches that may come under one key.
+fn two_batches() -> [serde_json::Value; 2] {
+    ["a", "b"].map(|key| json!({"jobs": [{"idempotency_key": key, "kind": "x"}]}))
+}
+
+/// What was sent under it nobody wrote down then.
+#[tokio::test]
+async fn the_key_of_a_batch_of_version_2_takes_what_comes_and_its_callback_follows() {
+    let home = Home::external(1);
+    let engine = home.spec.id;
+    let old = Version2::open(&home.file(0));
+    old.open_batch("open", Some(r#"{"kind":"y"}"#));
+    old.open_batch("closed", None);
+    old.seal("closed", 0);
+    old.close("closed");
+    drop(old);
+
+    let engines = home.open().await;
+    for body in two_batches() {
+        let (id, outcomes) = send(&engines, &owner(), "open", body).await.unwrap();
+        assert!(id == batch_id("open") && outcomes[0].is_ok());
+    }
+    for job in claim(&engines, engine, 8).await {
+        finish(&engines, engine, completed(job.id, job.epoch, json!(null))).await;
+    }
+    let batch = within(closed(&engines, batch_id("open"))).await;
+    let follower = claim_one(&engines, engine).await;
+    assert_eq!((Some(follower.id), follower.kind.as_str()), (batch.callback_job_id, "y"));
+    assert!(engines.batch(&owner(), batch_id("closed")).await.unwrap().finished_at.is_some());
+    within(engines.shutdown()).await;
+    assert_eq!(version_of(&home), 3);
+    let report = check(&home.file(0), 0, &mut |_, _, _| {}).unwrap();
+    assert!(report.ok, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_binary_of_version_2_still_works_on_the_batches_of_today() {
+    let home = Home::external(1);
+    let engines = home.open().await;
+    let [body, other] = two_batches();
+    let (id, _) = send(&engines, &owner(), "new", body.clone()).await.unwrap();
+    assert_eq!(id, batch_id("new"));
+    within(engines.shutdown()).await;
+
+    let old = Version2::open(&home.file(0));
+    old.open_batch("new", Some("another"));
+    assert_eq!(old.find("new"), (Some(1), None));
+    old.open_batch("old", None);
+    old.seal("old", 0);
+    old.close("old");
+    assert_eq!(old.find("old"), (Some(0), None));
+    drop(old);
+
+    let engines = home.open().await;
+    assert!(send(&engines, &owner(), "new", body).await.unwrap().1[0].as_ref().is_ok_and(|again| again.replayed));
+    let refused = send(&engines, &owner(), "new", other.clone()).await;
+    assert!(matches!(refused, Err(EnqueueError::BatchKeyReused { .. })), "it is still known: {refused:?}");
+    assert_eq!(send(&engines, &owner(), "old", other).await.unwrap().0, batch_id("old"));
     within(engines.shutdown()).await;
 }

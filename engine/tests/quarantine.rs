@@ -9,7 +9,7 @@ use std::{
 
 use flowork_api_types::{
     JobId,
-    engine::{RenewItem, RenewRequest, ShardCause, ShardProblem, ShardState},
+    engine::{EngineLocation, RenewItem, RenewRequest, ShardCause, ShardProblem, ShardState},
     event::Event,
     job::{JobState, ListJobsQuery},
     node::Notice,
@@ -22,7 +22,7 @@ use flowork_engine::{
 use flowork_sqlite::StoreError;
 use serde_json::{Value, json};
 
-use crate::support::{Home, claim, claim_one, counts, ended, enqueue, job, owner, request, trace, within};
+use crate::support::{Home, claim, claim_one, counts, ended, enqueue, job, owner, request, spec, trace, within};
 
 /// Pages of files made here.
 const PAGE_BYTES: u64 = 4_096;
@@ -100,6 +100,67 @@ async fn a_shard_that_is_no_database_is_left_alone_and_the_others_serve() {
     assert_eq!(fs::read(home.file(0)).unwrap(), before, "a file in quarantine is not touched");
 }
 
+/// Which of two shards each of some keys leads to: that depends on the key alone.
+async fn shards_of(keys: &[String]) -> Vec<u16> {
+    let home = Home::external(2);
+    let engines = home.open().await;
+    let mut shards = Vec::new();
+    for key in keys {
+        shards.push(enqueue(&engines, key, json!({"kind": "x"})).await.summary.id.shard().index());
+    }
+    within(engines.shutdown()).await;
+    shards
+}
+
+#[tokio::test]
+async fn a_key_that_may_be_in_a_shard_in_quarantine_is_taken_by_no_other_engine() {
+    let mut home = Home::external(2);
+    let (before, after): (Vec<_>, Vec<_>) = (0..20).map(|n| (format!("before-{n}"), format!("after-{n}"))).unzip();
+    let elsewhere: Vec<_> = (0..20).map(|n| format!("elsewhere-{n}")).collect();
+    let engines = home.open().await;
+    let mut originals = Vec::new();
+    for key in &before {
+        originals.push(enqueue(&engines, key, json!({"kind": "x"})).await.summary.id);
+    }
+    within(engines.shutdown()).await;
+    let second = spec(2, EngineLocation::External, 3);
+    home.more.push(second.clone());
+    let named = json!({"kind": "x", "engine_id": second.id});
+    let engines = home.open().await;
+    for key in &elsewhere {
+        enqueue(&engines, key, named.clone()).await;
+    }
+    within(engines.shutdown()).await;
+    overwrite(&home.file(0), 0, &[0; 100]);
+
+    let engines = home.open().await;
+    let ask = async |key: &str, body: &Value| engines.enqueue(&owner(), key, request(body.clone()), trace()).await;
+    let is_refused = |answer: &Result<_, EnqueueError>| matches!(answer, Err(refused @ EnqueueError::Store(error)) if is_quarantined(error) && refused.is_passing());
+    for (key, original) in std::iter::zip(&before, originals) {
+        let (same, other) = (ask(key, &json!({"kind": "x"})).await, ask(key, &named).await);
+        if original.shard().index() == 0 {
+            assert!(is_refused(&same) && is_refused(&other), "{key}: {same:?}, {other:?}");
+        } else {
+            assert_eq!(same.unwrap().job.summary.id, original);
+            assert!(matches!(other, Err(EnqueueError::IdempotencyKeyReused { .. })), "{key}: {other:?}");
+        }
+    }
+    for key in &elsewhere {
+        assert!(ask(key, &named).await.unwrap().replayed, "{key} is found where it is");
+    }
+    for (key, shard) in std::iter::zip(&after, shards_of(&after).await) {
+        let answer = ask(key, &json!({"kind": "x"})).await;
+        assert_eq!(is_refused(&answer), shard == 0, "{key}: {answer:?}");
+        assert_eq!(answer.is_ok(), shard == 1, "{key} can't be in the shard that is left alone");
+    }
+    let nowhere = json!({"kind": "x", "engine_id": spec(9, EngineLocation::External, 1).id});
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        let answer = ask(key, &nowhere).await;
+        assert!(matches!(answer, Err(EnqueueError::UnknownEngine { .. })), "it would be refused anyway: {answer:?}");
+    }
+    within(engines.shutdown()).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn local_workers_go_on_with_the_other_shards() {
     let mut home = Home::external(2);
@@ -107,7 +168,7 @@ async fn local_workers_go_on_with_the_other_shards() {
     let [_, (_, kept)] = one_of_each(&engines).await;
     within(engines.shutdown()).await;
     overwrite(&home.file(0), 0, &[0; 100]);
-    home.spec.location = flowork_api_types::engine::EngineLocation::Local;
+    home.spec.location = EngineLocation::Local;
     home.workers = 1;
     home.register("x", |_| Box::pin(async { Ok(json!(null)) }));
     let engines = home.open().await;

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use flowork_api_types::{
+    Timestamp,
+    engine::{FinishItem, NewLogLine},
+    job::LogLevel,
+};
 use flowork_engine::{Clock, Retention, jobs::query::JobLookupError};
 use serde_json::json;
 
@@ -24,8 +29,11 @@ async fn ended_jobs_go_after_the_time_of_their_kind() {
         ids.push(enqueue(&engines, kind, json!({"kind": kind, "payload": payload})).await.summary.id);
     }
     let open = enqueue(&engines, "open", json!({"kind": "x", "delay_ms": 864_000_000})).await.summary.id;
+    let line = NewLogLine { at: Timestamp(START_MS), level: LogLevel::Info, message: "a line".to_owned() };
     for job in claim(&engines, engine, 8).await {
-        finish(&engines, engine, completed(job.id, job.epoch, json!(null))).await;
+        let logs = vec![line.clone(); 3];
+        finish(&engines, engine, FinishItem { logs, ..completed(job.id, job.epoch, json!(null)) }).await;
+        assert_eq!(engines.logs(&owner(), job.id, 0, 10).await.unwrap().items.len(), 3);
     }
     let gone = async |id| matches!(engines.job(&owner(), id).await, Err(JobLookupError::NotFound { .. }));
     pass(&home, &engines, Duration::from_millis(86_399_999)).await;
@@ -40,7 +48,7 @@ async fn ended_jobs_go_after_the_time_of_their_kind() {
     job(&engines, open).await;
     within(engines.shutdown()).await;
     let left = rusqlite::Connection::open(home.file(0)).unwrap();
-    for (table, wanted) in [("finished", 0), ("attempt", 0), ("large_payload", 0), ("idempotency", 2)] {
+    for (table, wanted) in [("finished", 0), ("attempt", 0), ("log", 0), ("large_payload", 0), ("idempotency", 2)] {
         let rows: i64 = left.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
         assert_eq!(rows, wanted, "{table}");
     }

@@ -112,7 +112,8 @@ impl Home {
 /// The kinds an external engine says it runs.
 fn say_hello(engines: &Engines, id: EngineId) {
     let kinds = ["noop", "x", "y"].map(descriptor).to_vec();
-    let report = HeartbeatRequest { version: "1".to_owned(), capacity: 4, busy: 0, kinds, members_version: None };
+    let report =
+        HeartbeatRequest { version: "1".to_owned(), capacity: 4, busy: 0, kinds, vitals: None, members_version: None };
     assert!(!engines.heartbeat(id, report).unwrap().drain);
 }
 

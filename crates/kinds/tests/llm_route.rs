@@ -102,7 +102,9 @@ async fn a_long_pause_ends_the_attempt_and_holds_for_all() {
     assert_eq!(stand_in.requests().await.len(), 1, "nobody asks within the pause");
     let targets = |payload: Value| registry.get("llm.chat").unwrap().kind.limit_targets(&payload);
     assert_eq!(targets(ask()), [LimitTarget::Provider("one".to_owned())]);
-    assert!(targets(json!({"provider": "nobody"})).is_empty());
+    let elsewhere = [LimitTarget::Provider("elsewhere".to_owned())];
+    assert_eq!(targets(json!({"provider": "elsewhere"})), elsewhere, "an engine elsewhere may know it");
+    assert!(targets(json!({"provider": "x".repeat(256)})).is_empty(), "what is kept of a job is bounded");
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ impl Store for Closures {
         applied
     }
 
-    fn refuse(&mut self, request: Write, error: StoreError) {
+    fn decline(request: Write, error: StoreError) {
         let (_, answer) = request(Err(error));
         answer(Ok(()));
     }

@@ -1,5 +1,7 @@
 //! The group-commit loop: one thread, one file, one transaction for everything that waits.
 
+mod reopen;
+
 use std::{
     path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -31,7 +33,12 @@ pub trait Store: Send + 'static {
     }
 
     /// Answers a request that no transaction could be opened for.
-    fn refuse(&mut self, request: Self::Request, error: StoreError);
+    fn refuse(&mut self, request: Self::Request, error: StoreError) {
+        Self::decline(request, error);
+    }
+
+    /// Answers a request for a file that is left alone.
+    fn decline(request: Self::Request, error: StoreError);
 
     /// Runs after the last request of a batch, inside its transaction, and also when the due time has come.
     ///
@@ -41,9 +48,6 @@ pub trait Store: Send + 'static {
 
     /// Tells the outcome of the transaction: answers go out, or errors do.
     fn committed(&mut self, connection: &Connection, outcome: Result<(), StoreError>);
-
-    /// The file is in quarantine: nothing is done for it any more.
-    fn abandon(&mut self) {}
 
     /// How long from now [`settle`](Self::settle) must run again with no request; `None` for never.
     fn due_in(&self) -> Option<Duration>;
@@ -60,8 +64,13 @@ pub enum Applied {
     Sink(StoreError),
 }
 
+/// Opens a file, and reads what its store holds of it in memory.
+pub type Open<S> = Box<dyn FnMut() -> Result<(Connection, S), OpenError> + Send>;
+
 enum Message<R> {
     Request(R),
+    /// The file came into quarantine.
+    Look,
     Close,
 }
 
@@ -119,15 +128,40 @@ impl<R: Send + 'static> GroupWriter<R> {
         store: impl Store<Request = R>,
         health: Health,
     ) -> Result<Self, OpenError> {
+        Self::spawn(Some((connection, store)), None, health)
+    }
+
+    /// Starts the thread for a file that comes back by itself from a disk that failed: it is opened again and again until
+    /// that works. Without `opened` it begins with that.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn reopening<S: Store<Request = R>>(
+        opened: Option<(Connection, S)>,
+        open: Open<S>,
+        health: Health,
+    ) -> Result<Self, OpenError> {
+        Self::spawn(opened, Some(open), health)
+    }
+
+    fn spawn<S: Store<Request = R>>(
+        opened: Option<(Connection, S)>,
+        open: Option<Open<S>>,
+        health: Health,
+    ) -> Result<Self, OpenError> {
         let (sender, receiver) = channel();
-        let path = health.path().to_owned();
-        let failed = |source| OpenError::Thread { path: path.clone(), source };
-        let checkpoints = Checkpoints::start(health.clone()).map_err(failed)?;
         let requests = Requests { sender: Some(sender), health: health.clone() };
+        let file = opened.map(|(connection, store)| File::new(connection, store, &health)).transpose()?;
+        let wake = requests.sender.clone();
+        health.wake_with(move || {
+            // A writer that was closed has nothing to look at.
+            let _ = wake.as_ref().map(|sender| sender.send(Message::Look));
+        });
+        let path = health.path().to_owned();
         let thread = std::thread::Builder::new()
             .name("flowork-writer".to_owned())
-            .spawn(move || Loop { connection, store, receiver, checkpoints, health, failed: false }.run())
-            .map_err(failed)?;
+            .spawn(move || reopen::serve(file, open, &receiver, &health))
+            .map_err(|source| OpenError::Thread { path, source })?;
         Ok(Self { requests, thread: Some(thread) })
     }
 
@@ -154,15 +188,41 @@ impl<R> Drop for GroupWriter<R> {
     }
 }
 
-struct Loop<S: Store> {
+/// A file that is open.
+struct File<S> {
     /// Before the connection, so that it is dropped before: when the last connection closes, the log is removed.
     store: S,
     connection: Connection,
-    receiver: Receiver<Message<S::Request>>,
     checkpoints: Checkpoints,
+}
+
+impl<S> File<S> {
+    fn new(connection: Connection, store: S, health: &Health) -> Result<Self, OpenError> {
+        let checkpoints = Checkpoints::start(health.clone())
+            .map_err(|source| OpenError::Thread { path: health.path().to_owned(), source })?;
+        Ok(Self { store, connection, checkpoints })
+    }
+
+    /// Closes it as it is.
+    fn leave(mut self) {
+        leave_as_it_is(&self.connection);
+        self.checkpoints.stop();
+    }
+}
+
+struct Loop<'a, S: Store> {
+    file: File<S>,
+    receiver: &'a Receiver<Message<S::Request>>,
     health: Health,
     /// The last transaction failed.
     failed: bool,
+}
+
+/// Why the loop ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    Closed,
+    Quarantined,
 }
 
 enum Wake<R> {
@@ -171,8 +231,8 @@ enum Wake<R> {
     Close,
 }
 
-impl<S: Store> Loop<S> {
-    fn run(mut self) {
+impl<S: Store> Loop<'_, S> {
+    fn run(mut self) -> End {
         loop {
             let close = match self.wait() {
                 Wake::Request(first) => self.batch(Some(first)),
@@ -180,76 +240,63 @@ impl<S: Store> Loop<S> {
                 Wake::Close => break,
             };
             if self.health.quarantine().is_some() {
+                self.file.leave();
                 // A batch that took the message to close answers so.
-                return if close { self.leave() } else { self.refuse_all() };
+                return if close { End::Closed } else { End::Quarantined };
             }
             if close {
                 break;
             }
         }
-        if self.store.due_in() == Some(Duration::ZERO) {
+        if self.file.store.due_in() == Some(Duration::ZERO) {
             self.batch(None);
         }
         // The last connection to close checkpoints and removes the WAL by itself.
-        self.checkpoints.stop();
+        self.file.checkpoints.stop();
         if self.health.quarantine().is_some() {
-            self.leave();
+            self.file.leave();
         }
-    }
-
-    /// Answers whoever still asks, until the writer is closed.
-    fn refuse_all(mut self) {
-        self.store.abandon();
-        while let Ok(Message::Request(request)) = self.receiver.recv() {
-            let error = self.health.check().err().unwrap_or(StoreError::Closed);
-            self.store.refuse(request, error);
-        }
-        self.leave();
-    }
-
-    fn leave(mut self) {
-        leave_as_it_is(&self.connection);
-        self.checkpoints.stop();
+        End::Closed
     }
 
     fn wait(&self) -> Wake<S::Request> {
         let pause = if self.failed { FAILED_PAUSE } else { Duration::ZERO };
-        let message = match self.store.due_in().map(|wait| wait.max(pause)) {
+        let message = match self.file.store.due_in().map(|wait| wait.max(pause)) {
             None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => self.receiver.recv_timeout(wait),
         };
         match message {
             Ok(Message::Request(request)) => Wake::Request(request),
-            Err(RecvTimeoutError::Timeout) => Wake::Due,
+            Ok(Message::Look) | Err(RecvTimeoutError::Timeout) => Wake::Due,
             Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => Wake::Close,
         }
     }
 
     /// Runs one transaction; tells whether the loop must end.
     fn batch(&mut self, first: Option<S::Request>) -> bool {
-        let begun = self.health.check().and_then(|()| self.checkpoints.make_room(&self.connection));
+        let begun = self.health.check().and_then(|()| self.file.checkpoints.make_room(&self.file.connection));
         let begun = begun.and_then(|()| {
-            execute(&self.connection, "BEGIN IMMEDIATE").map_err(|error| self.health.failed(error.into()))
+            execute(&self.file.connection, "BEGIN IMMEDIATE").map_err(|error| self.health.failed(error.into()))
         });
         if let Err(error) = begun {
             self.failed = true;
             tracing::error!(error = ?error, "a transaction could not begin");
             if let Some(request) = first {
-                self.store.refuse(request, error);
+                self.file.store.refuse(request, error);
             }
             return false;
         }
         let (applied, close) = self.apply_waiting(first);
         let outcome = applied
-            .and_then(|()| self.store.settle(&self.connection).map_err(settle_error))
+            .and_then(|()| self.file.store.settle(&self.file.connection).map_err(settle_error))
             // A reader may have found damage meanwhile.
             .and_then(|()| self.health.check())
-            .and_then(|()| execute(&self.connection, "COMMIT").map_err(StoreError::from))
+            .and_then(|()| execute(&self.file.connection, "COMMIT").map_err(StoreError::from))
             .map_err(|error| self.health.failed(error));
         if let Err(error) = &outcome {
             tracing::error!(error = ?error, "a group commit failed; nothing of it was kept");
-            if !self.connection.is_autocommit()
-                && let Err(error) = execute(&self.connection, "ROLLBACK")
+            if !self.file.connection.is_autocommit()
+                && let Err(error) = execute(&self.file.connection, "ROLLBACK")
             {
                 tracing::error!(error = %error, "the rollback failed too");
             }
@@ -257,9 +304,9 @@ impl<S: Store> Loop<S> {
             self.health.wrote();
         }
         self.failed = outcome.is_err();
-        self.store.committed(&self.connection, outcome);
+        self.file.store.committed(&self.file.connection, outcome);
         if self.health.quarantine().is_none() {
-            self.checkpoints.committed(&self.connection);
+            self.file.checkpoints.committed(&self.file.connection);
         }
         close
     }
@@ -279,7 +326,7 @@ impl<S: Store> Loop<S> {
             match self.receiver.try_recv() {
                 Ok(Message::Request(request)) => next = Some(request),
                 Ok(Message::Close) => return (Ok(()), true),
-                Err(_) => {}
+                Ok(Message::Look) | Err(_) => {}
             }
         }
         (Ok(()), false)
@@ -288,25 +335,25 @@ impl<S: Store> Loop<S> {
     /// Applies one request so that its failure costs the others nothing. An error comes back only when it ended the
     /// whole transaction, as a full disk does.
     fn apply_isolated(&mut self, request: S::Request) -> Result<(), StoreError> {
-        if self.store.undoes_itself(&request) {
-            return match self.store.apply(&self.connection, request) {
-                Applied::Undo(error) if self.connection.is_autocommit() || error.is_corrupt() => Err(error),
+        if self.file.store.undoes_itself(&request) {
+            return match self.file.store.apply(&self.file.connection, request) {
+                Applied::Undo(error) if self.file.connection.is_autocommit() || error.is_corrupt() => Err(error),
                 Applied::Keep | Applied::Undo(_) => Ok(()),
                 Applied::Sink(error) => Err(error),
             };
         }
-        if let Err(error) = execute(&self.connection, "SAVEPOINT request").map_err(StoreError::from) {
-            self.store.refuse(request, error.clone());
+        if let Err(error) = execute(&self.file.connection, "SAVEPOINT request").map_err(StoreError::from) {
+            self.file.store.refuse(request, error.clone());
             return Err(error);
         }
-        match self.store.apply(&self.connection, request) {
-            Applied::Keep => execute(&self.connection, "RELEASE request")?,
+        match self.file.store.apply(&self.file.connection, request) {
+            Applied::Keep => execute(&self.file.connection, "RELEASE request")?,
             // On a damaged file nothing of the batch can be trusted.
-            Applied::Undo(error) if self.connection.is_autocommit() || error.is_corrupt() => return Err(error),
+            Applied::Undo(error) if self.file.connection.is_autocommit() || error.is_corrupt() => return Err(error),
             Applied::Sink(error) => return Err(error),
             Applied::Undo(_) => {
-                execute(&self.connection, "ROLLBACK TO request")?;
-                execute(&self.connection, "RELEASE request")?;
+                execute(&self.file.connection, "ROLLBACK TO request")?;
+                execute(&self.file.connection, "RELEASE request")?;
             }
         }
         Ok(())
@@ -330,121 +377,4 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{sync::mpsc, time::Instant};
-
-    use super::*;
-    use crate::{Schema, open_writer};
-
-    static SCHEMA: Schema = Schema { name: "test", migrations: &["CREATE TABLE a (x INTEGER) STRICT"] };
-
-    /// Always due, and never able to do what is due.
-    struct Stuck(mpsc::Sender<Instant>);
-
-    impl Store for Stuck {
-        type Request = mpsc::Sender<StoreError>;
-
-        fn apply(&mut self, _: &Connection, _: Self::Request) -> Applied {
-            Applied::Keep
-        }
-
-        fn refuse(&mut self, request: Self::Request, error: StoreError) {
-            request.send(error).unwrap();
-        }
-
-        fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-            // The test may have seen enough.
-            let _ = self.0.send(Instant::now());
-            connection.execute("INSERT INTO missing VALUES (1)", []).map(|_| ())
-        }
-
-        fn committed(&mut self, _: &Connection, outcome: Result<(), StoreError>) {
-            assert!(outcome.is_err());
-        }
-
-        fn due_in(&self) -> Option<Duration> {
-            Some(Duration::ZERO)
-        }
-    }
-
-    #[test]
-    fn due_work_that_fails_is_tried_again_after_a_pause() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.db");
-        let (sender, settled) = mpsc::channel();
-        let writer = GroupWriter::start(&path, open_writer(&path, &SCHEMA).unwrap(), Stuck(sender)).unwrap();
-        let tries: Vec<Instant> = settled.iter().take(3).collect();
-        assert!(tries[2] - tries[1] >= FAILED_PAUSE, "without the pause this is a busy loop");
-        writer.close();
-    }
-
-    /// Writes numbers without savepoints; a negative one can't be taken back.
-    struct Numbers(Vec<mpsc::Sender<bool>>);
-
-    impl Store for Numbers {
-        type Request = (i64, mpsc::Sender<bool>);
-
-        fn apply(&mut self, connection: &Connection, (number, answer): Self::Request) -> Applied {
-            if number == 0 {
-                let _ = answer.send(false);
-                return Applied::Undo(StoreError::Closed);
-            }
-            connection.execute("INSERT INTO a VALUES (?1)", [number]).unwrap();
-            self.0.push(answer);
-            if number < 0 { Applied::Sink(StoreError::Closed) } else { Applied::Keep }
-        }
-
-        fn undoes_itself(&self, _: &Self::Request) -> bool {
-            true
-        }
-
-        fn refuse(&mut self, (_, answer): Self::Request, _: StoreError) {
-            answer.send(false).unwrap();
-        }
-
-        fn settle(&mut self, _: &Connection) -> rusqlite::Result<()> {
-            Ok(())
-        }
-
-        fn committed(&mut self, _: &Connection, outcome: Result<(), StoreError>) {
-            for answer in self.0.drain(..) {
-                answer.send(outcome.is_ok()).unwrap();
-            }
-        }
-
-        fn due_in(&self) -> Option<Duration> {
-            None
-        }
-    }
-
-    #[test]
-    fn without_savepoints_a_request_that_undid_itself_costs_nobody_and_one_that_could_not_sinks_its_batch() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.db");
-        let connection = open_writer(&path, &SCHEMA).unwrap();
-        let health = Health::unguarded(path.clone());
-        let (sender, receiver) = channel();
-        let checkpoints = Checkpoints::start(health.clone()).unwrap();
-        let mut writer = Loop { connection, store: Numbers(Vec::new()), receiver, checkpoints, health, failed: false };
-        let mut batch = |numbers: &[i64]| -> Vec<bool> {
-            let answers: Vec<_> = numbers
-                .iter()
-                .map(|number| {
-                    let (answer, answered) = mpsc::channel();
-                    assert!(sender.send(Message::Request((*number, answer))).is_ok());
-                    answered
-                })
-                .collect();
-            while let Ok(Message::Request(first)) = writer.receiver.try_recv() {
-                writer.batch(Some(first));
-            }
-            answers.into_iter().map(|answered| answered.recv().unwrap()).collect()
-        };
-        assert_eq!(batch(&[1, 0, 2]), [true, false, true]);
-        assert_eq!(batch(&[3, -1]), [false, false]);
-        assert_eq!(batch(&[4]), [true]);
-        let sum: i64 = writer.connection.query_row("SELECT sum(x) FROM a", [], |row| row.get(0)).unwrap();
-        assert_eq!(sum, 7);
-        writer.checkpoints.stop();
-    }
-}
+mod tests;

@@ -2,7 +2,8 @@
 //!
 //! A file that SQLite calls malformed is put in quarantine: nothing is read from it or written to it any more, because
 //! every further write may damage more. A disk that fails for a moment is no reason for that: writes are refused while
-//! it fails, reads go on, and only trouble that persists ends in quarantine too.
+//! it fails, reads go on, and only trouble that persists ends in quarantine too. From that one the file comes back once it
+//! can be opened again.
 
 use std::{
     fmt,
@@ -13,6 +14,8 @@ use std::{
     },
     time::{Duration, Instant, SystemTime},
 };
+
+use tokio::sync::watch;
 
 use crate::{StoreError, open::is_damaged, reads::Reads};
 
@@ -57,7 +60,7 @@ pub struct Trouble {
     failures: u32,
 }
 
-type Tell = Box<dyn Fn(&Quarantine) + Send + Sync>;
+type Tell = Box<dyn Fn(Option<&Quarantine>) + Send + Sync>;
 
 /// The state of one file. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -67,9 +70,15 @@ pub struct Health {
 
 struct Inner {
     path: PathBuf,
-    quarantine: OnceLock<Arc<Quarantine>>,
-    /// Called once, with the first reason. Without it the file is never put in quarantine.
+    quarantine: Mutex<Option<Arc<Quarantine>>>,
+    /// Whether `quarantine` is set: asked before every read and write.
+    quarantined: AtomicBool,
+    /// How often the file came back from quarantine.
+    returns: watch::Sender<u64>,
+    /// Without it the file is never put in quarantine.
     tell: Option<Tell>,
+    /// Has the writer look: it may wait for a request while a reader meets the reason.
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
     trouble: Mutex<Option<Trouble>>,
     /// Whether `trouble` is set: asked after every commit.
     troubled: AtomicBool,
@@ -88,16 +97,20 @@ impl Health {
         Self::new(path, None)
     }
 
-    /// Of a file that others can go on without. `tell` hears of the quarantine, on the thread that met the reason.
-    pub fn guarded(path: PathBuf, tell: impl Fn(&Quarantine) + Send + Sync + 'static) -> Self {
+    /// Of a file that others can go on without. `tell` hears of the quarantine, on the thread that met the reason; with
+    /// `None`, that it is over.
+    pub fn guarded(path: PathBuf, tell: impl Fn(Option<&Quarantine>) + Send + Sync + 'static) -> Self {
         Self::new(path, Some(Box::new(tell)))
     }
 
     fn new(path: PathBuf, tell: Option<Tell>) -> Self {
         let inner = Inner {
             path,
-            quarantine: OnceLock::new(),
+            quarantine: Mutex::default(),
+            quarantined: AtomicBool::new(false),
+            returns: watch::Sender::new(0),
             tell,
+            wake: OnceLock::new(),
             trouble: Mutex::default(),
             troubled: AtomicBool::new(false),
             reads: Reads::default(),
@@ -112,7 +125,15 @@ impl Health {
 
     /// Why the file is left alone, if it is.
     pub fn quarantine(&self) -> Option<Arc<Quarantine>> {
-        self.inner.quarantine.get().cloned()
+        if !self.inner.quarantined.load(Ordering::Acquire) {
+            return None;
+        }
+        self.inner.lock_quarantine().clone()
+    }
+
+    /// How often the file came back from quarantine, and when it does again. What held on to it before has to begin anew.
+    pub fn returns(&self) -> watch::Receiver<u64> {
+        self.inner.returns.subscribe()
     }
 
     /// Writes that fail at present, though nobody gave up on the file.
@@ -120,7 +141,12 @@ impl Health {
         self.inner.lock().clone()
     }
 
-    /// Puts the file in quarantine, if it is guarded. The first reason stays.
+    /// How often the file came back from quarantine.
+    pub(crate) fn returned(&self) -> u64 {
+        *self.inner.returns.borrow()
+    }
+
+    /// Puts the file in quarantine, if it is guarded. The first reason stays, unless it was only that the disk failed.
     pub fn condemn(&self, cause: Cause, reason: impl Into<String>) {
         self.condemn_since(cause, reason.into(), SystemTime::now());
     }
@@ -129,21 +155,60 @@ impl Health {
     pub fn condemn_since(&self, cause: Cause, reason: String, since: SystemTime) {
         let Some(tell) = &self.inner.tell else { return };
         let quarantine = Arc::new(Quarantine { path: self.inner.path.clone(), cause, reason, since });
-        if self.inner.quarantine.set(Arc::clone(&quarantine)).is_ok() {
-            tracing::error!(
-                file = %quarantine.path.display(),
-                reason = quarantine.reason,
-                "a file is in quarantine: nothing is read from it or written to it until it is repaired"
-            );
-            tell(&quarantine);
+        {
+            let mut current = self.inner.lock_quarantine();
+            if current.as_ref().is_some_and(|known| known.cause == Cause::Damaged || cause == Cause::Unreadable) {
+                return;
+            }
+            *current = Some(Arc::clone(&quarantine));
+            self.inner.quarantined.store(true, Ordering::Release);
         }
+        let until = match cause {
+            Cause::Damaged => "it is repaired",
+            Cause::Unreadable => "it can be opened again, which is tried every few seconds",
+        };
+        tracing::error!(
+            file = %quarantine.path.display(),
+            reason = quarantine.reason,
+            "a file is in quarantine: nothing is read from it or written to it until {until}"
+        );
+        tell(Some(&quarantine));
+        if let Some(wake) = self.inner.wake.get() {
+            wake();
+        }
+    }
+
+    /// Takes what wakes the writer when the file comes into quarantine. A file has one writer.
+    pub(crate) fn wake_with(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let first = self.inner.wake.set(Box::new(wake));
+        debug_assert!(first.is_ok(), "a file has one writer");
+    }
+
+    /// The file could be opened again. Says whether that ends its quarantine: not if it turned out to be damaged.
+    pub(crate) fn came_back(&self) -> bool {
+        {
+            let mut current = self.inner.lock_quarantine();
+            if current.as_ref().is_none_or(|known| known.cause == Cause::Damaged) {
+                return false;
+            }
+            *self.inner.lock() = None;
+            self.inner.troubled.store(false, Ordering::Relaxed);
+            *current = None;
+            self.inner.quarantined.store(false, Ordering::Release);
+        }
+        tracing::info!(file = %self.inner.path.display(), "a file has left quarantine: it could be opened again");
+        self.inner.returns.send_modify(|returns| *returns += 1);
+        if let Some(tell) = &self.inner.tell {
+            tell(None);
+        }
+        true
     }
 
     /// `Err` while the file is in quarantine.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        match self.inner.quarantine.get() {
+        match self.quarantine() {
             None => Ok(()),
-            Some(quarantine) => Err(StoreError::Quarantined(Arc::clone(quarantine))),
+            Some(quarantine) => Err(StoreError::Quarantined(quarantine)),
         }
     }
 
@@ -188,6 +253,10 @@ impl Inner {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock_quarantine(&self) -> MutexGuard<'_, Option<Arc<Quarantine>>> {
+        self.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A disk that fails to read for a moment can look like a damaged file too, so a second look decides. Where it
     /// decides nothing, as with a damage that a quick look does not see, only trouble that persists is believed.
     fn is_damaged(&self, error: &rusqlite::Error) -> bool {
@@ -228,7 +297,7 @@ mod tests {
     fn guarded() -> (Health, Arc<AtomicU32>) {
         let told = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&told);
-        let tell = move |_: &Quarantine| {
+        let tell = move |_: Option<&Quarantine>| {
             count.fetch_add(1, Ordering::SeqCst);
         };
         (Health::guarded(PathBuf::from("a.db"), tell), told)
@@ -256,6 +325,23 @@ mod tests {
             health.wrote();
             assert!(health.trouble().is_none() && health.check().is_ok());
         }
+    }
+
+    #[test]
+    fn only_a_disk_that_failed_comes_back() {
+        let (health, told) = guarded();
+        assert!(!health.came_back(), "it was never away");
+        health.condemn(Cause::Unreadable, "an I/O error");
+        health.condemn(Cause::Unreadable, "another");
+        assert_eq!(health.quarantine().unwrap().reason, "an I/O error", "the first reason stays");
+        assert!(health.came_back() && health.check().is_ok() && health.trouble().is_none());
+        assert_eq!((*health.returns().borrow(), told.load(Ordering::SeqCst)), (1, 2));
+        health.condemn(Cause::Unreadable, "again");
+        health.condemn(Cause::Damaged, "a page is malformed");
+        health.condemn(Cause::Unreadable, "again");
+        assert_eq!(health.quarantine().unwrap().cause, Cause::Damaged, "damage outweighs it");
+        assert!(!health.came_back() && health.check().is_err());
+        assert_eq!((*health.returns().borrow(), told.load(Ordering::SeqCst)), (1, 4));
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod readers;
 mod reads;
 
 pub use database::Database;
-pub use group::{Applied, GroupWriter, Requests, Store};
+pub use group::{Applied, GroupWriter, Open, Requests, Store};
 pub use health::{Cause, Health, Quarantine, Trouble};
 pub use open::{
     OpenError, Schema, leave_as_it_is, open_checkpointer, open_reader, open_untouched, open_writer,
@@ -36,7 +36,7 @@ pub enum StoreError {
     /// What is in the file is not what was written.
     #[error("the database file is damaged")]
     Corrupt(#[source] std::sync::Arc<rusqlite::Error>),
-    /// The file is left alone until it is repaired.
+    /// The file is left alone until it is repaired, or can be read and written again.
     #[error("{} is in quarantine: {}", .0.path.display(), .0.reason)]
     Quarantined(std::sync::Arc<Quarantine>),
     /// Another program reads the file and keeps its log from being emptied; writes wait for it to let go.
@@ -66,9 +66,14 @@ impl StoreError {
         matches!(self, Self::Corrupt(_))
     }
 
-    /// The file is left alone; asking again gives the same answer until the node is started anew.
+    /// The file is left alone: until it is repaired, or until its disk is back.
     pub fn is_quarantined(&self) -> bool {
         matches!(self, Self::Quarantined(_))
+    }
+
+    /// The file is left alone until it is repaired: asking again gives the same answer.
+    pub fn needs_repair(&self) -> bool {
+        matches!(self, Self::Quarantined(quarantine) if quarantine.cause == Cause::Damaged)
     }
 }
 

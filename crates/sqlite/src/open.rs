@@ -8,6 +8,8 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
+use crate::Cause;
+
 /// Before 3.51.3 a WAL reset could corrupt the file. Source: sqlite.org/releaselog/3_51_3.html.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// A WAL that grew past this is cut back when it is reset. Far more than it grows to as a rule: writing over blocks that
@@ -85,6 +87,28 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl OpenError {
+    /// What it says about the file; `None` if it says nothing.
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::SqliteTooOld { .. } | Self::Thread { .. } => None,
+            Self::Damaged { .. } => Some(Cause::Damaged),
+            Self::Directory { .. } => Some(Cause::Unreadable),
+            Self::Sqlite { source, .. } | Self::Migrate { source, .. } => Some(match source.sqlite_error_code() {
+                Some(
+                    ErrorCode::CannotOpen
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::DiskFull
+                    | ErrorCode::PermissionDenied
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::DatabaseBusy,
+                ) => Cause::Unreadable,
+                _ => Cause::Damaged,
+            }),
+        }
+    }
 }
 
 /// The version of the SQLite that is linked in.

@@ -22,8 +22,27 @@ pub struct Readers {
 #[derive(Debug)]
 struct Inner {
     health: Health,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Idle>,
     permits: Arc<Semaphore>,
+}
+
+/// Connections that nobody reads from at present.
+#[derive(Debug, Default)]
+struct Idle {
+    /// As often the file had come back from quarantine when they were opened. Older ones may lead to a disk that is gone.
+    returns: u64,
+    connections: Vec<Connection>,
+}
+
+impl Idle {
+    /// Those that were opened since the file came back for the last time.
+    fn at(&mut self, returns: u64) -> &mut Vec<Connection> {
+        if self.returns < returns {
+            self.returns = returns;
+            self.connections.drain(..).for_each(|connection| leave_as_it_is(&connection));
+        }
+        &mut self.connections
+    }
 }
 
 impl Readers {
@@ -53,7 +72,8 @@ impl Readers {
             // Held here, because the read goes on when whoever asked has gone.
             let _permit = permit;
             inner.health.check()?;
-            let pooled = inner.lock().pop();
+            let returns = inner.health.returned();
+            let pooled = inner.lock().at(returns).pop();
             let connection = match pooled {
                 Some(connection) => connection,
                 None => inner.open().map_err(|error| inner.health.failed(error.into()))?,
@@ -61,7 +81,7 @@ impl Readers {
             let read = inner.health.reads().begin(&connection);
             let answer = query(&connection);
             drop(read);
-            inner.lock().push(connection);
+            inner.put_back(connection, returns);
             answer.map_err(|error| inner.health.failed(error.into()))
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
@@ -71,7 +91,7 @@ impl Readers {
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.health.quarantine().is_some() {
-            self.lock().iter().for_each(leave_as_it_is);
+            self.lock().connections.iter().for_each(leave_as_it_is);
         }
     }
 }
@@ -81,7 +101,16 @@ impl Inner {
         open_reader(self.health.path())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn put_back(&self, connection: Connection, returns: u64) {
+        let mut idle = self.lock();
+        if idle.returns == returns {
+            idle.connections.push(connection);
+        } else {
+            leave_as_it_is(&connection);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,17 +1,16 @@
 //! One engine as the node holds it: its shards, and for an external one what it last said of itself.
 
+mod room;
+
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use flowork_api_types::{
     EngineId, ShardNumber, Timestamp,
-    engine::{Engine, EngineLocation, EngineState, HeartbeatRequest, STALE_AFTER_MS, ShardProblem},
+    engine::{Engine, EngineLocation, EngineState, HeartbeatRequest, STALE_AFTER_MS, ShardProblem, Vitals},
     error::FieldError,
     kind::KindDescriptor,
     node::Notice,
@@ -29,13 +28,6 @@ use crate::{
     store::{Shard, ShardOptions},
 };
 
-/// What a full queue answers while nothing has finished yet.
-const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(5);
-/// The longest wait a full queue asks for.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
-/// The span over which the drain rate is measured.
-const RATE_WINDOW: Duration = Duration::from_secs(10);
-
 /// One engine.
 pub(crate) struct Host {
     spec: EngineSpec,
@@ -43,7 +35,6 @@ pub(crate) struct Host {
     kinds: Kinds,
     gate: Arc<Gate>,
     measures: Arc<Measures>,
-    rate: FinishRate,
     clock: Clock,
 }
 
@@ -61,6 +52,7 @@ struct Heard {
     version: Option<String>,
     capacity: u32,
     busy: u32,
+    vitals: Option<Vitals>,
     kinds: HashMap<String, (KindDescriptor, jsonschema::Validator)>,
 }
 
@@ -103,7 +95,7 @@ impl Host {
             shards.push(Arc::new(quarantine::open(&directory.join(format!("{index}.db")), &options)?));
         }
         let kinds = if local { Kinds::Local(kinds) } else { Kinds::External(Mutex::default()) };
-        Ok(Self { spec, shards, kinds, gate, measures, rate: FinishRate::default(), clock: opener.clock.clone() })
+        Ok(Self { spec, shards, kinds, gate, measures, clock: opener.clock.clone() })
     }
 
     pub(crate) fn id(&self) -> EngineId {
@@ -293,6 +285,7 @@ impl Host {
             version: Some(report.version.chars().take(64).collect()),
             capacity: report.capacity,
             busy: report.busy,
+            vitals: report.vitals.map(Vitals::bounded),
             kinds: kinds.collect(),
         };
         Ok(())
@@ -306,13 +299,13 @@ impl Host {
             scheduled += counts.scheduled.max(0) as u64;
             leased += counts.leased.max(0) as u64;
         }
-        let (workers, busy, last_seen_at, version) = match &self.kinds {
+        let (workers, busy, last_seen_at, version, vitals) = match &self.kinds {
             Kinds::External(heard) => {
                 let heard = seen(heard, self.clock.now());
-                (heard.capacity, heard.busy, heard.at, heard.version.clone())
+                (heard.capacity, heard.busy, heard.at, heard.version.clone(), heard.vitals)
             }
             // By the leases: they are as events have told, and a worker begins and ends a moment later, untold.
-            Kinds::Local(_) => (workers, leased as u32, None, Some(env!("CARGO_PKG_VERSION").to_owned())),
+            Kinds::Local(_) => (workers, leased as u32, None, Some(env!("CARGO_PKG_VERSION").to_owned()), None),
         };
         let state = match (self.is_up(), draining) {
             (false, _) => EngineState::Stale,
@@ -334,6 +327,7 @@ impl Host {
             leased,
             last_seen_at,
             version,
+            vitals,
             token: None,
             allowed_actions: Vec::new(),
         }
@@ -352,22 +346,10 @@ impl Host {
         }
     }
 
-    /// When there should be room again: the time in which a tenth of the cap drains, at the present rate, and a share
-    /// of it more by chance, so that those who were refused do not all come back at once.
+    /// When there should be room again, by the rate at which jobs ended in the last minute.
     pub(crate) fn retry_after(&self) -> Duration {
-        let cap = self.gate.waiting_max();
-        let room = self.gate.waiting().saturating_sub(cap) + (cap / 10).max(1);
-        let wait = match self.rate.per_second() {
-            rate if rate > 0.0 => Duration::from_secs_f64((room as f64 / rate).min(RETRY_AFTER_MAX.as_secs_f64())),
-            _ => RETRY_AFTER_UNKNOWN,
-        };
-        let jitter = wait.mul_f64(rand::random_range(0.0..0.5));
-        (wait + jitter).clamp(Duration::from_secs(1), RETRY_AFTER_MAX)
-    }
-
-    /// Counts attempts that ended, for the drain rate.
-    pub(crate) fn count_finished(&self, attempts: u64) {
-        self.rate.count(attempts);
+        let drained_per_s = self.measures.drained_per_s(self.clock.now());
+        room::retry_after(drained_per_s, self.gate.waiting(), self.gate.waiting_max(), rand::random_range(0.0..1.0))
     }
 
     pub(crate) fn poke(&self) {
@@ -409,34 +391,4 @@ fn stable_hash(parts: &[&[u8]]) -> u64 {
         hasher.update(part);
     }
     u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
-}
-
-/// Attempts that end, a second, over the last window.
-#[derive(Default)]
-struct FinishRate {
-    finished: AtomicU64,
-    windows: Mutex<Windows>,
-}
-
-#[derive(Default)]
-struct Windows {
-    started: Option<Instant>,
-    /// Of the window before.
-    per_second: f64,
-}
-
-impl FinishRate {
-    fn count(&self, attempts: u64) {
-        self.finished.fetch_add(attempts, Ordering::Relaxed);
-    }
-
-    fn per_second(&self) -> f64 {
-        let mut windows = lock(&self.windows);
-        let elapsed = windows.started.get_or_insert_with(Instant::now).elapsed();
-        if elapsed >= RATE_WINDOW {
-            windows.per_second = self.finished.swap(0, Ordering::Relaxed) as f64 / elapsed.as_secs_f64();
-            windows.started = Some(Instant::now());
-        }
-        windows.per_second
-    }
 }

@@ -9,7 +9,6 @@ use flowork_api_types::{
     event::Event,
     limit::{LimitRule, LimitTarget},
 };
-use flowork_sqlite::StoreError;
 
 use super::{Engines, Opener};
 use crate::{QueueDepth, Retention};
@@ -49,15 +48,18 @@ impl Engines {
         usage
     }
 
-    /// How many jobs each queue has, over all engines.
-    ///
-    /// # Errors
-    /// A store failed.
-    pub async fn queues(&self) -> Result<Vec<QueueDepth>, StoreError> {
+    /// How many jobs each queue has, over all engines. A shard that can't tell is left out, as one in quarantine is: what
+    /// people decide about queues does not hang on it.
+    pub async fn queues(&self) -> Vec<QueueDepth> {
         let mut queues: BTreeMap<String, QueueDepth> = BTreeMap::new();
         for host in self.hosts() {
             for shard in host.shards() {
-                for depth in shard.depths().await? {
+                let depths = shard.depths().await.unwrap_or_else(|error| {
+                    let file = shard.health().path().display();
+                    tracing::warn!(%error, %file, "the queues are told without those of a shard");
+                    Vec::new()
+                });
+                for depth in depths {
                     match queues.get_mut(&depth.queue) {
                         Some(sum) => sum.add(&depth),
                         None => drop(queues.insert(depth.queue.clone(), depth)),
@@ -65,7 +67,7 @@ impl Engines {
                 }
             }
         }
-        Ok(queues.into_values().collect())
+        queues.into_values().collect()
     }
 
     /// How long jobs are kept that end from now on.

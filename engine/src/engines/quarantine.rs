@@ -2,9 +2,12 @@
 //!
 //! A shard that cannot be opened or turns out to be damaged does not stop the node or its other shards. It is not
 //! replaced either: a caller's idempotency key belongs to one shard for good, and only that shard can tell whether a
-//! job is there already. So calls about its jobs and keys are refused until a person has repaired it.
+//! job is there already. So calls about its jobs and keys are refused until a person has repaired it, or, where only the
+//! disk failed, until the disk is back: its writer thread tries that every few seconds.
 
 mod scrub;
+#[cfg(test)]
+mod tests;
 
 use std::{
     error::Error,
@@ -72,9 +75,12 @@ pub(super) fn open(file: &Path, options: &ShardOptions) -> Result<Shard, OpenErr
             Ok(shard)
         }
         Err(error) => {
-            let Some(cause) = cause_of(&error) else { return Err(error) };
+            let Some(cause) = error.cause() else { return Err(error) };
             health.condemn(cause, chain(&error));
-            Ok(Shard::in_quarantine(health))
+            match cause {
+                Cause::Damaged => Ok(Shard::in_quarantine(health)),
+                Cause::Unreadable => Shard::unopened(file, options, health),
+            }
         }
     }
 }
@@ -82,7 +88,7 @@ pub(super) fn open(file: &Path, options: &ShardOptions) -> Result<Shard, OpenErr
 /// A disk that fails for a moment is asked again.
 fn open_patiently(file: &Path, options: &ShardOptions, health: &Health) -> Result<Shard, OpenError> {
     for pause in OPEN_AGAIN_MS.map(Duration::from_millis) {
-        match Shard::open(file, options.clone(), health.clone()) {
+        match Shard::open(file, options, health.clone()) {
             Err(error) if is_passing(&error) => {
                 tracing::warn!(file = %file.display(), error = chain(&error), "a shard could not be read; trying again");
                 std::thread::sleep(pause);
@@ -90,7 +96,7 @@ fn open_patiently(file: &Path, options: &ShardOptions, health: &Health) -> Resul
             opened => return opened,
         }
     }
-    Shard::open(file, options.clone(), health.clone())
+    Shard::open(file, options, health.clone())
 }
 
 fn is_passing(error: &OpenError) -> bool {
@@ -122,36 +128,20 @@ fn unfinished_repair(file: &Path) -> Option<&'static str> {
 
 fn watch(file: &Path, events: Events, serves: Arc<AtomicBool>) -> Health {
     Health::guarded(file.to_owned(), move |quarantine| {
-        if serves.load(Ordering::Acquire)
-            && quarantine.cause == Cause::Damaged
-            && let Err(error) = write_marker(&quarantine.path, &quarantine.reason, quarantine.since)
-        {
-            tracing::error!(%error, file = %quarantine.path.display(), "the quarantine will not outlast this run");
+        match quarantine {
+            Some(quarantine) => {
+                if serves.load(Ordering::Acquire)
+                    && quarantine.cause == Cause::Damaged
+                    && let Err(error) = write_marker(&quarantine.path, &quarantine.reason, quarantine.since)
+                {
+                    let file = quarantine.path.display();
+                    tracing::error!(%error, %file, "the quarantine will not outlast this run");
+                }
+            }
+            None => serves.store(true, Ordering::Release),
         }
         events.publish(None, Event::EnginesChanged);
     })
-}
-
-/// What an error says about the file; `None` if it says nothing.
-fn cause_of(error: &OpenError) -> Option<Cause> {
-    match error {
-        OpenError::SqliteTooOld { .. } | OpenError::Thread { .. } => None,
-        OpenError::Damaged { .. } => Some(Cause::Damaged),
-        OpenError::Directory { .. } => Some(Cause::Unreadable),
-        OpenError::Sqlite { source, .. } | OpenError::Migrate { source, .. } => {
-            Some(match source.sqlite_error_code() {
-                Some(
-                    rusqlite::ErrorCode::CannotOpen
-                    | rusqlite::ErrorCode::SystemIoFailure
-                    | rusqlite::ErrorCode::DiskFull
-                    | rusqlite::ErrorCode::PermissionDenied
-                    | rusqlite::ErrorCode::ReadOnly
-                    | rusqlite::ErrorCode::DatabaseBusy,
-                ) => Cause::Unreadable,
-                _ => Cause::Damaged,
-            })
-        }
-    }
 }
 
 /// An error and its causes on one line.
@@ -202,7 +192,9 @@ pub(super) fn problem(engine: EngineId, index: usize, health: &Health) -> Option
             ),
             Cause::Unreadable => (
                 ShardCause::Unreadable,
-                "look at the disk and at who may read and write the file, then start the node again".to_owned(),
+                "look at the disk and at who may read and write the file; the node opens it again by itself, within ten \
+                 seconds of when it can"
+                    .to_owned(),
             ),
         };
         return Some(ShardProblem {

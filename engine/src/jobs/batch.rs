@@ -1,26 +1,29 @@
 //! Batches: many jobs enqueued at once, and a job that follows when all of them have ended.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod unended;
+
+use std::sync::Arc;
 
 use flowork_api_types::{
     BatchId, JobId,
     event::Event,
-    job::{Batch, EnqueueRequest},
+    job::{Batch, BatchRequest, EnqueueRequest},
 };
 use flowork_sqlite::StoreError;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use unended::Unended;
 
 use super::{
     Caller,
-    enqueue::{EnqueueError, Enqueued},
+    enqueue::{EnqueueError, Enqueued, hash::batch_hash},
 };
 use crate::{
     engines::Engines,
     store::{BatchRow, BatchSums, NewBatch, Shard},
 };
-
-/// The wait before a batch that could not be closed is looked at again.
-const END_AGAIN: Duration = Duration::from_secs(5);
 
 /// A batch that has a name.
 #[derive(Clone, Debug)]
@@ -29,6 +32,15 @@ pub struct NamedBatch {
     pub idempotency_key: String,
     /// A job to enqueue when all others have ended.
     pub callback: Option<EnqueueRequest>,
+    /// Two requests with one hash are the same request.
+    request_hash: [u8; 32],
+}
+
+impl NamedBatch {
+    /// The batch of a request, under the key that came with it.
+    pub fn new(idempotency_key: String, request: &BatchRequest) -> Self {
+        Self { idempotency_key, callback: request.callback.clone(), request_hash: batch_hash(request) }
+    }
 }
 
 /// Why a batch can't be shown.
@@ -50,7 +62,9 @@ impl Engines {
     /// at, sent again, and followed by a job.
     ///
     /// # Errors
-    /// The batch itself could not be stored, or its callback would be refused; no job was enqueued.
+    /// [`EnqueueError::InvalidIdempotencyKey`], [`EnqueueError::BatchKeyReused`], and what
+    /// [`check_request`](Self::check_request) says of the callback: no job was enqueued. [`EnqueueError::Store`]: jobs may
+    /// be in, of a batch that is not whole before the same request is sent again.
     pub async fn enqueue_batch(
         &self,
         caller: &Caller,
@@ -96,28 +110,20 @@ impl Engines {
     pub(crate) fn finish_batches(&self, mut moved: mpsc::UnboundedReceiver<BatchId>) {
         let (engines, stopping) = (self.clone(), self.stopping());
         self.spawn(async move {
-            let mut waiting = Vec::new();
-            for shard in engines.all_shards() {
-                match shard.unfinished_batches().await {
-                    Ok(batches) => waiting.extend(batches),
-                    Err(error) => tracing::error!(%error, "unfinished batches could not be read"),
-                }
-            }
-            // What could not be ended yet is tried again after a while.
-            let mut later = BTreeSet::new();
+            let mut unended = Unended::of(engines.all_shards());
+            let mut ended = Vec::new();
             loop {
-                let tried = later.clone();
-                later.extend(waiting.drain(..));
-                let mut left = BTreeSet::new();
-                for batch in std::mem::take(&mut later) {
-                    if !engines.end_batch(batch, tried.contains(&batch)).await {
-                        left.insert(batch);
-                    }
-                }
-                later = left;
+                let next_try = unended.next_try();
                 tokio::select! {
-                    count = moved.recv_many(&mut waiting, 1_024) => if count == 0 { return },
-                    () = tokio::time::sleep(END_AGAIN), if !later.is_empty() => {}
+                    count = moved.recv_many(&mut ended, 1_024) => {
+                        if count == 0 {
+                            return;
+                        }
+                        unended.close(&engines, ended.drain(..).collect()).await;
+                    }
+                    () = sleep_until(next_try.unwrap_or_else(Instant::now)), if next_try.is_some() => {
+                        unended.retry(&engines).await;
+                    }
                     () = stopping.cancelled() => return,
                 }
             }
@@ -131,9 +137,21 @@ impl Engines {
         }
         let id = batch_id(&caller.subject, &named.idempotency_key);
         let callback = named.callback.map(|job| serde_json::to_string(&job).expect("a request is always JSON"));
-        let batch = NewBatch { id, owner: Arc::clone(&caller.subject), callback };
-        self.home_of(id)?.open_batch(batch).await?;
-        Ok(id)
+        let request_hash = named.request_hash;
+        let batch = NewBatch { id, owner: Arc::clone(&caller.subject), callback, request_hash };
+        let home = self.home_of(id)?;
+        let stored = loop {
+            home.open_batch(batch.clone()).await?;
+            // One that was there may be so old that it went in between.
+            if let Some(row) = home.batch(id).await? {
+                break row.request_hash;
+            }
+        };
+        match stored {
+            Some(stored) if stored != request_hash => Err(EnqueueError::BatchKeyReused { batch_id: id }),
+            // A batch of an older version has none.
+            Some(_) | None => Ok(id),
+        }
     }
 
     fn batch_moved(&self, batch: BatchId) {

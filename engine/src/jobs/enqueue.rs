@@ -1,8 +1,10 @@
 //! Enqueue: check everything, pick an engine and a shard, and let the shard's writer decide about the key.
 
 mod fields;
+pub(super) mod hash;
+mod turns;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use fields::check_fields;
 pub(super) use fields::check_key;
@@ -13,7 +15,8 @@ use flowork_api_types::{
     job::{EnqueueRequest, Job, PAYLOAD_BYTES_MAX},
 };
 use flowork_sqlite::StoreError;
-use serde_json::Value;
+use hash::body_hash;
+pub(crate) use turns::KeyTurns;
 
 use super::Caller;
 use crate::{
@@ -85,6 +88,12 @@ pub enum EnqueueError {
         /// The job it was used for.
         original: JobId,
     },
+    /// The key of a batch was used before for another one.
+    #[error("the idempotency key was used before, with other jobs or another callback, for {batch_id}")]
+    BatchKeyReused {
+        /// The batch it was used for.
+        batch_id: BatchId,
+    },
     /// The request names an engine that is not there.
     #[error("there is no engine {engine_id}")]
     UnknownEngine {
@@ -112,7 +121,7 @@ pub enum EnqueueError {
         depth: u64,
         /// Jobs that may.
         hard_cap: u64,
-        /// When there should be room, by the rate of the last minute.
+        /// When there should be room, by the rate at which jobs ended in the last minute.
         retry_after: Duration,
     },
     /// The node takes nothing new.
@@ -180,6 +189,7 @@ impl Engines {
                 };
             }
         };
+        let turn = self.key_turns().wait(Arc::clone(&caller.subject), idempotency_key).await;
         let host = self.host_for(caller, idempotency_key, &request).await?;
         let shard = host.shard_for_key(&caller.subject, idempotency_key);
         // A flood must not stand in the writer's way: only a replay may pass, and a reader knows whether it is one.
@@ -212,7 +222,7 @@ impl Engines {
             batch,
         };
         let echo = request.payload;
-        match shard.enqueue(job).await? {
+        match turn.until(shard.enqueue(job), self.tasks()).await? {
             EnqueueOutcome::Created(mut row) => {
                 row.payload = echo;
                 Ok(Enqueued { job: row.into_job(host.id(), caller.may_act), replayed: false })
@@ -229,7 +239,8 @@ impl Engines {
         if self.is_draining() { EnqueueError::Draining { retry_after: DRAIN_RETRY_AFTER } } else { host.queue_full() }
     }
 
-    /// The job that this very request was enqueued as before.
+    /// The job that this very request was enqueued as before. A shard in quarantine is passed over: whatever is in it,
+    /// nothing is enqueued here.
     async fn original(
         &self,
         caller: &Caller,
@@ -296,12 +307,11 @@ impl Engines {
         Ok(payload)
     }
 
-    /// The engine that gets the job: where the key was used before, else the one that is named, else by rendezvous
-    /// hash among those that are up and run the kind; just after a start also among those that did before it. So a replay
-    /// finds its original after engines came or went.
+    /// The engine that gets the job: where the key was used before, else the one that [`choose`] picks. So a replay finds
+    /// its original after engines came or went.
     ///
-    /// An engine whose shard for the key is in quarantine stays among them, and then refuses: a key that belongs there
-    /// is never taken elsewhere, and keys of other engines are not held up.
+    /// While the key's shard of some engine is in quarantine, nobody knows whether the key was used there: then it counts
+    /// only where it is found, and no engine takes it as a new one. Keys that lead to other shards are not held up.
     async fn host_for(
         &self,
         caller: &Caller,
@@ -314,24 +324,40 @@ impl Engines {
         {
             return Ok(Arc::clone(only));
         }
+        let mut unknown = None;
         for host in &hosts {
             let shard = host.shard_for_key(&caller.subject, idempotency_key);
-            if sound(shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await)?.is_some() {
-                return Ok(Arc::clone(host));
+            match shard.find_key(Arc::clone(&caller.subject), idempotency_key.to_owned()).await {
+                Ok(Some(_)) => return Ok(Arc::clone(host)),
+                Ok(None) => {}
+                Err(error) if error.is_quarantined() => unknown = Some(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        let unavailable = || EnqueueError::KindUnavailable { kind: request.kind.clone() };
-        if let Some(engine_id) = request.engine_id {
-            let named = hosts.into_iter().find(|host| host.id() == engine_id);
-            let named = named.ok_or(EnqueueError::UnknownEngine { engine_id })?;
-            return if named.runs(&request.kind) { Ok(named) } else { Err(unavailable()) };
-        }
-        let pick = |is_there: fn(&Host) -> bool| {
-            let able = hosts.iter().filter(|host| is_there(host) && host.runs(&request.kind));
-            able.max_by_key(|host| host.rank(&caller.subject, idempotency_key)).cloned()
-        };
-        pick(Host::is_up).or_else(|| pick(Host::is_expected)).ok_or_else(unavailable)
+        let chosen = choose(&hosts, caller, idempotency_key, request)?;
+        unknown.map_or(Ok(chosen), |error| Err(error.into()))
     }
+}
+
+/// The engine for a key that is new: the one that is named, else by rendezvous hash among those that are up and run the
+/// kind; just after a start also among those that did before it.
+fn choose(
+    hosts: &[Arc<Host>],
+    caller: &Caller,
+    idempotency_key: &str,
+    request: &EnqueueRequest,
+) -> Result<Arc<Host>, EnqueueError> {
+    let unavailable = || EnqueueError::KindUnavailable { kind: request.kind.clone() };
+    if let Some(engine_id) = request.engine_id {
+        let named = hosts.iter().find(|host| host.id() == engine_id);
+        let named = named.ok_or(EnqueueError::UnknownEngine { engine_id })?;
+        return if named.runs(&request.kind) { Ok(Arc::clone(named)) } else { Err(unavailable()) };
+    }
+    let pick = |is_there: fn(&Host) -> bool| {
+        let able = hosts.iter().filter(|host| is_there(host) && host.runs(&request.kind));
+        able.max_by_key(|host| host.rank(&caller.subject, idempotency_key)).cloned()
+    };
+    pick(Host::is_up).or_else(|| pick(Host::is_expected)).ok_or_else(unavailable)
 }
 
 /// What a shard knows of a key; nothing if it is in quarantine.
@@ -339,91 +365,5 @@ fn sound<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreErro
     match found {
         Err(error) if error.is_quarantined() => Ok(None),
         found => found,
-    }
-}
-
-/// The same for two requests that mean the same, whatever the order of their object keys.
-fn body_hash(request: &EnqueueRequest) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    let body = serde_json::to_value(request).expect("a request is always JSON");
-    hash_value(&mut hasher, &body);
-    *hasher.finalize().as_bytes()
-}
-
-fn hash_value(hasher: &mut blake3::Hasher, value: &Value) {
-    match value {
-        Value::Object(map) => {
-            hasher.update(b"{");
-            hasher.update(&(map.len() as u64).to_le_bytes());
-            let mut hash_member = |(key, value): (&String, &Value)| {
-                hash_text(hasher, key);
-                hash_value(hasher, value);
-            };
-            // serde_json keeps insertion order when any crate of the build asks it to.
-            if map.keys().is_sorted() {
-                map.iter().for_each(&mut hash_member);
-            } else {
-                map.iter().collect::<BTreeMap<_, _>>().into_iter().for_each(&mut hash_member);
-            }
-        }
-        Value::Array(items) => {
-            hasher.update(b"[");
-            hasher.update(&(items.len() as u64).to_le_bytes());
-            for item in items {
-                hash_value(hasher, item);
-            }
-        }
-        Value::String(text) => {
-            hasher.update(b"\"");
-            hash_text(hasher, text);
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            hasher.update(b"=");
-            hash_text(hasher, &value.to_string());
-        }
-    }
-}
-
-fn hash_text(hasher: &mut blake3::Hasher, text: &str) {
-    hasher.update(&(text.len() as u64).to_le_bytes());
-    hasher.update(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn request(body: Value) -> EnqueueRequest {
-        serde_json::from_value(body).unwrap()
-    }
-
-    #[test]
-    fn requests_that_mean_the_same_have_one_hash() {
-        let a: EnqueueRequest =
-            serde_json::from_str(r#"{"kind":"noop","payload":{"a":1,"b":{"x":[1,2],"y":null}}}"#).unwrap();
-        let b: EnqueueRequest =
-            serde_json::from_str(r#"{"payload":{"b":{"y":null,"x":[1,2]},"a":1},"kind":"noop"}"#).unwrap();
-        assert_eq!(body_hash(&a), body_hash(&b));
-    }
-
-    #[test]
-    fn requests_that_differ_anywhere_have_different_hashes() {
-        let bodies = [
-            json!({"kind": "noop"}),
-            json!({"kind": "noop", "payload": []}),
-            json!({"kind": "noop", "payload": [[]]}),
-            json!({"kind": "noop", "payload": "1"}),
-            json!({"kind": "noop", "payload": 1}),
-            json!({"kind": "noop", "payload": {"a": "b"}}),
-            json!({"kind": "noop", "payload": {"ab": ""}}),
-            json!({"kind": "noop", "priority": 1}),
-            json!({"kind": "noop", "attempts_max": 1}),
-            json!({"kind": "noop", "tags": ["a"]}),
-        ];
-        let hashes: std::collections::HashSet<_> =
-            bodies.iter().cloned().map(|body| body_hash(&request(body))).collect();
-        assert_eq!(hashes.len(), bodies.len());
     }
 }

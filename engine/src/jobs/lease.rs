@@ -7,10 +7,10 @@ use flowork_api_types::{
     engine::{
         CLAIM_JOBS_MAX, ClaimAnswer, ClaimRequest, ClaimedJob, EngineLocation, FinishAnswer, FinishAnswerItem,
         FinishAnswerList, FinishItem, FinishOutcome, FinishRequest, HeartbeatAnswer, HeartbeatRequest, Lease,
-        NewLogLine, ReleaseRequest, RenewAnswer, RenewAnswerItem, RenewOutcome, RenewRequest,
+        ReleaseRequest, RenewAnswer, RenewAnswerItem, RenewOutcome, RenewRequest,
     },
     error::FieldError,
-    job::{JobError, Progress, WAIT_MS_MAX},
+    job::{JobError, WAIT_MS_MAX},
     kind::KindDescriptor,
 };
 use flowork_sqlite::StoreError;
@@ -20,16 +20,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::bounds::{cut_error, cut_lines, cut_progress};
 use crate::{
     engines::{Engines, Host},
-    kind::{LOG_LINE_BYTES_MAX, OUTPUT_BYTES_MAX},
     store::{Budget, ClaimKinds, Claimed, Claimer, FinishRow, Grant, RenewRow},
 };
 
 /// Leases one renewal or release may name.
 const LEASES_MAX: usize = 1_024;
-/// Log lines one renewal or finish may carry for a job.
-const LINES_MAX: usize = 1_000;
 /// A result, in bytes of JSON.
 pub const RESULT_BYTES_MAX: usize = 1 << 20;
 /// Kinds an engine may say it runs.
@@ -139,7 +137,6 @@ impl Engines {
         }
         for (number, (indexes, rows)) in shards {
             let Some(shard) = host.shard(number) else { continue };
-            host.count_finished(rows.len() as u64);
             for (index, outcome) in std::iter::zip(indexes, kept(shard.finish(rows, None).await)?) {
                 items[index].outcome = outcome;
             }
@@ -204,28 +201,6 @@ fn kept<T>(outcome: Result<Vec<T>, StoreError>) -> Result<Vec<T>, StoreError> {
         Err(error) if error.is_quarantined() => Ok(Vec::new()),
         outcome => outcome,
     }
-}
-
-/// What an engine reports is kept to the sizes that a [`Reporter`](crate::Reporter) keeps to. Of the output, the end
-/// is worth more than the start.
-fn cut_progress(mut progress: Progress) -> Progress {
-    progress.fraction = progress.fraction.map(|fraction| fraction.clamp(0.0, 1.0));
-    if let Some(message) = &mut progress.message {
-        message.truncate(message.floor_char_boundary(LOG_LINE_BYTES_MAX));
-    }
-    if let Some(output) = &mut progress.output {
-        let start = output.ceil_char_boundary(output.len().saturating_sub(OUTPUT_BYTES_MAX));
-        output.drain(..start);
-    }
-    progress
-}
-
-fn cut_lines(mut lines: Vec<NewLogLine>) -> Vec<NewLogLine> {
-    lines.truncate(LINES_MAX);
-    for line in &mut lines {
-        line.message.truncate(line.message.floor_char_boundary(LOG_LINE_BYTES_MAX));
-    }
-    lines
 }
 
 fn invalid(field: &str, message: String) -> EngineCallError {
@@ -329,12 +304,7 @@ fn to_row(index: usize, item: FinishItem) -> Result<FinishRow, EngineCallError> 
             }
             Ok(result)
         }
-        FinishOutcome::Failed => Err(item.error.unwrap_or_else(|| JobError {
-            code: "FAILED".to_owned(),
-            message: "the engine gave no reason".to_owned(),
-            hint: None,
-            details: None,
-        })),
+        FinishOutcome::Failed => Err(item.error.map_or_else(no_reason, cut_error)),
     };
     Ok(FinishRow {
         id: item.id,
@@ -346,4 +316,8 @@ fn to_row(index: usize, item: FinishItem) -> Result<FinishRow, EngineCallError> 
         progress: item.progress.map(cut_progress),
         logs: cut_lines(item.logs),
     })
+}
+
+fn no_reason() -> JobError {
+    JobError { code: "FAILED".to_owned(), message: "the engine gave no reason".to_owned(), hint: None, details: None }
 }

@@ -1,6 +1,6 @@
 //! The scopes of a gate: one for each thing that some job is counted under.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use flowork_api_types::{
     ShardNumber,
@@ -8,6 +8,9 @@ use flowork_api_types::{
 };
 
 use super::{Admission, Pass, SteadyMs};
+
+/// Throttles at the same time. Each is a provider that asked for patience, so more come from an engine that makes up names.
+const THROTTLES_MAX: usize = 1_000;
 
 /// Names a scope of one gate while somebody holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +24,8 @@ pub(super) struct Scopes {
     by_target: HashMap<LimitTarget, ScopeId>,
     rules: HashMap<LimitTarget, LimitRule>,
     paused: HashSet<String>,
+    /// The scopes with a throttle, by its end.
+    throttled: BTreeSet<(SteadyMs, ScopeId)>,
 }
 
 struct Scope {
@@ -67,6 +72,11 @@ impl Bucket {
         self.filled_at = now;
     }
 
+    /// Gives a start back that was not used.
+    fn give_back(&mut self) {
+        self.starts = (self.starts + 1.0).min(f64::from(self.rate.count));
+    }
+
     /// When there is a start again, if there is none now.
     fn empty_until(&mut self, now: SteadyMs) -> Option<SteadyMs> {
         self.fill(now);
@@ -86,7 +96,6 @@ impl Scope {
         if let Some(until) = self.throttled_until.filter(|until| *until > now) {
             return Door::ShutUntil(until);
         }
-        self.throttled_until = None;
         self.bucket.as_mut().and_then(|bucket| bucket.empty_until(now)).map_or(Door::Open, Door::ShutUntil)
     }
 
@@ -163,6 +172,7 @@ impl Scopes {
     }
 
     pub(super) fn admit(&mut self, shard: ShardNumber, pass: &Pass, now: SteadyMs) -> Admission {
+        self.end_throttles(now);
         for &id in &pass.scopes {
             let own_bound = pass.own_bound.filter(|(own, _)| *own == id).map(|(_, bound)| bound);
             let until = match self.scope(id).door(own_bound, now) {
@@ -200,6 +210,16 @@ impl Scopes {
         opened
     }
 
+    /// As [`leave`](Self::leave), of a job that was admitted and did not start after all.
+    pub(super) fn undo(&mut self, scopes: &[ScopeId]) -> OpenedFor {
+        for &id in scopes {
+            if let Some(bucket) = &mut self.scope(id).bucket {
+                bucket.give_back();
+            }
+        }
+        self.leave(scopes)
+    }
+
     pub(super) fn set_rules(&mut self, rules: &[LimitRule]) -> OpenedFor {
         self.rules = rules.iter().map(|rule| (rule.target.clone(), rule.clone())).collect();
         let mut opened = OpenedFor::new();
@@ -233,11 +253,44 @@ impl Scopes {
         opened
     }
 
-    /// A later end wins: two answers of one provider may name different times.
-    pub(super) fn throttle(&mut self, target: LimitTarget, until: SteadyMs) {
+    /// A later end wins: two answers of one provider may name different times. It holds for jobs that come later, too, so
+    /// the scope stays until then, needed or not. Where too many do, one that nobody needs is not made.
+    pub(super) fn throttle(&mut self, target: LimitTarget, until: SteadyMs, now: SteadyMs) {
+        self.end_throttles(now);
+        let is_needed = self.by_target.contains_key(&target) || self.rules.contains_key(&target);
+        if until <= now || self.throttled.len() >= THROTTLES_MAX && !is_needed {
+            return;
+        }
         let id = self.find_or_make(target);
+        let before = self.scope(id).throttled_until;
+        if before.is_none_or(|before| before < until) {
+            self.throttled.insert((until, id));
+            self.scope(id).throttled_until = Some(until);
+            before.map(|before| self.throttled.remove(&(before, id)));
+        }
+        if self.throttled.len() > THROTTLES_MAX
+            && let Some((_, first)) = self.throttled.pop_first()
+        {
+            self.end_throttle(first);
+        }
+    }
+
+    fn end_throttles(&mut self, now: SteadyMs) {
+        while let Some((until, id)) = self.throttled.first().copied()
+            && until <= now
+        {
+            self.throttled.remove(&(until, id));
+            self.end_throttle(id);
+        }
+    }
+
+    /// The scope is not among those with a throttle any more.
+    fn end_throttle(&mut self, id: ScopeId) {
         let scope = self.scope(id);
-        scope.throttled_until = scope.throttled_until.max(Some(until));
+        scope.throttled_until = None;
+        if !scope.is_needed() {
+            self.forget(id);
+        }
     }
 
     pub(super) fn running(&self) -> Vec<(LimitTarget, u32)> {
@@ -256,96 +309,4 @@ fn open(scope: &mut Scope, id: ScopeId, opened: &mut OpenedFor) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SHARD: ShardNumber = ShardNumber::new(0, 0).unwrap();
-
-    fn now(ms: i64) -> SteadyMs {
-        1_000_000 + ms
-    }
-
-    fn queue(name: &str) -> LimitTarget {
-        LimitTarget::Queue(name.to_owned())
-    }
-
-    fn rule(target: LimitTarget, concurrency: Option<u32>, rate: Option<(u32, u64)>) -> LimitRule {
-        LimitRule { target, concurrency, rate: rate.map(|(count, per_ms)| Rate { count, per_ms }) }
-    }
-
-    fn pass(scopes: &[ScopeId]) -> Pass {
-        Pass { scopes: scopes.into(), own_bound: None }
-    }
-
-    #[test]
-    fn as_many_run_as_the_rule_allows_and_a_leave_opens_the_scope_for_who_waits() {
-        let mut scopes = Scopes::default();
-        scopes.set_rules(&[rule(queue("a"), Some(2), None)]);
-        let id = scopes.intern(queue("a"));
-        assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
-        assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
-        assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Held { scope: id, until: None });
-        assert_eq!(scopes.leave(&[id]), OpenedFor::from([(SHARD, vec![id])]));
-        assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
-        let opened = scopes.set_rules(&[rule(queue("a"), Some(1), None)]);
-        assert!(opened.is_empty(), "nobody waits");
-        assert_eq!(scopes.leave(&[id]), OpenedFor::new());
-        assert!(matches!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Held { .. }), "the new bound counts");
-        assert_eq!(scopes.set_rules(&[]), OpenedFor::from([(SHARD, vec![id])]), "no rule, no bound");
-        assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
-    }
-
-    #[test]
-    fn a_job_counts_nowhere_when_one_of_its_scopes_is_shut() {
-        let mut scopes = Scopes::default();
-        scopes.set_rules(&[rule(queue("shut"), Some(0), None), rule(queue("open"), Some(1), Some((1, 1_000)))]);
-        let (open, shut) = (scopes.intern(queue("open")), scopes.intern(queue("shut")));
-        assert_eq!(scopes.admit(SHARD, &pass(&[open, shut]), now(0)), Admission::Held { scope: shut, until: None });
-        assert_eq!(
-            scopes.admit(SHARD, &pass(&[open]), now(0)),
-            Admission::Admitted,
-            "neither slot nor start was taken"
-        );
-    }
-
-    #[test]
-    fn a_rate_lets_a_burst_pass_and_then_one_at_a_time() {
-        let mut scopes = Scopes::default();
-        scopes.set_rules(&[rule(queue("a"), None, Some((10, 1_000)))]);
-        let id = scopes.intern(queue("a"));
-        for _ in 0..10 {
-            assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(0)), Admission::Admitted);
-        }
-        let mut at = 0;
-        for started in 1..=50 {
-            match scopes.admit(SHARD, &pass(&[id]), now(at)) {
-                Admission::Held { until: Some(until), .. } => at = until - now(0),
-                answer => panic!("{answer:?}"),
-            }
-            assert_eq!(at, started * 100);
-            assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(at)), Admission::Admitted, "at the time it named");
-        }
-    }
-
-    #[test]
-    fn a_throttled_scope_lets_nothing_pass_until_its_time() {
-        let mut scopes = Scopes::default();
-        let target = LimitTarget::Provider("p".to_owned());
-        scopes.throttle(target.clone(), now(500));
-        scopes.throttle(target.clone(), now(300));
-        let id = scopes.intern(target);
-        assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(499)), Admission::Held { scope: id, until: Some(now(500)) });
-        assert_eq!(scopes.admit(SHARD, &pass(&[id]), now(500)), Admission::Admitted);
-    }
-
-    #[test]
-    fn scopes_nobody_needs_are_forgotten() {
-        let mut scopes = Scopes::default();
-        for n in 0..1_000 {
-            let id = scopes.intern(LimitTarget::Key(n.to_string()));
-            scopes.release(&[id]);
-        }
-        assert_eq!(scopes.all.len(), 1, "one place, used again and again");
-        assert!(scopes.by_target.is_empty());
-    }
-}
+mod tests;

@@ -59,6 +59,28 @@ fn a_window_tells_what_all_queues_did_in_it() {
 }
 
 #[test]
+fn queues_drain_as_fast_as_jobs_ended_in_the_full_windows_since_they_did() {
+    let check = |ended: &[(i64, u32)], now, expected: Option<f64>| {
+        let measures = Measures::default();
+        for (second, jobs) in ended {
+            (0..*jobs).for_each(|_| measures.drained(after(*second)));
+        }
+        assert_eq!(measures.drained_per_s(after(now)), expected, "{ended:?} at {now}");
+    };
+    check(&[], 100, None);
+    check(&[(3, 50)], 9, None);
+    check(&[(3, 50)], 10, Some(5.0));
+    check(&[(3, 50), (12, 1_000)], 19, Some(5.0));
+    check(&[(3, 50), (12, 150)], 20, Some(10.0));
+    // A burst after a rest: what was before it tells nothing; what came to a stand since tells much.
+    check(&[(43, 50)], 50, Some(5.0));
+    check(&[(3, 50)], 59, Some(1.0));
+    check(&[(3, 50)], 60, None);
+    // A clock that was set back, too.
+    check(&[(3, 50)], -3_600, None);
+}
+
+#[test]
 fn a_clock_that_goes_back_loses_no_counts_and_freezes_nothing() {
     let measures = Measures::default();
     measures.enqueued("a", after(30));

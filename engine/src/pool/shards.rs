@@ -24,7 +24,8 @@ use super::{Assigned, AttemptEnd, JobSource, Payload, Renewal, Slot, StopReason,
 use crate::{
     JobFailure,
     engines::Host,
-    store::{ClaimKinds, Claimed, Claimer, FinishRow, Grant, LEASE, RenewRow},
+    jobs::bounds::cut_error,
+    store::{ClaimKinds, Claimed, Claimer, FinishRow, Grant, LEASE, RenewRow, Shard},
 };
 
 /// The wait before a pool tries again to register with a shard that failed.
@@ -57,22 +58,30 @@ impl ShardSource {
         Self { host, cancels: Mutex::new(Some(cancels)) }
     }
 
-    /// Registers with every shard, and keeps trying with those that fail.
+    /// Registers with every shard, keeps trying with those that fail, and begins anew with those that come back from
+    /// quarantine.
     async fn register(&self, workers: &Workers<Self>, sink: mpsc::UnboundedSender<Grant>) {
         let Some(host) = &self.host else { return };
-        let register = async |shard: &crate::store::Shard| {
+        let register = async |shard: Arc<Shard>| {
+            let mut returns = shard.health().returns();
             loop {
+                returns.mark_unchanged();
                 let kinds = ClaimKinds::Registered(workers.kinds().clone());
                 let claimer = Claimer { budget: Arc::clone(workers.budget()), kinds, sink: sink.clone() };
                 match shard.claim(claimer).await {
-                    Ok(()) => return,
-                    Err(error) if error.is_closed() || error.is_quarantined() => return,
-                    Err(error) => tracing::warn!(error = %error, "a shard could not be claimed from; trying again"),
+                    Err(error) if error.is_closed() => return,
+                    Ok(()) | Err(StoreError::Quarantined(_)) => {
+                        // The sender lives as long as the shard.
+                        let _ = returns.changed().await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = %error, "a shard could not be claimed from; trying again");
+                        sleep(REGISTER_AGAIN).await;
+                    }
                 }
-                sleep(REGISTER_AGAIN).await;
             }
         };
-        join_all(host.shards().map(register)).await;
+        join_all(host.all_shards().into_iter().map(register)).await;
     }
 
     /// Starts a task for each job that a shard hands out, and tells attempts to stop whose jobs a person has cancelled.
@@ -175,7 +184,6 @@ impl JobSource for ShardSource {
         let AttemptEnd { lease, outcome, stop } = end;
         let row = to_row(workers, lease, outcome);
         let Some(shard) = host.shard(lease.id.shard()) else { return };
-        host.count_finished(1);
         // The slot is given back with the first try, whatever becomes of it.
         let mut slots = slot.hand_over();
         let mut waits = FINISH_AGAIN.into_iter();
@@ -187,7 +195,7 @@ impl JobSource for ShardSource {
                     }
                     return;
                 }
-                Err(error) if error.is_closed() || error.is_quarantined() => return,
+                Err(error) if error.is_closed() || error.needs_repair() => return,
                 Err(error) => {
                     tracing::error!(job = %lease.id, error = %error, "the end of an attempt could not be stored");
                 }
@@ -244,7 +252,7 @@ fn to_row(workers: &Workers<ShardSource>, lease: Lease, outcome: Result<Vec<u8>,
             row.retryable = failure.retryable;
             row.retry_after = failure.retry_after;
             row.throttle = failure.throttle;
-            row.outcome = Err(failure.error);
+            row.outcome = Err(cut_error(failure.error));
         }
     }
     row

@@ -26,6 +26,8 @@ pub(crate) struct BatchRow {
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) callback_error: Option<String>,
     pub(crate) callback_job: Option<JobId>,
+    /// Of the request that opened it; `None` if an older version did. Never changes.
+    pub(crate) request_hash: Option<[u8; 32]>,
 }
 
 /// Jobs of a batch by what became of them, in one shard or more.
@@ -67,13 +69,14 @@ impl BatchRow {
     }
 }
 
-/// Opens a batch, unless it was opened before.
+/// Opens a batch, unless it was opened before; then it stays as it is.
 pub(super) fn open(connection: &Connection, batch: &NewBatch, now: Timestamp) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO batch (batch, owner, callback, created_at_ms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            "INSERT INTO batch (batch, owner, callback, created_at_ms, request_hash) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT DO NOTHING",
         )?
-        .execute(params![bytes(batch.id), batch.owner, batch.callback, now.as_millis()])
+        .execute(params![bytes(batch.id), batch.owner, batch.callback, now.as_millis(), batch.request_hash])
         .map(|_| ())
 }
 
@@ -113,7 +116,7 @@ pub(super) fn find(connection: &Connection, batch: BatchId) -> rusqlite::Result<
     connection
         .prepare_cached(
             "SELECT batch, owner, callback, jobs, created_at_ms, finished_at_ms, callback_error, callback_key, \
-             callback_tail FROM batch WHERE batch = ?1",
+             callback_tail, request_hash FROM batch WHERE batch = ?1",
         )?
         .query_row([bytes(batch)], from_row)
         .optional()
@@ -168,6 +171,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
         finished_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
         callback_error: row.get(6)?,
         callback_job: key.zip(row.get(8)?).map(|(key, tail)| JobId::from_key_and_tail(key, tail)),
+        request_hash: row.get(9)?,
     })
 }
 

@@ -3,7 +3,7 @@
 use flowork_api_types::{
     JobId, Timestamp,
     engine::{NewLogLine, RenewOutcome},
-    job::{AttemptOutcome, JobState, LogLine, Progress},
+    job::{AttemptOutcome, JobState, LogLevel, LogLine, Progress},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,8 +18,8 @@ use super::{
 /// A claimed job with what its history tells; `Err` if its payload is damaged.
 pub(super) struct Taken {
     pub(super) job: Claimed,
-    /// Nobody had it before, so that its wait tells how long jobs wait.
-    pub(super) is_first: bool,
+    /// When its last attempt ended, if it had one.
+    pub(super) last_ended_at: Option<Timestamp>,
 }
 
 /// What came of a claim.
@@ -76,8 +76,16 @@ pub(super) fn claim(
              progress = NULL WHERE key = ?1",
         )?
         .execute(params![key, job.attempt, job.epoch, lease_expires_at.as_millis(), now.as_millis()])?;
-    let is_first = job.epoch == 1;
-    Ok(Claim::Taken(Taken { job, is_first }))
+    let last_ended_at = if job.epoch == 1 { None } else { ended_at(connection, key, job.epoch - 1)? };
+    Ok(Claim::Taken(Taken { job, last_ended_at }))
+}
+
+/// When an attempt of a job ended.
+fn ended_at(connection: &Connection, key: i64, epoch: u32) -> rusqlite::Result<Option<Timestamp>> {
+    connection
+        .prepare_cached("SELECT finished_at_ms FROM attempt WHERE key = ?1 AND epoch = ?2")?
+        .query_row(params![key, epoch], |row| row.get(0).map(Timestamp))
+        .optional()
 }
 
 /// What a renewal changed, for events.
@@ -130,7 +138,11 @@ pub(super) fn held(connection: &Connection, id: JobId, epoch: u32) -> rusqlite::
         .optional()
 }
 
-/// Adds lines to a job's log; answers them with their numbers.
+/// Lines a job's log keeps, over all its attempts: at most 160 MiB, and as a rule two.
+const LOG_LINES_MAX: usize = 20_000;
+
+/// Adds lines to a job's log, while there is room in it; answers those that were added, with their numbers. The last place
+/// is for the line that says that the log is full.
 pub(super) fn append_log(
     connection: &Connection,
     id: JobId,
@@ -140,14 +152,21 @@ pub(super) fn append_log(
     if lines.is_empty() {
         return Ok(Vec::new());
     }
-    let last: i64 = connection
-        .prepare_cached("UPDATE job SET log_lines = log_lines + ?2 WHERE key = ?1 RETURNING log_lines")?
-        .query_row(params![id.key(), lines.len() as i64], |row| row.get(0))?;
-    let mut seq = last - lines.len() as i64;
+    let mut seq: i64 = connection
+        .prepare_cached("SELECT log_lines FROM job WHERE key = ?1")?
+        .query_row([id.key()], |row| row.get(0))?;
+    let room = LOG_LINES_MAX.saturating_sub(usize::try_from(seq).unwrap_or(0));
+    if room == 0 {
+        return Ok(Vec::new());
+    }
+    let (lines, full) = match lines.get(room - 1) {
+        Some(dropped) => (&lines[..room - 1], Some(log_is_full(dropped.at))),
+        None => (lines, None),
+    };
     let mut insert = connection
         .prepare_cached("INSERT INTO log (key, seq, at_ms, attempt, level, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-    let mut numbered = Vec::with_capacity(lines.len());
-    for line in lines {
+    let mut numbered = Vec::with_capacity(lines.len() + 1);
+    for line in lines.iter().chain(&full) {
         seq += 1;
         insert.execute(params![id.key(), seq, line.at.as_millis(), attempt, line.level.as_str(), line.message])?;
         numbered.push(LogLine {
@@ -158,7 +177,14 @@ pub(super) fn append_log(
             message: line.message.clone(),
         });
     }
+    connection.prepare_cached("UPDATE job SET log_lines = ?2 WHERE key = ?1")?.execute([id.key(), seq])?;
     Ok(numbered)
+}
+
+fn log_is_full(at: Timestamp) -> NewLogLine {
+    let message =
+        format!("the log is full: a job keeps {LOG_LINES_MAX} lines, and what it writes from here on is dropped");
+    NewLogLine { at, level: LogLevel::Warn, message }
 }
 
 /// Makes a leased job ready again. `counts`: whether the attempt that ends here is one of `attempts_max`.

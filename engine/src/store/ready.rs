@@ -10,6 +10,8 @@
 //! All of it can be read from the file again, and is when a commit fails.
 
 mod lane;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -38,6 +40,8 @@ pub(super) struct Ready {
     turns: HashMap<(u16, Arc<str>), Turn>,
     last_turn: u64,
     held: HashMap<ScopeId, Held>,
+    /// Those of `held` that time alone opens, and when: few, where a full concurrency key is one of many.
+    timed: BTreeSet<(SteadyMs, ScopeId)>,
     /// Scopes that opened and still hold lanes.
     opened: BTreeSet<ScopeId>,
     /// Jobs in lanes that are held.
@@ -84,6 +88,7 @@ impl Ready {
             turns: HashMap::new(),
             last_turn: 0,
             held: HashMap::new(),
+            timed: BTreeSet::new(),
             opened: BTreeSet::new(),
             jobs_held: 0,
             now: Timestamp(0),
@@ -232,23 +237,22 @@ impl Ready {
 
     /// Opens the scopes whose time has come.
     pub(super) fn open_due(&mut self, now: SteadyMs) {
-        let due: Vec<_> = self
-            .held
-            .iter()
-            .filter(|(_, held)| held.until.is_some_and(|until| until <= now))
-            .map(|(scope, _)| *scope)
-            .collect();
-        for scope in &due {
-            if let Some(held) = self.held.get_mut(scope) {
+        let mut due = Vec::new();
+        while let Some((until, scope)) = self.timed.first().copied()
+            && until <= now
+        {
+            self.timed.remove(&(until, scope));
+            if let Some(held) = self.held.get_mut(&scope) {
                 held.until = None;
             }
+            due.push(scope);
         }
         self.open(&due);
     }
 
     /// When time alone opens a scope next.
     pub(super) fn opens_at(&self) -> Option<SteadyMs> {
-        self.held.values().filter_map(|held| held.until).min()
+        self.timed.first().map(|(until, _)| *until)
     }
 
     /// The queue, the time of the first job, and the number of jobs of each lane.
@@ -375,7 +379,14 @@ impl Ready {
         lane.held_by = Some(scope);
         self.jobs_held += lane.count;
         let held = self.held.entry(scope).or_default();
-        held.until = until.or(held.until);
+        if let Some(until) = until
+            && held.until != Some(until)
+        {
+            if let Some(before) = held.until.replace(until) {
+                self.timed.remove(&(before, scope));
+            }
+            self.timed.insert((until, scope));
+        }
         if let Some(head) = lane.head() {
             held.lanes.insert((lane.key.priority, head, id));
         }
@@ -414,7 +425,9 @@ impl Ready {
     /// Drops what was kept for a scope that holds no lane any more.
     fn forget_held(&mut self, scope: ScopeId) {
         if self.held.get(&scope).is_some_and(|held| held.lanes.is_empty()) {
-            self.held.remove(&scope);
+            if let Some(until) = self.held.remove(&scope).and_then(|held| held.until) {
+                self.timed.remove(&(until, scope));
+            }
             self.opened.remove(&scope);
         }
     }

@@ -86,6 +86,7 @@ pub(crate) enum Request {
         to_queue: Option<Arc<str>>,
         reply: Reply<u64>,
     },
+    /// Answered at once, by what memory holds: nobody waits for the disk to hear it.
     Depths {
         reply: Reply<Vec<QueueDepth>>,
     },
@@ -109,6 +110,39 @@ pub(crate) enum Request {
     Opened(Vec<ScopeId>),
     /// Something outside changed: slots are free, the drain ended, or a test moved the clock.
     Poke,
+}
+
+impl Request {
+    /// Answers with an error, and gives back what it carries.
+    pub(super) fn refuse(self, error: StoreError) {
+        match self {
+            Self::Enqueue { reply, .. } => drop(reply.send(Err(error))),
+            Self::Renew { reply, .. } => drop(reply.send(Err(error))),
+            Self::Finish { items, slots, reply } => {
+                give_back(slots.as_ref(), items.len());
+                drop(reply.send(Err(error)));
+            }
+            Self::Release { items, slots, reply } => {
+                give_back(slots.as_ref(), items.len());
+                drop(reply.send(Err(error)));
+            }
+            Self::Cancel { reply, .. } | Self::Requeue { reply, .. } => drop(reply.send(Err(error))),
+            Self::RequeueMany { reply, .. } => drop(reply.send(Err(error))),
+            Self::Depths { reply } => drop(reply.send(Err(error))),
+            Self::Claim { reply, .. }
+            | Self::OpenBatch { reply, .. }
+            | Self::SealBatch { reply, .. }
+            | Self::CloseBatch { reply, .. } => drop(reply.send(Err(error))),
+            Self::Opened(_) | Self::Poke => {}
+        }
+    }
+}
+
+/// Gives back the slots of attempts that ended.
+pub(super) fn give_back(slots: Option<&Arc<Budget>>, count: usize) {
+    if let Some(slots) = slots {
+        slots.give_back(count as u64);
+    }
 }
 
 /// A job to insert.
@@ -146,6 +180,8 @@ pub(crate) struct NewBatch {
     pub(crate) owner: Arc<str>,
     /// JSON text of the job to enqueue at its end.
     pub(crate) callback: Option<String>,
+    /// Of the request as the client meant it.
+    pub(crate) request_hash: [u8; 32],
 }
 
 /// How many jobs of a queue there are.

@@ -40,7 +40,7 @@ macro_rules! job_columns {
     };
 }
 
-pub(super) static SCHEMA: Schema = Schema { name: "shard", migrations: &[FIRST, LIMITS_AND_RETENTION] };
+pub(super) static SCHEMA: Schema = Schema { name: "shard", migrations: &[FIRST, LIMITS_AND_RETENTION, BATCH_HASH] };
 
 const FIRST: &str = concat!(
     "CREATE TABLE job (",
@@ -137,3 +137,7 @@ const LIMITS_AND_RETENTION: &str = "
     CREATE INDEX batch_open ON batch (created_at_ms) WHERE finished_at_ms IS NULL;
     CREATE INDEX batch_finished ON batch (finished_at_ms) WHERE finished_at_ms IS NOT NULL;
 ";
+
+/// What tells two requests under one batch key apart. NULL in what the version before writes: whatever is sent under such
+/// a key is taken for the same request, as it was then.
+const BATCH_HASH: &str = "ALTER TABLE batch ADD COLUMN request_hash BLOB";

@@ -2,7 +2,7 @@
 
 use std::{
     ops::Add,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -15,8 +15,9 @@ use flowork_api_types::{
     job::{Attempt, JobState, LogLine},
 };
 use flowork_sqlite::{
-    GroupWriter, Health, OpenError, Readers, Requests, StoreError, leave_as_it_is, open_writer_checked,
+    GroupWriter, Health, Open, OpenError, Readers, Requests, StoreError, leave_as_it_is, open_writer_checked,
 };
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -123,18 +124,29 @@ pub(crate) struct Shard {
 
 impl Shard {
     /// Opens or makes the file. Blocks.
-    pub(crate) fn open(path: &Path, options: ShardOptions, health: Health) -> Result<Self, OpenError> {
-        let connection = open_writer_checked(path, &SCHEMA)?;
-        // They list states that a type here already bounds, and SQLite builds a table for such a list at each write.
-        connection
-            .pragma_update(None, "ignore_check_constraints", true)
-            .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
+    pub(crate) fn open(path: &Path, options: &ShardOptions, health: Health) -> Result<Self, OpenError> {
         let counts = Arc::new(SharedCounts::default());
+        let mut open = opening(path.to_owned(), options.clone(), Arc::clone(&counts));
+        let opened = open()?;
+        Self::start(Some(opened), open, options, counts, health)
+    }
+
+    /// A shard whose file can't be read or written at present: every call is refused until it can be opened.
+    pub(crate) fn unopened(path: &Path, options: &ShardOptions, health: Health) -> Result<Self, OpenError> {
+        let counts = Arc::new(SharedCounts::default());
+        let open = opening(path.to_owned(), options.clone(), Arc::clone(&counts));
+        Self::start(None, open, options, counts, health)
+    }
+
+    fn start(
+        opened: Option<(Connection, ShardWriter)>,
+        open: Open<ShardWriter>,
+        options: &ShardOptions,
+        counts: Arc<SharedCounts>,
+        health: Health,
+    ) -> Result<Self, OpenError> {
         let (number, gate) = (options.number, Arc::clone(&options.gate));
-        let store = ShardWriter::load(&connection, options, Arc::clone(&counts))
-            .inspect_err(|_| leave_as_it_is(&connection))
-            .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
-        let writer = GroupWriter::with_health(connection, store, health.clone())?;
+        let writer = GroupWriter::reopening(opened, open, health.clone())?;
         let requests = writer.requests();
         gate.join(
             number,
@@ -168,8 +180,9 @@ impl Shard {
         &self.health
     }
 
-    pub(crate) async fn enqueue(&self, job: NewJob) -> Result<EnqueueOutcome, StoreError> {
-        self.ask(|reply| Request::Enqueue { job: Box::new(job), reply }).await
+    /// Sent by the time this returns; the future is the answer.
+    pub(crate) fn enqueue(&self, job: NewJob) -> impl Future<Output = Result<EnqueueOutcome, StoreError>> + use<> {
+        self.ask(|reply| Request::Enqueue { job: Box::new(job), reply })
     }
 
     /// Sent by the time this returns; the future is the answer.
@@ -324,4 +337,22 @@ impl Shard {
             answer.await.map_err(|_| StoreError::Closed)?
         }
     }
+}
+
+/// Opens a shard's file as often as that is wanted. Workers of this process that held jobs when it was open before may
+/// still run them, so only the first time do its leases belong to nobody.
+fn opening(path: PathBuf, options: ShardOptions, counts: Arc<SharedCounts>) -> Open<ShardWriter> {
+    let mut is_first = true;
+    Box::new(move || {
+        let options = ShardOptions { local: options.local && is_first, ..options.clone() };
+        let at = |source| OpenError::Sqlite { path: path.clone(), source };
+        let connection = open_writer_checked(&path, &SCHEMA)?;
+        // They list states that a type here already bounds, and SQLite builds a table for such a list at each write.
+        connection.pragma_update(None, "ignore_check_constraints", true).map_err(at)?;
+        let store = ShardWriter::load(&connection, options, Arc::clone(&counts))
+            .inspect_err(|_| leave_as_it_is(&connection))
+            .map_err(at)?;
+        is_first = false;
+        Ok((connection, store))
+    })
 }

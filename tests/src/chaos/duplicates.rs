@@ -1,4 +1,5 @@
-//! Idempotency: clients that ask again and again, over kills, get one job for each key.
+//! Idempotency: clients that ask again and again, over kills, get one job for each key, whichever of two engines it is
+//! for. One of them comes and goes, so that the same request would go here now, and there a moment later.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,15 +12,16 @@ use std::{
 use anyhow::{Context, ensure};
 use flowork_test_support::{TestHome, TestNode};
 use rand::{rngs::StdRng, seq::SliceRandom};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{chance, scaled, seed};
 
-const KEYS: usize = 1_000;
-/// Times that each key is asked for, in CI and at full scale.
-const DUPLICATES: (usize, usize) = (10, 50);
+/// Keys, in CI and at full scale.
+const KEYS: (usize, usize) = (200, 1_000);
+/// Times that each key is asked for.
+const DUPLICATES: usize = 50;
 /// Jobs in one request.
 const BATCH: usize = 40;
 const CLIENTS: usize = 8;
@@ -34,10 +36,10 @@ enum Keys {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_keys_asked_for_again_and_again_over_kills_have_one_effect_each() -> anyhow::Result<()> {
-    let seed = seed();
-    let effects = run(seed, KEYS, scaled(DUPLICATES.0, DUPLICATES.1), Keys::Repeated).await?;
-    ensure!(effects.len() == KEYS, "{} of {KEYS} keys had an effect, seed {seed}", effects.len());
+async fn many_keys_asked_for_again_and_again_over_kills_have_one_effect_each() -> anyhow::Result<()> {
+    let (seed, keys) = (seed(), scaled(KEYS.0, KEYS.1));
+    let effects = run(seed, keys, DUPLICATES, Keys::Repeated).await?;
+    ensure!(effects.len() == keys, "{} of {keys} keys had an effect, seed {seed}", effects.len());
     let doubled = effects.iter().find(|(_, count)| **count != 1);
     ensure!(doubled.is_none(), "{doubled:?} has not one effect, seed {seed}");
     Ok(())
@@ -57,26 +59,85 @@ struct Address {
     moved: Notify,
 }
 
+/// The second engine: it is up, and runs the kind, or does not.
+struct Second {
+    id: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+impl Second {
+    async fn create(node: &TestNode) -> anyhow::Result<Self> {
+        let answer = node.request(Method::POST, "/v1/engines").json(&json!({"name": "second"})).send().await?;
+        let created: Value = answer.error_for_status()?.json().await?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| created.to_string());
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self { id: text(&created["engine"]["id"])?, token: text(&created["token"])?, http })
+    }
+
+    async fn call(&self, url: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{url}/v1/engine/{path}")).header("X-Engine-Token", &self.token);
+        Ok(request.json(body).send().await?.error_for_status()?.json().await?)
+    }
+
+    async fn say(&self, url: &str, runs: bool) -> anyhow::Result<()> {
+        let kind = json!({
+            "name": "noop", "title": "noop", "description": "for a test", "payload_schema": {}, "timeout_ms": 60_000,
+        });
+        let kinds = if runs { vec![kind] } else { Vec::new() };
+        let report = json!({"version": "1", "capacity": 1, "busy": 0, "kinds": kinds});
+        self.call(url, "heartbeat", &report).await.map(drop)
+    }
+
+    /// Completes every job that waits for it; answers how many there were.
+    async fn work(&self, url: &str) -> anyhow::Result<usize> {
+        let mut done = 0;
+        loop {
+            let claimed = self.call(url, "claim", &json!({"max": 64, "wait_ms": 0})).await?;
+            let jobs = claimed["jobs"].as_array().context("no jobs")?;
+            if jobs.is_empty() {
+                return Ok(done);
+            }
+            let end = |job: &Value| json!({"id": job["id"], "epoch": job["epoch"], "outcome": "completed"});
+            let ends: Vec<_> = jobs.iter().map(end).collect();
+            let answer = self.call(url, "finish", &json!({"results": ends})).await?;
+            let accepted = answer["items"].as_array().context("no items")?;
+            ensure!(accepted.iter().all(|item| item["outcome"] == "accepted"), "{answer}");
+            done += ends.len();
+        }
+    }
+}
+
 /// Asks for every key many times and answers how many completed jobs each has.
 async fn run(seed: u64, keys: usize, duplicates: usize, kind: Keys) -> anyhow::Result<BTreeMap<usize, usize>> {
     let home = TestHome::new()?.with_setting("FLOWORK_QUEUE_HARD_CAP", &100_000);
     let mut node = home.start().await?;
-    let batches = batches(keys, duplicates, &mut chance(seed));
-    let total = batches.len();
+    let second = Arc::new(Second::create(&node).await?);
+    let mut batches = batches(keys, duplicates, &mut chance(seed));
     let address = Arc::new(Address { now: RwLock::new(place(&node)), moved: Notify::new() });
+    // While both are there, so that each has keys of its own, whatever comes after.
+    second.say(node.url(), true).await?;
+    let mut told: HashMap<usize, String> = HashMap::new();
+    let first = batches.pop().context("there are batches")?;
+    note(&mut told, &first, &ask(&second.http, &address, &items(&first, kind, "first")).await?, kind)?;
+    let total = batches.len();
     let batches = Arc::new(std::sync::Mutex::new(batches));
     let answered = Arc::new(AtomicUsize::new(0));
     let (some_answered, mut clients) = (Arc::new(Notify::new()), JoinSet::new());
     for client in 0..CLIENTS {
         let (address, batches) = (Arc::clone(&address), Arc::clone(&batches));
         let (answered, some_answered) = (Arc::clone(&answered), Arc::clone(&some_answered));
+        let second = Arc::clone(&second);
         clients.spawn(async move {
             let mut told = HashMap::new();
             let http = reqwest::Client::builder().no_proxy().build()?;
             let mut number = 0;
             loop {
                 let Some(batch) = batches.lock().expect("no client panics with it").pop() else { break };
-                number += 1;
+                number += 1_usize;
+                let url = address.now.read().expect("the writer does not panic").0.clone();
+                // The node may be down, or on its way up.
+                let _ = second.say(&url, (client + number).is_multiple_of(2)).await;
                 let items = items(&batch, kind, &format!("{client}-{number}"));
                 note(&mut told, &batch, &ask(&http, &address, &items).await?, kind)?;
                 answered.fetch_add(1, Ordering::SeqCst);
@@ -93,7 +154,6 @@ async fn run(seed: u64, keys: usize, duplicates: usize, kind: Keys) -> anyhow::R
         *address.now.write().expect("no reader panics") = place(&node);
         address.moved.notify_waiters();
     }
-    let mut told: HashMap<usize, String> = HashMap::new();
     while let Some(client) = clients.join_next().await {
         for (key, id) in client?? {
             let first = told.entry(key).or_insert_with(|| id.clone());
@@ -103,6 +163,8 @@ async fn run(seed: u64, keys: usize, duplicates: usize, kind: Keys) -> anyhow::R
             );
         }
     }
+    second.say(node.url(), true).await?;
+    ensure!(second.work(node.url()).await? > 0, "the second engine {} had no jobs, seed {seed}", second.id);
     effects(&node).await
 }
 

@@ -219,11 +219,12 @@ impl Providers {
         })
     }
 
-    /// What counts a job with this payload: the provider it asks first.
+    /// What counts a job with this payload: the provider it asks first. That one may be known only to an engine elsewhere,
+    /// and a limit holds there too.
     pub(crate) fn limit_targets(&self, payload: &Value) -> Vec<LimitTarget> {
         let name = payload["provider"].as_str().or(self.default_name());
-        let known = name.and_then(|name| self.find(name));
-        known.map(|(name, _)| LimitTarget::Provider(name.to_owned())).into_iter().collect()
+        // A name that no limit can have is none of a provider either.
+        name.and_then(|name| format!("provider:{name}").parse().ok()).into_iter().collect()
     }
 
     /// Who stands in for `provider`, in order.

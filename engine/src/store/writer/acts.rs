@@ -101,7 +101,8 @@ impl ShardWriter {
     fn throttle(&self, item: &FinishRow) {
         if let Some((target, wait)) = &item.throttle {
             let wait_ms = wait.as_millis().min(finish::BACKOFF_MS_MAX as u128) as i64;
-            self.options.gate.throttle(target.clone(), self.steady_now() + wait_ms);
+            let now = self.steady_now();
+            self.options.gate.throttle(target.clone(), now + wait_ms, now);
         }
     }
 

@@ -23,8 +23,8 @@ impl ShardWriter {
             self.next_due = transitions::next_due(connection)?;
         }
         if !self.options.keeps_ended && self.next_prune.is_some_and(|due| due <= now) {
-            prune::prune(connection, now)?;
-            self.next_prune = prune::next_due(connection)?;
+            let more = prune::prune(connection, now)?;
+            self.next_prune = if more { Some(now) } else { prune::next_due(connection)? };
         }
         self.ready.open_due(self.steady_now());
         Ok(())

@@ -48,7 +48,7 @@ impl ShardWriter {
             let slots = budget.take(picks.len() as u64) as usize;
             // Another shard was faster.
             for pick in picks.split_off(slots).iter().rev() {
-                self.leave_gate(pick.key);
+                self.undo_start(pick.key);
                 self.ready.put_back(pick);
             }
             let before = jobs.len();
@@ -77,6 +77,7 @@ impl ShardWriter {
                 tracing::error!(key = pick.key, "a leased job was ready too");
                 self.options.gate.leave_for_good(&before.scopes);
             }
+            self.batch.started.push(pick.key);
             picks.push(pick);
         }
         Ok(picks)
@@ -98,10 +99,10 @@ impl ShardWriter {
                     jobs.push(taken.job);
                 }
                 Claim::Damaged(row) => {
-                    self.leave_gate(pick.key);
+                    self.undo_start(pick.key);
                     self.fail_damaged(connection, *row, now)?;
                 }
-                Claim::Gone => self.leave_gate(pick.key),
+                Claim::Gone => self.undo_start(pick.key),
             }
         }
         Ok(())
@@ -113,9 +114,17 @@ impl ShardWriter {
         self.due_at(taken.job.lease_expires_at);
         self.count(&queue, Some(JobState::Queued), JobState::Leased);
         self.tell(taken.job.id, owner, &kind, &queue, JobState::Leased, taken.job.attempt);
-        if taken.is_first {
-            let waited_ms = (now.as_millis() - pick.free_since.as_millis()).max(0).unsigned_abs();
-            self.batch.measured.push((queue, Measured::Claimed(Duration::from_millis(waited_ms))));
+        // A job whose lease was lost or given back keeps its place by the time it was first ready at.
+        let free_since = taken.last_ended_at.map_or(pick.free_since, |ended_at| ended_at.max(pick.free_since));
+        let waited_ms = (now.as_millis() - free_since.as_millis()).max(0).unsigned_abs();
+        self.batch.measured.push((queue, Measured::Claimed(Duration::from_millis(waited_ms))));
+    }
+
+    /// A job that was picked does not start after all.
+    pub(super) fn undo_start(&mut self, key: i64) {
+        if let Some(leased) = self.leased.remove(&key) {
+            let opened = self.options.gate.undo(self.options.number, &leased.scopes);
+            self.ready.open(&opened);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use flowork_api_types::{JobId, job::JobState};
+use flowork_sqlite::{Applied, StoreError};
 use rusqlite::{Connection, params};
 
 use super::{Measured, ShardWriter};
@@ -11,6 +12,7 @@ use crate::{
     store::{
         QueueDepth, prune,
         ready::{Ready, lane_columns, read_key},
+        requests::Reply,
         shard::Counts,
         transitions,
     },
@@ -150,6 +152,14 @@ impl ShardWriter {
         }
     }
 
+    /// Answers how many jobs the queues have, without waiting for the commit: a disk that takes nothing has no say in it.
+    pub(super) fn tell_depths(&mut self, connection: &Connection, reply: Reply<Vec<QueueDepth>>) -> Applied {
+        let read = if self.stale { self.read_memory(connection) } else { Ok(()) };
+        // Whoever asked may have gone.
+        let _ = reply.send(read.map(|()| self.depths()).map_err(StoreError::from));
+        Applied::Keep
+    }
+
     /// All queues with jobs.
     pub(super) fn depths(&self) -> Vec<QueueDepth> {
         let mut depths: HashMap<&str, QueueDepth> = HashMap::new();
@@ -182,6 +192,7 @@ impl ShardWriter {
                 Measured::Enqueued => measures.enqueued(&queue, now),
                 Measured::Claimed(delay) => measures.claimed(&queue, delay, now),
                 Measured::Ended(ok) => measures.finished(&queue, ok, now),
+                Measured::Drained => measures.drained(now),
             }
         }
     }

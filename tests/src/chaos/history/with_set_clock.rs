@@ -144,8 +144,14 @@ fn say_hello(engines: &Engines, id: EngineId) -> anyhow::Result<()> {
         timeout_ms: 60_000,
         reaches_machine: false,
     };
-    let report =
-        HeartbeatRequest { version: "1".to_owned(), capacity: 32, busy: 0, kinds: vec![kind], members_version: None };
+    let report = HeartbeatRequest {
+        version: "1".to_owned(),
+        capacity: 32,
+        busy: 0,
+        kinds: vec![kind],
+        vitals: None,
+        members_version: None,
+    };
     engines.heartbeat(id, report)?;
     Ok(())
 }
