@@ -2,6 +2,7 @@
 
 mod answers;
 mod files;
+mod gateway;
 mod http;
 mod keys;
 mod module_files;
@@ -41,5 +42,8 @@ pub const TARGETS: &[Target] = &[
     target("llm_stream", "streams and answers of providers", answers::llm_stream),
     target("web_page", "pages that site-check reads", answers::web_page),
     target("csv_file", "files that csv-profile reads", module_files::csv),
+    target("socket_messages", "frames and messages of WebSockets", gateway::socket),
+    target("access_assertion", "words of Cloudflare Access, and a team's keys", gateway::assertion),
+    target("audit_rows", "rows of audit.db, as the check of the log reads them", files::audit_rows),
     target("image_file", "pictures that image-thumbnails reads", module_files::image),
 ];

@@ -24,6 +24,7 @@ targets! {
     http_head http_body http_query http_headers access_token signed_token sign_in_message keystore_file
     vault_parts schedule_timing egress_url config_file vault_files
     module_output module_manifest llm_stream web_page csv_file image_file
+    socket_messages access_assertion audit_rows
 }
 
 fn folder(name: &str) -> PathBuf {

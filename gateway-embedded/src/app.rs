@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock, RwLock},
 };
 
+use axum::body::Bytes;
 use flowork_api_types::{Timestamp, node::Notice};
 use flowork_audit::Audit;
 use flowork_control::ControlStore;
@@ -16,7 +17,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::tickets::Tickets,
+    auth::{door::Door, tickets::Tickets},
     edge::{access::Access, admission::Admission, allow_list::AllowLists, audit::AuditedRoutes},
     options::Limits,
     router::{Permissions, RouteEntry},
@@ -89,10 +90,12 @@ pub(crate) struct App {
     /// Calls that run to their end, whoever waits for them.
     pub(crate) audited_calls: TaskTracker,
     /// The OpenAPI document as JSON, made when it is first asked for.
-    pub(crate) document: OnceLock<String>,
+    pub(crate) document: OnceLock<Bytes>,
     pub(crate) body_budget: Arc<Semaphore>,
     /// Held while a policy is stored and put in force, so that both happen in one order.
     pub(crate) policy_changes: tokio::sync::Mutex<()>,
+    /// Held by calls that make a way in, and shut by those that close all of them.
+    pub(crate) door: Door,
     /// Told when there is a new key, for the timer of the keys.
     pub(crate) keys_changed: Notify,
     /// Tells when the machine has slept: what goes by a timer looks at the clock.

@@ -1,6 +1,7 @@
 //! Who is it, and may they: one extractor for every credential, one table of permissions.
 
 pub(crate) mod credentials;
+pub(crate) mod door;
 pub(crate) mod kind_rights;
 pub(crate) mod member_list;
 pub(crate) mod permission;

@@ -175,10 +175,21 @@ impl From<StoreError> for ApiError {
                 .retry_after(RETRY_STORAGE),
             StoreError::Quarantined(ref quarantine) => {
                 let message = format!("the shard that holds this is in quarantine: {}", quarantine.reason);
+                let (hint, wait) = if error.needs_repair() {
+                    (
+                        "stop the node and run `flowork shard check`, then `flowork shard repair`; GET /v1/engines names the file",
+                        RETRY_QUARANTINED,
+                    )
+                } else {
+                    (
+                        "look at the disk; the shard comes back by itself once its file, which GET /v1/engines names, can be opened",
+                        RETRY_STORAGE,
+                    )
+                };
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "SHARD_QUARANTINED", message)
-                    .hint("stop the node and run `flowork shard check`, then `flowork shard repair`; GET /v1/engines names the file")
+                    .hint(hint)
                     .details(serde_json::json!({"since": Timestamp::from(quarantine.since)}))
-                    .retry_after(RETRY_QUARANTINED)
+                    .retry_after(wait)
             }
             StoreError::Closed => Self::shutting_down(),
             StoreError::Corrupt(_) | StoreError::Sqlite(_) => Self::internal(error),

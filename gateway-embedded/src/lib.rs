@@ -4,6 +4,8 @@
 //! `Host` and `Origin` allow-lists), then `auth` (who is it, may they), then its file below `routes`, which extracts,
 //! calls the engine or the control store, and converts. Connections are accepted, limited and ended in `listener`.
 //!
+//! [`fuzzing`] is for tests that feed its readers with what nobody would send.
+//!
 //! Not here: SQL, rules about jobs, anything of the desktop shell.
 
 mod app;
@@ -11,6 +13,7 @@ mod auth;
 mod edge;
 mod error;
 mod extract;
+pub mod fuzzing;
 mod gui;
 mod listener;
 mod openapi;

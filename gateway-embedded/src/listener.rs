@@ -21,7 +21,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::Semaphore,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -30,7 +33,7 @@ use self::{
 };
 use crate::{
     app::{App, BODY_UNIT_BYTES, GatewayState},
-    auth::{member_list, rotation, tickets::Tickets},
+    auth::{door::Door, member_list, rotation, tickets::Tickets},
     edge::{
         access::{Access, AccessSetUpError},
         admission::Admission,
@@ -43,6 +46,13 @@ use crate::{
     sockets::Sockets,
     sse::seats::Streams,
 };
+
+/// What the system may hold of an answer that the client has not read; connections have it from their listener. Some
+/// systems take megabytes by themselves and ask for more only when a third of that is read, so that a client on a slow
+/// line looked like one that does not read at all. They also are memory that a client could use up.
+const SEND_BUFFER_BYTES: u32 = 64 << 10;
+/// Connections that wait to be accepted; the system may have a lower bound of its own.
+const BACKLOG: u32 = 4_096;
 
 /// Why the gateway can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -136,25 +146,31 @@ pub struct Shutdown {
 /// # Errors
 /// See [`BindError`].
 pub async fn bind(options: GatewayOptions) -> Result<BoundGateway, BindError> {
-    let local = listen(options.listen, options.beyond_loopback).await?;
+    let local = listen(options.listen, options.beyond_loopback)?;
     let (mut tunnel, mut access) = (None, None);
     if let Some(wanted) = &options.tunnel {
         access = wanted.access.as_ref().map(Access::new).transpose().map_err(AccessError)?;
-        tunnel = Some(listen(wanted.listen, options.beyond_loopback).await?);
+        tunnel = Some(listen(wanted.listen, options.beyond_loopback)?);
     }
     Ok(BoundGateway { local, tunnel, access, options })
 }
 
-async fn listen(address: SocketAddr, beyond_loopback: bool) -> Result<Bound, BindError> {
+fn listen(address: SocketAddr, beyond_loopback: bool) -> Result<Bound, BindError> {
     if !address.ip().is_loopback() && !beyond_loopback {
         return Err(BindError::BeyondLoopback { address });
     }
-    let listening = async {
-        let listener = TcpListener::bind(address).await?;
+    let listening = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // As the standard library does: on Windows this would let another program share the port.
+        #[cfg(not(windows))]
+        socket.set_reuseaddr(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
-        Ok(Bound { listener, address })
+        io::Result::Ok(Bound { listener, address })
     };
-    listening.await.map_err(|source| bind_error(address, source))
+    listening().map_err(|source| bind_error(address, source))
 }
 
 impl BoundGateway {
@@ -201,6 +217,7 @@ impl BoundGateway {
             routes: table.entries,
             document: OnceLock::new(),
             policy_changes: tokio::sync::Mutex::default(),
+            door: Door::default(),
             keys_changed: tokio::sync::Notify::new(),
             body_budget: Arc::new(Semaphore::new(limits.body_bytes_in_flight_max / BODY_UNIT_BYTES)),
             limits: limits.clone(),

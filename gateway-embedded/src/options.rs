@@ -81,10 +81,16 @@ pub struct Limits {
     /// Time for a request's head, and for the next request on an open connection. 10 s cuts clients that send slowly
     /// on purpose and hurts nobody.
     pub header_timeout: Duration,
-    /// Time for a request's body.
+    /// Time for a request's body, and a second more for each [`Limits::body_rate_min`] bytes of it that came: a large
+    /// body on a slow line has its time, a byte now and then has not.
     pub body_timeout: Duration,
+    /// Bytes of a body that have to come in a second, in the long run. The slowest of mobile lines brings as much.
+    pub body_rate_min: NonZeroU32,
     /// Time in which something of a body has to come, as for the head.
     pub body_idle_timeout: Duration,
+    /// A client that leaves an answer unread for this long is cut. Only bytes that could not leave count: a stream or
+    /// a long poll that has nothing to say is not waiting for its client.
+    pub answer_idle_timeout: Duration,
     /// A connection on which no byte moved for this long is cut. Longer than a long poll (30 s) and a keep-alive of
     /// an event stream (15 s).
     pub idle_timeout: Duration,
@@ -110,8 +116,10 @@ impl Default for Limits {
             connections_per_address_max: 256,
             in_flight_per_address_max: 64,
             header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(10),
+            body_rate_min: count(4 << 10),
             body_idle_timeout: Duration::from_secs(10),
+            answer_idle_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             head_bytes_max: 32 << 10,
             target_bytes_max: 8 << 10,
@@ -129,7 +137,7 @@ impl Default for Limits {
 /// of them lock the owner out.
 #[derive(Clone, Debug)]
 pub struct Rates {
-    /// Requests without credentials, and those of guests, by address.
+    /// Requests without credentials or with a token that was not seen yet, and those of guests, by address.
     pub address: Option<Rate>,
     /// Sign-ins that are tried, by address.
     pub auth: Option<Rate>,

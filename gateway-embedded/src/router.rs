@@ -87,7 +87,7 @@ fn filled(document: Option<OpenApi>) -> RouteTable {
     table.add(Permission::SignedIn, routes!(routes::auth::sessions::end_session)).audited("session.end");
     table.add(Permission::SignedIn, routes!(routes::auth::sessions::sign_out_everywhere)).audited("session.end_all");
     table.add(Permission::Status, routes!(routes::status::status));
-    table.add(Permission::Status, routes!(routes::kinds::list_kinds));
+    table.add(Permission::Read, routes!(routes::kinds::list_kinds));
     table.add(Permission::Read, routes!(routes::engines::list_engines));
     table.add(Permission::Read, routes!(routes::autoscaler::get_autoscaler));
     table.add(Permission::Read, routes!(routes::drain::get_drain));

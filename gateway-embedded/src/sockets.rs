@@ -5,6 +5,7 @@
 
 mod beat;
 mod conversation;
+pub(crate) mod fuzzing;
 mod handshake;
 mod messages;
 mod wire;

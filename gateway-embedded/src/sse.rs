@@ -1,6 +1,6 @@
-//! Event streams. Each ends by itself when the node stops, when its caller's token expires, when they sign out or are kept
-//! out, and when their role changes; the last event is then `bye` with the reason, so that a client knows a goodbye from a
-//! broken connection.
+//! Event streams. Each ends by itself when the node stops, when its caller's token expires or its key is ended, when they
+//! sign out or are kept out, and when their role changes; the last event is then `bye` with the reason, so that a client
+//! knows a goodbye from a broken connection.
 
 pub(crate) mod engine_feed;
 pub(crate) mod job_feed;
@@ -15,6 +15,7 @@ use axum::response::{
 };
 use flowork_api_types::event::{Event, EventEnvelope};
 use flowork_control::ControlStore;
+use flowork_tokens::TokenKeys;
 use futures_util::stream;
 use http::{HeaderName, header};
 use tokio::{sync::watch, time::Instant};
@@ -52,7 +53,9 @@ pub(crate) struct StreamEnd {
     ends: Instant,
     person: Person,
     control: ControlStore,
+    tokens: TokenKeys,
     access_changes: watch::Receiver<u64>,
+    key_changes: watch::Receiver<u64>,
 }
 
 impl StreamEnd {
@@ -63,7 +66,9 @@ impl StreamEnd {
             ends: Instant::now() + STREAM_AGE_MAX,
             person: person.clone(),
             control: app.state.control.clone(),
+            tokens: app.state.tokens.clone(),
             access_changes: app.state.control.session_ends(),
+            key_changes: app.state.tokens.key_changes(),
         }
     }
 
@@ -72,10 +77,15 @@ impl StreamEnd {
         loop {
             // Marked as seen before the look, so that a change in between is seen by the next turn.
             self.access_changes.mark_unchanged();
+            self.key_changes.mark_unchanged();
             if self.person.session_id.is_some_and(|id| !self.control.session_is_live(id)) {
                 return "signed_out";
             }
-            if !self.person.is_let_in(&self.control) {
+            // Whoever has a session comes back with a new token, and a script's is refused.
+            if !self.person.token_counts(&self.tokens) {
+                return "token_expired";
+            }
+            if !self.person.is_known(&self.control) {
                 return "access_changed";
             }
             // By the wall clock, anew in each turn: timers stand still while the machine sleeps.
@@ -85,6 +95,7 @@ impl StreamEnd {
                 () = self.stopping.cancelled() => return "stopping",
                 () = tokio::time::sleep_until(token_ends.min(self.ends)) => return "token_expired",
                 changed = self.access_changes.changed() => changed,
+                changed = self.key_changes.changed() => changed,
                 changed = self.resumed.changed() => changed,
             };
             if changed.is_err() {

@@ -14,14 +14,17 @@ mod http {
     mod jobs;
     mod limits;
     mod members;
+    mod permission_table;
     mod permissions;
     mod policies;
     mod rates;
+    mod resets;
     mod schedules;
     mod session_lists;
     mod session_sockets;
     mod sessions;
     mod sign_in;
+    mod slow_clients;
     mod sockets;
     mod stream_seats;
     mod streams;

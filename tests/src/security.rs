@@ -5,4 +5,5 @@ mod callers;
 mod canaries;
 mod carriers;
 mod objects;
+mod processes;
 mod search;

@@ -45,7 +45,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     arguments.extend(options.caller.iter().flat_map(|caller| ["--caller".to_owned(), caller.clone()]));
     let tally = asked(&arguments)?;
     if tally.failed > 0 {
-        bail!("{} of {} classes of callers met answers that the document does not name", tally.failed, tally.total());
+        let (failed, total) = (tally.failed, tally.total());
+        bail!("{failed} of {total} failed: by answers that the document does not name, or by not being let in");
     }
     Ok(())
 }

@@ -197,7 +197,8 @@ pub struct RotatedEngineToken {
 pub struct EngineAccess {
     /// For the `Authorization: Bearer` header of calls below `/v1/engine`.
     pub access_token: String,
-    /// When it ends: 15 minutes after it was made, or with the token it was made for.
+    /// When it ends at the latest: 15 minutes after it was made. It ends with the token it was made for if that stops
+    /// before: at once when that is revoked, and when its grace is over after it was replaced.
     pub expires_at: Timestamp,
 }
 

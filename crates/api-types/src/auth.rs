@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{SessionId, Timestamp};
+use crate::{SessionId, Timestamp, member::Member};
 
 /// What a signed-in person may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -184,6 +184,9 @@ pub struct ResetRequest {
     /// Whether the keys that browsers made are removed, too. Keys of wallets stay.
     #[serde(default)]
     pub forget_devices: bool,
+    /// Whether all of the owner's keys are removed but the node's own.
+    #[serde(default)]
+    pub forget_owner_keys: bool,
 }
 
 /// Answer of `POST /v1/auth/reset`.
@@ -191,10 +194,12 @@ pub struct ResetRequest {
 pub struct ResetAnswer {
     /// Sessions that were open.
     pub ended_sessions: u64,
-    /// Keys of browsers that were removed.
+    /// Keys that were removed.
     pub removed_keys: u64,
     /// Signs the owner in, once.
     pub link: PairingLink,
+    /// Who can still sign in, and by which keys: the owner first.
+    pub members: Vec<Member>,
 }
 
 /// Body of `POST /v1/auth/refresh`.

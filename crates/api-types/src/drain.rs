@@ -34,6 +34,9 @@ pub enum DrainAction {
 pub struct Drain {
     /// Nothing new is claimed or taken. It stays so across restarts until somebody ends it.
     pub on: bool,
+    /// It is in force, but could not be stored: a restart ends it. Asked for again, it is stored once the disk takes it.
+    #[serde(default)]
+    pub unstored: bool,
     /// The node is about to stop, and drains for that; this drain ends with the process.
     pub stopping: bool,
     /// Since when it drains.

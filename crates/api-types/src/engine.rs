@@ -1,8 +1,11 @@
 //! Engines, and what they say to the gateway.
 
+mod vitals;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+pub use vitals::Vitals;
 
 use crate::{
     EngineId, JobId, Timestamp,
@@ -115,6 +118,9 @@ pub struct Engine {
     pub last_seen_at: Option<Timestamp>,
     /// The version it runs.
     pub version: Option<String>,
+    /// How an external engine said it was with its last heartbeat; `None` for the local engine, and for one that tells
+    /// nothing.
+    pub vitals: Option<Vitals>,
     /// How its token stands; `None` for the local engine, which needs none.
     pub token: Option<EngineTokenState>,
     /// What the caller may do with it: `set_workers`, `rotate_token`, `revoke_token`.
@@ -394,6 +400,9 @@ pub struct HeartbeatRequest {
     pub busy: u32,
     /// Kinds it runs.
     pub kinds: Vec<KindDescriptor>,
+    /// How its process and its machine are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vitals: Option<Vitals>,
     /// The version of the list of members it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members_version: Option<u64>,

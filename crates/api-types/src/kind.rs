@@ -74,6 +74,6 @@ pub struct BrokenModule {
 pub struct KindList {
     /// By name.
     pub items: Vec<Kind>,
-    /// Modules on this machine that can't be used, and why.
+    /// Modules on this machine that can't be used, and why; for the owner and operators, and empty for all others.
     pub broken_modules: Vec<BrokenModule>,
 }

@@ -6,7 +6,7 @@
 use blake3::{Hash, Hasher};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::{head::HeadRow, row::RowFields, tip::Tip};
+use crate::{head::HeadRow, row::RowFields, seen_time::SeenTime, tip::Tip};
 
 /// Bytes of the key.
 pub const KEY_BYTES: usize = 32;
@@ -20,6 +20,7 @@ pub struct AuditKey {
     heads: [u8; KEY_BYTES],
     tip: [u8; KEY_BYTES],
     name: [u8; KEY_BYTES],
+    seen_time: [u8; KEY_BYTES],
 }
 
 impl std::fmt::Debug for AuditKey {
@@ -47,6 +48,7 @@ impl AuditKey {
             heads: derive("flowork 2026-11 audit heads"),
             tip: derive("flowork 2026-11 audit tip"),
             name: derive("flowork 2026-11 audit name"),
+            seen_time: derive("flowork 2026-11 audit seen time"),
         })
     }
 
@@ -100,6 +102,15 @@ impl AuditKey {
         hash.optional_number(tip.cut.as_ref().map(|cut| cut.at_ms));
         hash.optional(tip.cut.as_ref().map(|cut| cut.signer.as_bytes()));
         hash.optional(tip.cut.as_ref().map(|cut| &cut.signature[..]));
+        hash.finish()
+    }
+
+    /// The hash over what is believed of the clock.
+    pub(crate) fn seen_time_hash(&self, seen: &SeenTime) -> Hash {
+        let mut hash = Encoder::new(&self.seen_time);
+        hash.optional_number(seen.believed_ms);
+        hash.number(seen.seen_ms);
+        hash.number(seen.ran_ms);
         hash.finish()
     }
 }

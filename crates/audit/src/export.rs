@@ -40,6 +40,9 @@ impl Export {
     /// # Errors
     /// The log can't be read.
     pub async fn next_piece(&mut self, audit: &Audit) -> Result<Option<Vec<u8>>, StoreError> {
+        if matches!(self.next, Next::EntriesAfter(0)) {
+            audit.collect_notes().await;
+        }
         let key = audit.inner.options.key.clone();
         let mut state = Self { query: self.query.clone(), next: std::mem::replace(&mut self.next, Next::Nothing) };
         let read = audit.inner.readers.read(move |connection| {

@@ -28,7 +28,7 @@ const ADDRESSES_MAX: usize = 1_024;
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// Calls of one known caller in a window that are written one by one. A person who works hard makes fewer.
 const PER_ACTOR_MAX: u32 = 200;
-/// Known callers that are counted apart: more than a node has. Calls of more are written.
+/// Windows of known callers: more callers than a node has. Calls of more are written.
 const ACTORS_MAX: usize = 4_096;
 /// Actions that are told apart in a count.
 const ACTIONS_MAX: usize = 16;
@@ -53,7 +53,8 @@ pub(crate) struct Flood(Mutex<Counts>);
 #[derive(Default)]
 struct Counts {
     windows: HashMap<Option<Source>, Window>,
-    actors: HashMap<(ActorKind, String), Window>,
+    /// By caller, and whether they were refused: what somebody was not let do must not hide what they did.
+    actors: HashMap<(ActorKind, String, bool), Window>,
     actors_swept_at: Option<Instant>,
     all: Option<(Instant, u32)>,
     swept_at: Option<Instant>,
@@ -109,7 +110,7 @@ impl Flood {
     pub(crate) fn take_of(&self, actor: &Actor, action: &str, outcome: AuditOutcome, now: Instant) -> Verdict {
         let Some(subject) = &actor.subject else { return Verdict::Write };
         let mut counts = self.lock();
-        let key = (actor.kind, subject.clone());
+        let key = (actor.kind, subject.clone(), outcome == AuditOutcome::Refused);
         if counts.actors.len() >= ACTORS_MAX && !counts.actors.contains_key(&key) {
             if counts.actors_swept_at.is_none_or(|at| now.duration_since(at) >= SWEEP_PAUSE) {
                 counts.actors_swept_at = Some(now);
@@ -166,7 +167,8 @@ impl Flood {
         // Who it was is never lost in a sum: they are few, and each of them has a name.
         let of_actors = of_actors.into_iter().filter(|(_, window)| !window.counted.is_empty());
         entries.extend(
-            of_actors.map(|((kind, subject), window)| count_entry(Actor::named(kind, subject), false, &window.counted)),
+            of_actors
+                .map(|((kind, subject, _), window)| count_entry(Actor::named(kind, subject), false, &window.counted)),
         );
         entries
     }
@@ -294,6 +296,18 @@ mod tests {
         assert_eq!(counts[0].actor, ann);
         assert!(counts[0].detail.as_deref().unwrap().contains("\"count\":800"), "{:?}", counts[0].detail);
         assert_eq!(take(&ann, now + WINDOW), Verdict::Write, "a new window");
+    }
+
+    #[test]
+    fn what_a_known_caller_is_refused_hides_nothing_of_what_they_do() {
+        let (flood, now) = (Flood::default(), Instant::now());
+        let ann = Actor::named(ActorKind::Person, "ann");
+        let take = |outcome| flood.take_of(&ann, "member.update", outcome, now);
+        let written = (0..1_000).filter(|_| take(AuditOutcome::Refused) == Verdict::Write).count();
+        assert_eq!(written, PER_ACTOR_MAX as usize, "so many, and not all that they try");
+        assert_eq!(take(AuditOutcome::Done), Verdict::Write);
+        let counts = flood.take_all();
+        assert_eq!((counts.len(), &counts[0].actor), (1, &ann));
     }
 
     #[test]

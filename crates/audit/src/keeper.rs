@@ -16,6 +16,7 @@ use crate::{
     Audit, HeadSigner, SignError, Trouble,
     head::{HeadRow, day_of, day_text, next_midnight_ms},
     list::rows_after,
+    seen_time::SeenTime,
     tip::{Cut, Tip},
     writer::Change,
 };
@@ -35,6 +36,10 @@ pub(crate) struct Keeper {
     stop: CancellationToken,
     /// Where the log is known to be damaged; told once.
     damaged_at: Option<i64>,
+    /// What is believed of the wall clock; read at the first look.
+    seen: Option<SeenTime>,
+    /// For how long the node had run at the last look.
+    looked_at: Duration,
 }
 
 /// Why a head or a cut was not made.
@@ -52,10 +57,20 @@ enum KeepError {
 
 impl Keeper {
     pub(crate) fn new(audit: Audit, signer: Arc<dyn HeadSigner>, stop: CancellationToken) -> Self {
-        Self { audit, signer, stop, damaged_at: None }
+        let looked_at = (audit.inner.options.uptime)();
+        Self { audit, signer, stop, damaged_at: None, seen: None, looked_at }
     }
 
     pub(crate) async fn run(mut self) {
+        self.keep_on().await;
+        // So that the hours of a node that runs for a few each day add up.
+        if let Err(error) = self.look_at_time().await {
+            tracing::warn!(error = ?error, "for how long the node ran is not known to the next start");
+        }
+    }
+
+    /// Until the log closes.
+    async fn keep_on(&mut self) {
         loop {
             let until_next = match self.keep().await {
                 Ok(()) => self.until_midnight(),
@@ -119,9 +134,31 @@ impl Keeper {
         }
     }
 
-    async fn keep(&self) -> Result<(), KeepError> {
+    async fn keep(&mut self) -> Result<(), KeepError> {
+        self.look_at_time().await?;
+        self.audit.collect_notes().await;
         self.sign_days().await?;
         self.cut_old().await
+    }
+
+    /// Notes what the clock shows, and for how long the node has run since it showed something else.
+    async fn look_at_time(&mut self) -> Result<(), KeepError> {
+        let uptime = (self.audit.inner.options.uptime)();
+        let ran = uptime.saturating_sub(std::mem::replace(&mut self.looked_at, uptime));
+        let before = match self.seen {
+            Some(seen) => Some(seen),
+            None => {
+                let key = self.audit.inner.options.key.clone();
+                self.audit.inner.readers.read(move |connection| SeenTime::read(connection, &key)).await?
+            }
+        };
+        let now_ms = self.now_ms();
+        let seen = before.map_or_else(|| SeenTime::first(now_ms), |seen| seen.again(now_ms, ran));
+        self.seen = Some(seen);
+        if before != Some(seen) {
+            self.audit.change(Change::SeenTime(seen)).await?;
+        }
+        Ok(())
     }
 
     /// Signs the head of each day that is over and has none, after a look at each of its entries. A day begins where
@@ -174,12 +211,14 @@ impl Keeper {
     }
 
     /// Deletes what is older than it is kept, in small steps, each with a signed checkpoint. Only entries that a head
-    /// covers, and only while the chain is sound: a log that was changed is evidence.
+    /// covers, and only while the chain is sound: a log that was changed is evidence. What is too old is told by the
+    /// time that is [believed](crate::seen_time).
     async fn cut_old(&self) -> Result<(), KeepError> {
+        let Some(believed_ms) = self.seen.and_then(|seen| seen.believed_ms) else { return Ok(()) };
         loop {
             let (tip, now_ms) = (self.audit.tip(), self.now_ms());
             let retention_ms = i64::try_from(self.audit.inner.options.retention.as_millis()).unwrap_or(i64::MAX);
-            let keep_from_ms = now_ms.saturating_sub(retention_ms);
+            let keep_from_ms = believed_ms.min(now_ms).saturating_sub(retention_ms);
             let rows = rows_after(&self.audit.inner.readers, tip.cut_seq, CUT_ENTRIES).await?;
             let (mut after, mut previous) = (tip.cut_seq, tip.cut_hash);
             let mut old = None;

@@ -7,7 +7,7 @@
 //! chain goes on.
 //!
 //! Start at [`Audit`]: [`Audit::record`] for one entry, [`Audit::record_all`] for a batch that others need not wait for,
-//! [`verify_file`] for the check.
+//! [`verify_file`] for the check, [`leave_note`] for programs that do not have the log open.
 //!
 //! What it can't tell by itself is that the whole file is an older copy of itself, put in place while the node was
 //! stopped: such a file is sound. The daily heads tell, where somebody keeps them elsewhere; the export has them.
@@ -20,12 +20,15 @@ mod detail;
 mod entry;
 mod export;
 mod flood;
+pub mod fuzzing;
 mod head;
 mod keeper;
 mod list;
 mod log;
+mod owed;
 mod row;
 mod schema;
+mod seen_time;
 mod signer;
 mod tip;
 mod verify;
@@ -37,5 +40,6 @@ pub use entry::{Actor, Entry};
 pub use export::Export;
 pub use list::{ListError, list_file};
 pub use log::{Audit, AuditOptions, OpenError, Trouble};
+pub use owed::leave_note;
 pub use signer::{HeadSigner, PersonalSignatures, SignError, SignatureCheck};
 pub use verify::{VerifyError, verify_file};

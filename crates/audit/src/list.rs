@@ -62,6 +62,7 @@ impl Audit {
     /// See [`ListError`].
     pub async fn list(&self, query: AuditQuery) -> Result<AuditList, ListError> {
         let (before, limit) = page_of(&query)?;
+        self.collect_notes().await;
         let key = self.inner.options.key.clone();
         let read = move |connection: &Connection| page_before(connection, &key, &query, before, limit);
         Ok(self.inner.readers.read(read).await?)
@@ -137,7 +138,7 @@ pub(crate) fn select(
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let row = RawRow::read(row)?;
-        let previous = previous_hash(row.seq - 1)?;
+        let previous = previous_hash(row.seq.saturating_sub(1))?;
         let intact = previous.is_some_and(|previous| row.follows(key, &previous));
         entries.push(row.into_entry(intact));
     }

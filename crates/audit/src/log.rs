@@ -22,6 +22,7 @@ use crate::{
     flood::{Flood, Verdict},
     head::day_of,
     keeper::Keeper,
+    owed,
     row::{COLUMNS, RawRow},
     schema::SCHEMA,
     signer::{HeadSigner, SignatureCheck},
@@ -43,6 +44,8 @@ pub struct AuditOptions {
     pub retention: Duration,
     /// The wall clock.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// For how long the node runs, by a clock that nobody sets.
+    pub uptime: Arc<dyn Fn() -> Duration + Send + Sync>,
     /// Checks the signatures of heads.
     pub signatures: Arc<dyn SignatureCheck>,
     /// Hears when the log turns out to be damaged.
@@ -123,7 +126,11 @@ impl Audit {
     /// See [`OpenError`].
     pub async fn open(options: AuditOptions) -> Result<Self, OpenError> {
         let opening = options.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
+        let opened = tokio::task::spawn_blocking(move || {
+            owed::prepare(&opening.path);
+            open(&opening)
+        })
+        .await;
         let (connection, tip, trouble) =
             opened.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
         let day = day_of((options.now)().as_millis());
@@ -149,6 +156,7 @@ impl Audit {
             audit.begin_anew(&trouble).await.map_err(OpenError::Write)?;
             (audit.inner.options.tell)(trouble);
         }
+        audit.collect_notes().await;
         Ok(audit)
     }
 
@@ -240,6 +248,7 @@ impl Audit {
         mut progress: impl FnMut(AuditProgress) -> std::ops::ControlFlow<()> + Send + 'static,
     ) -> Result<AuditReport, VerifyError> {
         let Ok(_permit) = self.inner.checking.try_acquire() else { return Err(VerifyError::Busy) };
+        self.collect_notes().await;
         let inner = Arc::clone(&self.inner);
         let check = move || {
             let at_least = lock(&inner.tip).clone();
@@ -269,6 +278,7 @@ impl Audit {
         {
             tracing::error!(%error, "the keeper of the audit log crashed");
         }
+        self.collect_notes().await;
         let counted = self.inner.flood.take_all();
         if !counted.is_empty()
             && let Err(error) = self.record_all(counted).await

@@ -2,7 +2,7 @@
 
 use flowork_sqlite::Schema;
 
-pub(crate) static SCHEMA: Schema = Schema { name: "audit", migrations: &[FIRST] };
+pub(crate) static SCHEMA: Schema = Schema { name: "audit", migrations: &[FIRST, SEEN_TIME] };
 
 /// The triggers are no protection from somebody who writes the file; they keep our own code honest. Only what the tip
 /// says is cut can be deleted.
@@ -74,4 +74,15 @@ CREATE TRIGGER tip_stays BEFORE DELETE ON tip
 BEGIN
     SELECT RAISE(ABORT, 'the tip of the audit log stays');
 END;
+";
+
+/// What the keeper believes of the clock. Under a hash of its own: it says what may be cut.
+const SEEN_TIME: &str = "
+CREATE TABLE seen_time (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    believed_ms INTEGER,
+    seen_ms INTEGER NOT NULL,
+    ran_ms INTEGER NOT NULL,
+    mac BLOB NOT NULL CHECK (length(mac) = 32)
+) STRICT;
 ";

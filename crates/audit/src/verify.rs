@@ -82,7 +82,7 @@ pub(crate) fn verify(
     });
     match walked {
         Err(VerifyError::Read(error)) if is_damage(&error) => {
-            let seq = check.place.map_or(1, |place| place.after + 1);
+            let seq = check.place.map_or(1, |place| place.after.saturating_add(1));
             check.problem(seq, AuditProblemKind::Unreadable, format!("the file is damaged: {error}"));
         }
         other => other?,
@@ -139,7 +139,8 @@ impl Check<'_> {
             if progress(AuditProgress { checked: self.report.entries, total }).is_break() {
                 return Err(VerifyError::Ended);
             }
-            if last_page {
+            // Rows without a number, as many as a page has, would be read for ever.
+            if last_page || self.place.is_some_and(|place| place.after <= after) {
                 self.end(tip.as_ref());
                 // Entries that were walked may have been cut since; the heads are read as the file is now.
                 self.begins_after = tip.as_ref().map_or(self.begins_after, |tip| self.begins_after.max(tip.cut_seq));
@@ -211,13 +212,13 @@ impl Check<'_> {
         self.report.entries += 1;
         self.report.first_seq.get_or_insert(row.seq);
         self.report.last_seq = Some(row.seq);
-        let mut sound = false;
-        if row.seq != after + 1 {
-            let missing = match row.seq - 1 {
-                one if one == after + 1 => format!("entry {one} is missing"),
-                last => format!("entries {} to {last} are missing", after + 1),
+        let (mut sound, next) = (false, after.saturating_add(1));
+        if row.seq != next {
+            let missing = match row.seq.saturating_sub(1) {
+                one if one == next => format!("entry {one} is missing"),
+                last => format!("entries {next} to {last} are missing"),
             };
-            self.problem(after + 1, AuditProblemKind::EntriesMissing, missing);
+            self.problem(next, AuditProblemKind::EntriesMissing, missing);
         } else if let Some(previous) = previous {
             sound = row.follows(self.key, &previous);
             if sound {
@@ -291,8 +292,10 @@ fn empty_report() -> AuditReport {
 
 fn is_damage(error: &rusqlite::Error) -> bool {
     match error {
-        // A table that is gone or has other columns.
-        rusqlite::Error::SqlInputError { .. } => true,
+        // A table that is gone or has other columns, or other values in them than ours take.
+        rusqlite::Error::SqlInputError { .. }
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::FromSqlConversionFailure(..) => true,
         error => matches!(
             error.sqlite_error_code(),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)

@@ -17,6 +17,7 @@ use crate::{
     entry::Entry,
     head::HeadRow,
     row,
+    seen_time::SeenTime,
     tip::{Cut, Tip},
 };
 
@@ -36,6 +37,8 @@ pub(crate) enum Change {
     Head(HeadRow),
     /// Deletes entries up to this one, whose hash that is.
     Cut { seq: i64, hash: Hash, cut: Cut },
+    /// Keeps what is believed of the clock.
+    SeenTime(SeenTime),
 }
 
 pub(crate) struct Writer {
@@ -83,6 +86,7 @@ impl Writer {
                 connection.prepare_cached("PRAGMA incremental_vacuum(64)")?.query([])?.next()?;
                 Ok(deleted as i64)
             }
+            Change::SeenTime(seen) => seen.write(connection, &self.key).map(|()| 0),
         }
     }
 }
@@ -104,7 +108,7 @@ impl Store for Writer {
         applied
     }
 
-    fn refuse(&mut self, request: Request, error: StoreError) {
+    fn decline(request: Request, error: StoreError) {
         // Whoever asked may have gone.
         let _ = request.answer.send(Err(error));
     }

@@ -4,6 +4,7 @@
 //! in [`exit`].
 
 mod args;
+mod audit_note;
 mod client;
 mod commands;
 mod duration;

@@ -43,8 +43,28 @@ pub struct EngineTokenState {
     pub changed_at: Timestamp,
     /// Until when the one before works as well.
     pub old_until: Option<Timestamp>,
-    /// Grows when a token stops at once.
-    pub generation: u32,
+}
+
+/// How long what came with an engine's token counts: what was exchanged for it, and what it opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenLife {
+    /// For as long as the token is not replaced or revoked.
+    Open,
+    /// Until then: the token was replaced, and its grace ends.
+    Until(Timestamp),
+    /// No more.
+    Over,
+}
+
+impl TokenLife {
+    /// Whether it counts at this time.
+    pub fn counts(self, now: Timestamp) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Until(until) => now < until,
+            Self::Over => false,
+        }
+    }
 }
 
 /// The engine that a token proves.
@@ -54,7 +74,7 @@ pub struct EngineProof {
     pub id: EngineId,
     /// When this token stops, if that is known: it was replaced.
     pub until: Option<Timestamp>,
-    /// For what is exchanged for it.
+    /// Which of the engine's tokens it is. It grows with each new one and with each revocation.
     pub generation: u32,
 }
 
@@ -149,19 +169,24 @@ impl ControlStore {
         let given = hash(TOKEN_PURPOSE, token);
         let engines = self.memory.engines();
         let token = &engines.get(&id)?.token;
-        let until = match (token.hash, token.old) {
-            (Some(current), _) if current == given => None,
-            (_, Some((old, until))) if old == given && now < until => Some(until),
+        let (until, generation) = match (token.hash, token.old) {
+            (Some(current), _) if current == given => (None, token.generation),
+            (_, Some((old, until))) if old == given && now < until => (Some(until), token.old_generation()),
             _ => return None,
         };
-        Some(EngineProof { id, until, generation: token.generation })
+        Some(EngineProof { id, until, generation })
     }
 
-    /// Whether what was exchanged for a token of this engine in this generation still counts.
-    pub fn engine_generation_holds(&self, id: EngineId, generation: u32) -> bool {
-        self.memory.engines().get(&id).is_some_and(|engine| {
-            engine.token.generation == generation && (engine.token.hash.is_some() || engine.token.old.is_some())
-        })
+    /// How long what came with this engine's token of this generation counts. A short token that was exchanged for it
+    /// knows of no replacement, so this is asked with each use.
+    pub fn engine_token_life(&self, id: EngineId, generation: u32) -> TokenLife {
+        let engines = self.memory.engines();
+        let Some(KnownEngine { token, .. }) = engines.get(&id) else { return TokenLife::Over };
+        match token.old {
+            _ if token.hash.is_some() && generation == token.generation => TokenLife::Open,
+            Some((_, until)) if generation == token.old_generation() => TokenLife::Until(until),
+            _ => TokenLife::Over,
+        }
     }
 
     /// How the engine's token stands; `None` for an engine that does not exist.
@@ -172,11 +197,10 @@ impl ControlStore {
             usable: token.hash.is_some(),
             changed_at: token.changed_at,
             old_until: token.old.map(|(_, until)| until).filter(|until| now < *until),
-            generation: token.generation,
         })
     }
 
-    /// Changes whenever a token of an engine stops at once.
+    /// Changes whenever a token of an engine stops, or is going to.
     pub fn engine_token_ends(&self) -> watch::Receiver<u64> {
         self.memory.engine_token_ends.subscribe()
     }
@@ -197,9 +221,9 @@ impl ControlStore {
         let until = (!grace.is_zero()).then(|| Timestamp(now.as_millis() + grace.as_millis() as i64));
         let update = "UPDATE engines SET token_hash = ?2, token_changed_at_ms = ?4, old_token_until_ms = ?3,
                           old_token_hash = CASE WHEN ?3 IS NULL THEN NULL ELSE token_hash END,
-                          token_generation = token_generation + (?3 IS NULL)
+                          token_generation = token_generation + 1
                       WHERE id = ?1 RETURNING ";
-        let changed = self.change_engine_token(id, until.is_none(), move |connection| {
+        let changed = self.change_engine_token(id, move |connection| {
             let select = format!("{update}{ENGINE_COLUMNS}");
             let key = id.as_uuid();
             let row = params![key.as_bytes(), token_hash.as_bytes(), until.map(Timestamp::as_millis), now.as_millis()];
@@ -216,7 +240,7 @@ impl ControlStore {
         let update = "UPDATE engines SET token_hash = NULL, old_token_hash = NULL, old_token_until_ms = NULL,
                           token_changed_at_ms = ?2, token_generation = token_generation + 1
                       WHERE id = ?1 RETURNING ";
-        let changed = self.change_engine_token(id, true, move |connection| {
+        let changed = self.change_engine_token(id, move |connection| {
             let select = format!("{update}{ENGINE_COLUMNS}");
             let key = id.as_uuid();
             let row = params![key.as_bytes(), now.as_millis()];
@@ -228,7 +252,6 @@ impl ControlStore {
     async fn change_engine_token(
         &self,
         id: EngineId,
-        ends_one: bool,
         change: impl FnOnce(&Connection) -> rusqlite::Result<Option<KnownEngine>> + Send + 'static,
     ) -> Result<bool, StoreError> {
         let store = self.clone();
@@ -238,9 +261,7 @@ impl ControlStore {
                 return Ok(false);
             };
             store.memory.engines_mut().insert(id, engine);
-            if ends_one {
-                store.memory.engine_token_ends.send_modify(|count| *count += 1);
-            }
+            store.memory.engine_token_ends.send_modify(|count| *count += 1);
             Ok(true)
         })
         .await

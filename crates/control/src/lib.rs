@@ -24,7 +24,7 @@ mod store;
 mod workers;
 
 pub use challenges::{CHALLENGE_TTL, CHALLENGES_MAX, CHALLENGES_PER_CLIENT_MAX, Challenge};
-pub use engines::{CreateEngineError, EngineProof, EngineRecord, EngineTokenState, NewEngine};
+pub use engines::{CreateEngineError, EngineProof, EngineRecord, EngineTokenState, NewEngine, TokenLife};
 pub use flowork_sqlite::StoreError;
 pub use kind_grants::{KIND_GRANTS_MAX, KindGrantError};
 pub use members::{MemberChange, MemberError, MemberKeyRecord, MemberRecord};
@@ -33,7 +33,7 @@ pub use policies::{DrainRecord, LimitRecord, PAUSED_QUEUES_MAX, PausedQueue, Pol
 pub use schedules::{RunEnd, ScheduleRecord, ScheduleState, ScheduleText};
 pub use secret::SecretText;
 pub use sessions::{
-    AccessReset, OpenedSession, REFRESH_AGAIN_WITHIN, REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX,
+    AccessReset, Forget, OpenedSession, REFRESH_AGAIN_WITHIN, REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX,
     SESSIONS_PER_SUBJECT_MAX, SessionRecord,
 };
 pub use settings::SETTING_BYTES_MAX;

@@ -47,6 +47,8 @@ pub struct DrainRecord {
     pub by: String,
     /// Why.
     pub reason: Option<String>,
+    /// It is on disk, so that it holds after a restart too.
+    pub stored: bool,
 }
 
 /// All of it, as of the last change.
@@ -187,12 +189,18 @@ impl ControlStore {
 
     /// Notes that the node drains, or that it works again. A drain that is on keeps who asked for it first, and when.
     ///
+    /// A disk that takes nothing is a reason to drain, so there a drain is noted in memory alone: it is not
+    /// [stored](DrainRecord::stored) then.
+    ///
     /// # Errors
-    /// The store failed; nothing changed.
+    /// The store failed, and a drain that is stored was to end; nothing changed.
     pub async fn set_drain(&self, drain: Option<DrainRecord>) -> Result<(), StoreError> {
         let store = self.clone();
         to_the_end(async move {
             let _in_turn = store.memory.policy_changes.lock().await;
+            let unstored_before = store.policies().drain.filter(|known| !known.stored);
+            let drain = drain.map(|drain| unstored_before.clone().unwrap_or(DrainRecord { stored: false, ..drain }));
+            let (noted, was_unstored) = (drain.clone(), unstored_before.is_some());
             let known = store
                 .database
                 .write(move |connection| {
@@ -206,7 +214,14 @@ impl ControlStore {
                     }?;
                     select_drain(connection)
                 })
-                .await?;
+                .await;
+            let known = match (known, noted) {
+                (Ok(known), _) => known,
+                (Err(error), Some(drain)) if !error.is_closed() => store.policies().drain.or(Some(drain)),
+                // What is not on the disk needs nothing of it to go.
+                (Err(error), None) if was_unstored && !error.is_closed() => None,
+                (Err(error), _) => return Err(error),
+            };
             store.change_policies(|policies| policies.drain = known);
             Ok(())
         })
@@ -281,6 +296,8 @@ fn limit(row: &Row<'_>) -> rusqlite::Result<Option<(LimitTarget, LimitRecord)>> 
 }
 
 fn select_drain(connection: &Connection) -> rusqlite::Result<Option<DrainRecord>> {
-    let drain = |row: &Row<'_>| Ok(DrainRecord { since: Timestamp(row.get(0)?), by: row.get(1)?, reason: row.get(2)? });
+    let drain = |row: &Row<'_>| {
+        Ok(DrainRecord { since: Timestamp(row.get(0)?), by: row.get(1)?, reason: row.get(2)?, stored: true })
+    };
     connection.query_row("SELECT since_ms, by_whom, reason FROM drain", [], drain).optional()
 }

@@ -6,6 +6,7 @@
 //! successor counts as used up from then on, so that of two who have the family's tokens only one can go on.
 
 mod list;
+mod reset;
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub use list::{AccessReset, SessionRecord};
+pub use list::SessionRecord;
+pub use reset::{AccessReset, Forget};
 
 use crate::{
     ControlStore,

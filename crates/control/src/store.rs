@@ -36,7 +36,7 @@ pub(crate) struct Memory {
     engines: RwLock<HashMap<EngineId, KnownEngine>>,
     /// Held from a write to the change in memory, so that both happen in one order.
     pub(crate) engine_changes: tokio::sync::Mutex<()>,
-    /// Grows whenever a token of an engine stops at once.
+    /// Grows whenever a token of an engine stops, or is going to.
     pub(crate) engine_token_ends: tokio::sync::watch::Sender<u64>,
     /// The kinds that were kept last, so that the same ones are not written again.
     pub(crate) engine_kinds: Mutex<HashMap<EngineId, KeptKinds>>,
@@ -68,6 +68,14 @@ pub(crate) struct EngineToken {
     pub(crate) old: Option<(SecretHash, Timestamp)>,
     pub(crate) changed_at: Timestamp,
     pub(crate) generation: u32,
+}
+
+impl EngineToken {
+    /// The generation of the one before. A token that is replaced without a grace, or revoked, leaves none behind, so
+    /// that is always the last one. It wraps for one that was replaced when generations did not grow with that.
+    pub(crate) const fn old_generation(&self) -> u32 {
+        self.generation.wrapping_sub(1)
+    }
 }
 
 /// Why the store can't be opened.

@@ -5,8 +5,8 @@ use std::{path::Path, time::Duration};
 
 use flowork_api_types::{Timestamp, auth::Role, engine::EngineLocation, kind::KindDescriptor};
 use flowork_control::{
-    ControlStore, CreateEngineError, OpenSessionError, OpenedSession, PAIRING_CODE_TTL, REFRESH_AGAIN_WITHIN,
-    REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX, SESSIONS_PER_SUBJECT_MAX,
+    ControlStore, CreateEngineError, Forget, OpenSessionError, OpenedSession, PAIRING_CODE_TTL, REFRESH_AGAIN_WITHIN,
+    REFRESH_IDLE_TTL, RefreshError, SESSIONS_MAX, SESSIONS_PER_SUBJECT_MAX, TokenLife,
 };
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -173,7 +173,7 @@ async fn sessions_and_engines_are_there_again_after_a_restart() {
     assert_eq!(store.engines(), std::slice::from_ref(&engine.record));
     assert_eq!(store.engine_of_token(engine.token.expose(), NOW).map(|proof| proof.id), Some(engine.record.id));
     assert_eq!(store.setting("drain").await.unwrap().as_deref(), Some("on"));
-    assert_eq!(store.reset_access(false, NOW).await.unwrap().ended_sessions, 1);
+    assert_eq!(store.reset_access(Forget::default(), NOW).await.unwrap().ended_sessions, 1);
     assert!(!store.session_is_live(live.id));
 }
 
@@ -203,7 +203,7 @@ async fn a_replaced_token_works_until_its_grace_is_over_and_a_revoked_one_stops_
     assert_eq!((proof.id, proof.until), (id, Some(after(grace))));
     assert_eq!(store.engine_token_state(id, NOW).unwrap().old_until, Some(after(grace)));
     let proof = store.engine_of_token(second.expose(), NOW).expect("the new one works");
-    assert_eq!((proof.until, store.engine_generation_holds(id, proof.generation)), (None, true));
+    assert_eq!((proof.until, store.engine_token_life(id, proof.generation)), (None, TokenLife::Open));
     store.close().await;
 
     let store = open(directory.path()).await;
@@ -218,18 +218,55 @@ async fn a_replaced_token_works_until_its_grace_is_over_and_a_revoked_one_stops_
     for old in [&engine.token, &second] {
         assert_eq!(store.engine_of_token(old.expose(), NOW), None, "without a grace the old ones are dead");
     }
-    assert!(!store.engine_generation_holds(id, proof.generation), "and so is what was exchanged for them");
+    assert_eq!(store.engine_token_life(id, proof.generation), TokenLife::Over, "and so is what was exchanged for them");
     let generation = store.engine_of_token(third.expose(), NOW).unwrap().generation;
     assert!(store.revoke_engine_token(id, NOW).await.unwrap());
     assert!(ends.has_changed().unwrap());
     assert_eq!(store.engine_of_token(third.expose(), NOW), None);
-    assert!(!store.engine_generation_holds(id, generation));
+    assert_eq!(store.engine_token_life(id, generation), TokenLife::Over);
     let fourth = store.rotate_engine_token(id, grace, NOW).await.unwrap().expect("it still exists");
     assert!(store.engine_of_token(fourth.expose(), NOW).is_some(), "a new token brings it back");
-    assert!(!store.engine_generation_holds(id, generation), "what was revoked stays so");
+    assert_eq!(store.engine_token_life(id, generation), TokenLife::Over, "what was revoked stays so");
     let nobody = flowork_api_types::EngineId::from_uuid(uuid::Uuid::nil());
     assert!(store.rotate_engine_token(nobody, grace, NOW).await.unwrap().is_none());
     assert!(!store.revoke_engine_token(nobody, NOW).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_was_exchanged_for_a_token_ends_with_its_grace_and_with_the_token_after_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let engine = store.create_engine("one", EngineLocation::External, 1, NOW).await.unwrap();
+    let id = engine.record.id;
+    let grace = Duration::from_mins(1);
+    let generation = |store: &ControlStore, token: &str| store.engine_of_token(token, NOW).unwrap().generation;
+    let first = generation(&store, engine.token.expose());
+    assert_eq!(store.engine_token_life(id, first), TokenLife::Open);
+    let mut ends = store.engine_token_ends();
+    let second = store.rotate_engine_token(id, grace, NOW).await.unwrap().unwrap();
+    assert!(ends.has_changed().unwrap(), "whoever streams to the engine learns when to end");
+    ends.mark_unchanged();
+    assert_eq!(generation(&store, engine.token.expose()), first, "the token stays what it was");
+    store.close().await;
+
+    let store = open(directory.path()).await;
+    let life = store.engine_token_life(id, first);
+    assert_eq!(life, TokenLife::Until(after(grace)), "also after a restart");
+    let last = Timestamp(after(grace).as_millis() - 1);
+    assert!(life.counts(last) && !life.counts(after(grace)));
+    let second = generation(&store, second.expose());
+    assert_eq!(store.engine_token_life(id, second), TokenLife::Open);
+
+    store.rotate_engine_token(id, grace, last).await.unwrap().unwrap();
+    assert_eq!(store.engine_token_life(id, first), TokenLife::Over, "there is one token before, not two");
+    assert!(store.engine_token_life(id, second).counts(after(grace)), "its own grace has begun");
+    assert!(store.revoke_engine_token(id, last).await.unwrap());
+    assert_eq!(store.engine_token_life(id, second), TokenLife::Over);
+    let back = store.rotate_engine_token(id, grace, last).await.unwrap().unwrap();
+    assert_eq!(store.engine_token_life(id, generation(&store, back.expose())), TokenLife::Open);
+    for old in [first, second, second + 1, second + 2] {
+        assert_eq!(store.engine_token_life(id, old), TokenLife::Over, "what was revoked has no grace");
+    }
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ async fn decisions_outlive_the_process_and_are_in_memory_as_they_are_on_disk() {
         since,
         by: by.to_owned(),
         reason: reason.map(str::to_owned),
+        stored: true,
     };
     store.set_drain(Some(drain("ada", NOW, Some("new disk")))).await.unwrap();
     store.set_drain(Some(drain("alan", LATER, None))).await.unwrap();

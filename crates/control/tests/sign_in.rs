@@ -9,7 +9,8 @@ use flowork_api_types::{
     member::{KEYS_PER_MEMBER_MAX, KeyAddress, KeyKind},
 };
 use flowork_control::{
-    CHALLENGE_TTL, Challenge, ControlStore, MemberChange, MemberError, OpenSessionError, RefreshError, SignInError,
+    CHALLENGE_TTL, Challenge, ControlStore, Forget, MemberChange, MemberError, OpenSessionError, RefreshError,
+    SignInError,
 };
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -203,13 +204,13 @@ async fn a_reset_ends_all_sessions_and_links_and_forgets_devices_only_where_that
     let wallet = store.sign_in(address(1), None, NOW).await.unwrap();
     let unused = store.create_pairing_code(NOW).await.unwrap().code;
     let version = store.allow_list_version();
-    let reset = store.reset_access(false, NOW).await.unwrap();
+    let reset = store.reset_access(Forget::default(), NOW).await.unwrap();
     assert_eq!((reset.ended_sessions, reset.removed_keys), (1, 0));
     assert!(!store.session_is_live(wallet.id) && store.open_session(unused.expose(), None, NOW).await.is_err());
     assert_eq!((store.member_keys("owner").len(), store.allow_list_version()), (2, version));
 
     let device = store.sign_in(address(2), None, NOW).await.unwrap();
-    let reset = store.reset_access(true, NOW).await.unwrap();
+    let reset = store.reset_access(Forget { devices: true, owner_keys: false }, NOW).await.unwrap();
     assert_eq!((reset.ended_sessions, reset.removed_keys), (1, 1));
     assert!(!store.session_is_live(device.id) && store.allow_list_version() > version);
     assert!(matches!(store.sign_in(address(2), None, NOW).await, Err(SignInError::NotMember { .. })));
@@ -227,10 +228,15 @@ async fn forgetting_the_owners_keys_leaves_one_key_and_ends_what_the_others_open
     store.add_member_key("owner", address(2), KeyKind::Wallet, "a thief's", NOW).await.unwrap();
     let thiefs = store.sign_in(address(2), None, NOW).await.unwrap();
     assert!(store.owner_has_signed_in().await.unwrap());
-    assert_eq!(store.forget_owner_keys(Some(address(1)), LATER).await.unwrap(), 1);
+    let forget = Forget { devices: false, owner_keys: true };
+    store.note_own_key(address(1)).await.unwrap();
+    assert_eq!(store.own_key().await.unwrap(), Some(address(1)));
+    let reset = store.reset_access(forget, LATER).await.unwrap();
+    assert_eq!((reset.ended_sessions, reset.removed_keys), (1, 1));
     assert!(!store.session_is_live(thiefs.id));
     assert!(matches!(store.sign_in(address(2), None, LATER).await, Err(SignInError::NotMember { .. })));
     store.sign_in(address(1), None, LATER).await.expect("the node's own key stays");
     store.sign_in(address(3), None, LATER).await.expect("other people's keys stay");
-    assert_eq!(store.forget_owner_keys(None, LATER).await.unwrap(), 1);
+    store.note_own_key(address(9)).await.unwrap();
+    assert_eq!(store.reset_access(forget, LATER).await.unwrap().removed_keys, 1, "another key is the node's own now");
 }

@@ -32,8 +32,9 @@ const SALT_BYTES: usize = 32;
 const SALT_BYTES_MAX: usize = 1 << 10;
 const IV_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
-/// What reading a file may take: four times what the strongest wallets write (N = 2^18, r = 8).
-const MEMORY_BYTES_MAX: u128 = 1 << 30;
+/// What reading a file may take: four times what the strongest wallets write (N = 2^18, r = 8), with the few blocks that
+/// are beside the table.
+const MEMORY_BYTES_MAX: u64 = (1 << 30) + (16 << 10);
 /// Passes over that memory.
 const PARALLEL_MAX: u32 = 8;
 
@@ -197,11 +198,18 @@ fn derive_from(crypto: &Crypto, passphrase: &str) -> Result<Zeroizing<[u8; DERIV
     if params.dklen != DERIVED_BYTES || salt.len() > SALT_BYTES_MAX || !params.n.is_power_of_two() || params.n < 2 {
         return Err(KeystoreError::Form);
     }
-    let memory = 128 * u128::from(params.n) * u128::from(params.r);
-    if memory > MEMORY_BYTES_MAX || params.p > PARALLEL_MAX {
+    if params.p > PARALLEL_MAX || memory_of(&params).is_none_or(|bytes| bytes > MEMORY_BYTES_MAX) {
         return Err(KeystoreError::TooCostly);
     }
     derive(passphrase, &salt, params.n.trailing_zeros() as u8, params.r, params.p)
+}
+
+/// What scrypt takes: `n` blocks of `128 * r` bytes to look up, `p` to begin with, and one to work in.
+///
+/// Source: RFC 7914, section 6.
+fn memory_of(params: &ScryptParams) -> Option<u64> {
+    let blocks = params.n.checked_add(u64::from(params.p))?.checked_add(1)?;
+    blocks.checked_mul(u64::from(params.r))?.checked_mul(128)
 }
 
 fn derive(
@@ -306,12 +314,33 @@ mod tests {
         check("n", 1 << 62, KeystoreError::TooCostly);
         check("r", 1 << 24, KeystoreError::TooCostly);
         check("p", 1 << 20, KeystoreError::TooCostly);
+        check("n", 1 << 63, KeystoreError::TooCostly);
         check("n", 3, KeystoreError::Form);
         check("n", 1, KeystoreError::Form);
         check("n", 0, KeystoreError::Form);
         check("r", 0, KeystoreError::Form);
         check("p", 0, KeystoreError::Form);
         check("dklen", 16, KeystoreError::Form);
+    }
+
+    #[test]
+    fn all_that_scrypt_takes_is_counted_and_not_only_its_table() {
+        let params = |n: u64, r: u32, p: u32| ScryptParams { dklen: DERIVED_BYTES, n, p, r, salt: String::new() };
+        let fits = |n, r, p| memory_of(&params(n, r, p)).is_some_and(|bytes| bytes <= MEMORY_BYTES_MAX);
+        assert!(fits(1 << 18, 8, 1), "what the strongest wallets write");
+        assert!(fits(1 << 20, 8, PARALLEL_MAX), "four times that");
+        assert!(!fits(1 << 21, 8, 1));
+        assert!(fits(2, 1 << 20, 5) && !fits(2, 1 << 20, 6), "blocks to begin with are counted");
+        assert!(!fits(2, 1 << 22, 8), "a small table, and 5 GiB beside it");
+        for n in [1 << 62, 1 << 63, u64::MAX] {
+            assert_eq!(memory_of(&params(n, u32::MAX, u32::MAX)), None, "{n}");
+        }
+
+        let mut file: serde_json::Value = serde_json::from_str(&encrypt(&key(), PASSPHRASE, QUICK_LOG_N)).unwrap();
+        for (name, value) in [("n", 2_u64), ("r", 1 << 22), ("p", 8)] {
+            file["crypto"]["kdfparams"][name] = value.into();
+        }
+        assert_eq!(import(&file.to_string(), PASSPHRASE).err(), Some(KeystoreError::TooCostly));
     }
 
     #[test]

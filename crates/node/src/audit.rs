@@ -8,6 +8,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
+    time::Instant,
 };
 
 use flowork_api_types::{
@@ -19,10 +20,10 @@ use flowork_audit::{
     Actor, Audit, AuditKey, AuditOptions, Entry, Export, KEY_ITEM, OpenError, PersonalSignatures, Trouble, verify_file,
 };
 use flowork_control::ControlStore;
-use flowork_engine::{Clock, Events};
+use flowork_engine::{Clock, Events, clock::wall_now};
 use flowork_identity::{ITEM_OWNER_KEY, OwnerKey};
 use flowork_vault::{BackEnd, Secret, Vault, VaultError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use flowork_audit::{ListError, VerifyError};
 pub(crate) use owed::owe;
@@ -114,13 +115,14 @@ pub(crate) async fn start(
     events: &Events,
 ) -> Result<Audit, OpenError> {
     let (clock, notices, events) = (clock.clone(), Arc::clone(notices), events.clone());
-    let owner = keys.owner.clone();
+    let (owner, started) = (keys.owner.clone(), Instant::now());
     let audit = Audit::open(AuditOptions {
         path: data_dir.audit_db(),
         key: keys.key,
         expected: keys.expected,
         retention: config.audit_retention,
         now: Arc::new(move || clock.now()),
+        uptime: Arc::new(move || started.elapsed()),
         signatures: Arc::new(PersonalSignatures),
         tell: Arc::new(move |trouble| {
             notices.write().unwrap_or_else(PoisonError::into_inner).push(notice_of(&trouble));
@@ -150,6 +152,15 @@ pub(crate) async fn record(audit: &Audit, entry: Entry) {
     if let Err(error) = audit.record(entry).await {
         tracing::error!(error = ?error, "an entry of the audit log could not be written");
     }
+}
+
+/// Notes for the audit log what a program on this machine did with the node's secrets itself, whether the node runs or
+/// not; the node writes it when it starts or ends, at midnight, or when somebody reads the log. Blocks.
+///
+/// # Errors
+/// It is not on disk.
+pub fn note(config: &Config, action: &str, detail: &Value) -> std::io::Result<()> {
+    flowork_audit::leave_note(&DataDir::audit_db_in(&config.data_dir), action, detail, wall_now())
 }
 
 fn notice_of(trouble: &Trouble) -> Notice {

@@ -28,9 +28,11 @@ pub use kinds::EngineKinds;
 pub use logs::{LogError, LogGuard, log_beside_node, log_to_stderr};
 pub use node::{Node, NodeHandle, ShutdownOutcome};
 pub use port::PortHolder;
-pub use reset::{Forget, Reset, ResetError, reset_access};
+pub use reset::{Reset, ResetError, reset_access};
 pub use start_error::StartError;
 
+/// Which keys a reset takes away, too.
+pub use flowork_control::Forget;
 /// The GUI's own API document, made from the routes.
 pub use flowork_gateway::openapi;
 /// The version of the SQLite that is linked in.

@@ -83,7 +83,11 @@ impl Node {
     /// # Errors
     /// Something it needs cannot be had; nothing of it runs any more.
     pub async fn start(config: Config) -> Result<NodeHandle, StartError> {
-        let clock = Clock::System;
+        Self::start_by(Clock::System, config).await
+    }
+
+    /// Tests have a clock that they move.
+    async fn start_by(clock: Clock, config: Config) -> Result<NodeHandle, StartError> {
         let started_at = clock.now();
         let data_dir = DataDir::prepare(&config.data_dir)?;
         let mut lock = InstanceLock::take(data_dir.path(), started_at)?;

@@ -16,8 +16,6 @@ use crate::{Config, DataDir, DataDirError, InstanceLock, LockError, audit};
 
 /// What the key is called in the list of the owner's keys.
 const NAME: &str = "This node's own key";
-/// The setting that holds the address that was enrolled.
-const ENROLLED: &str = "owner_key";
 
 /// Why the owner's key can't be had or replaced.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +114,7 @@ async fn replace_in(
             Err(error) => return Err(OwnerKeyAccessError::Enroll(error)),
         }
     }
-    note(control, key.address()).await.map_err(OwnerKeyAccessError::Store)?;
+    control.note_own_key(key.address()).await.map_err(OwnerKeyAccessError::Store)?;
     let detail = json!({"from": old.map(checksummed), "to": checksummed(key.address())});
     audit::owe(control, "key.import", detail, now).await.map_err(OwnerKeyAccessError::Store)?;
     Ok(old)
@@ -131,11 +129,11 @@ pub(crate) async fn enroll(
     address: KeyAddress,
     now: Timestamp,
 ) -> Result<(), flowork_control::StoreError> {
-    if control.setting(ENROLLED).await?.as_deref() == Some(&address.to_string()) {
+    if control.own_key().await? == Some(address) {
         return Ok(());
     }
     match add(control, address, now).await {
-        Ok(()) => note(control, address).await,
+        Ok(()) => control.note_own_key(address).await,
         Err(MemberError::Store(error)) => Err(error),
         Err(error) => {
             tracing::warn!(%error, "the owner's own key could not be enrolled");
@@ -149,13 +147,4 @@ async fn add(control: &ControlStore, address: KeyAddress, now: Timestamp) -> Res
         return Ok(());
     }
     control.add_member_key(OWNER_SUBJECT, address, KeyKind::Wallet, NAME, now).await.map(|_| ())
-}
-
-/// The address of the owner's own key, as it was enrolled.
-pub(crate) async fn enrolled(control: &ControlStore) -> Result<Option<KeyAddress>, flowork_control::StoreError> {
-    Ok(control.setting(ENROLLED).await?.and_then(|address| address.parse().ok()))
-}
-
-async fn note(control: &ControlStore, address: KeyAddress) -> Result<(), flowork_control::StoreError> {
-    control.set_setting(ENROLLED, Some(&address.to_string())).await
 }

@@ -4,14 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use flowork_api_types::{Timestamp, admin::TokenSet, member::OWNER_SUBJECT};
 use flowork_audit::{Actor, Audit, Entry};
-use flowork_control::{AccessReset, ControlStore, MemberKeyRecord, MemberRecord, PairingCode, StoreError};
+use flowork_control::{AccessReset, ControlStore, Forget, MemberKeyRecord, MemberRecord, PairingCode, StoreError};
 use flowork_tokens::TokenKeys;
 use serde_json::json;
 
-use crate::{Config, DataDir, DataDirError, InstanceLock, LockError, StartError, audit, owner_key};
+use crate::{Config, DataDir, DataDirError, InstanceLock, LockError, StartError, audit};
 
-/// The setting that says that the keys of people's tokens are to be replaced at the next start. The keys are in the
-/// vault, which a person may have to open, and the way back in must work without.
+/// The setting that says that the keys of people's and admin tokens are to be replaced at the next start. The keys are in
+/// the vault, which a person may have to open, and the way back in must work without.
 const KEYS_OWED: &str = "reset.keys_owed";
 
 /// Why nobody was signed out.
@@ -53,16 +53,8 @@ impl Reset {
     }
 }
 
-/// Which keys a reset takes away, too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forget {
-    /// Those that browsers made, of everybody.
-    pub devices: bool,
-    /// All of the owner's but the node's own.
-    pub owner_keys: bool,
-}
-
-/// Ends every session and every unused link, and makes a link for the owner. Tokens of scripts end with the next start.
+/// Ends every session and every unused link, and makes a link for the owner. Tokens of scripts, admin tokens among them,
+/// end with the next start.
 ///
 /// # Errors
 /// See [`ResetError`].
@@ -97,17 +89,14 @@ async fn reset(
 ) -> Result<(AccessReset, PairingCode), StoreError> {
     // First, so that a reset that ends too early has not forgotten it.
     control.set_setting(KEYS_OWED, Some("yes")).await?;
-    let mut removed = control.reset_access(forget.devices, now).await?;
-    if forget.owner_keys {
-        let kept = owner_key::enrolled(control).await?;
-        removed.removed_keys += control.forget_owner_keys(kept, now).await?;
-    }
+    let removed = control.reset_access(forget, now).await?;
     let detail = json!({"ended_sessions": removed.ended_sessions, "removed_keys": removed.removed_keys});
     audit::owe(control, "session.reset", detail, now).await?;
     Ok((removed, control.create_pairing_code(now).await?))
 }
 
-/// Replaces the keys of people's tokens if a reset wants that, so that none that was signed before counts any more.
+/// Replaces the keys of people's and admin tokens if a reset wants that, so that none that was signed before counts any
+/// more.
 pub(crate) async fn replace_keys(
     control: &ControlStore,
     tokens: &TokenKeys,
@@ -117,15 +106,16 @@ pub(crate) async fn replace_keys(
         return Ok(false);
     }
     let tokens = tokens.clone();
-    let rotate = move || tokens.rotate(TokenSet::User, true, now);
-    tokio::task::spawn_blocking(rotate).await.map_err(StartError::Panicked)?.map_err(StartError::ResetKeys)?;
+    let end = move || tokens.end_tokens_of_people(now);
+    tokio::task::spawn_blocking(end).await.map_err(StartError::Panicked)?.map_err(StartError::ResetKeys)?;
     control.set_setting(KEYS_OWED, None).await.map_err(StartError::Reset)?;
     Ok(true)
 }
 
 /// Writes down that it replaced them.
 pub(crate) async fn record_replaced(audit: &Audit) {
-    let detail = json!({"set": TokenSet::User.as_str(), "end_old": true, "reason": "sign-ins were reset"});
+    let sets = [TokenSet::User, TokenSet::Admin].map(TokenSet::as_str);
+    let detail = json!({"sets": sets, "end_old": true, "reason": "sign-ins were reset"});
     audit::record(audit, Entry::new(Actor::node(), "keys.rotate").detail(&detail)).await;
 }
 

@@ -9,7 +9,7 @@ use flowork_api_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{SHORT_TOKEN_TTL_MAX, USER_TOKEN_TTL_MAX};
+use crate::{SHORT_TOKEN_TTL_MAX, SignedBy, USER_TOKEN_TTL_MAX};
 
 /// Who makes the tokens.
 pub(crate) const ISSUER: &str = "flowork";
@@ -84,6 +84,8 @@ pub struct UserClaims {
     pub session_id: Option<SessionId>,
     /// Seconds since the epoch at which it ends.
     pub expires_at_s: u64,
+    /// Its key.
+    pub signed_by: SignedBy,
 }
 
 /// What a valid token of an engine says.
@@ -95,6 +97,8 @@ pub struct EngineClaims {
     pub generation: u32,
     /// Seconds since the epoch at which it ends.
     pub expires_at_s: u64,
+    /// Its key.
+    pub signed_by: SignedBy,
 }
 
 /// What a valid admin token says.
@@ -108,6 +112,8 @@ pub struct AdminClaims {
     pub session_id: Option<SessionId>,
     /// Seconds since the epoch at which it ends.
     pub expires_at_s: u64,
+    /// Its key.
+    pub signed_by: SignedBy,
 }
 
 /// A valid token. Cheap to clone.

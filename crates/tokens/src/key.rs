@@ -9,6 +9,7 @@ use aws_lc_rs::{
     signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use flowork_api_types::admin::TokenSet;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -17,6 +18,16 @@ use zeroize::Zeroizing;
 #[derive(Debug, thiserror::Error)]
 #[error("the signing key is not an RSA key of 2048 to 8192 bits in PKCS#8 DER form")]
 pub struct InvalidKeyError;
+
+/// Characters of a key's name.
+const ID_CHARS: usize = 16;
+
+/// The key that signed a token. Whoever acts on the token for long asks again whether it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    pub(crate) set: TokenSet,
+    pub(crate) key: [u8; ID_CHARS],
+}
 
 /// A key that signs and checks.
 pub(crate) struct Key {
@@ -35,7 +46,7 @@ impl Key {
         let modulus = public.modulus().big_endian_without_leading_zero().to_vec();
         let exponent = public.exponent().big_endian_without_leading_zero().to_vec();
         let document: PublicKeyX509Der<'_> = public.as_der().map_err(|_| InvalidKeyError)?;
-        let id = blake3::hash(document.as_ref()).to_hex()[..16].to_owned();
+        let id = blake3::hash(document.as_ref()).to_hex()[..ID_CHARS].to_owned();
         Ok(Self {
             checking: DecodingKey::from_rsa_raw_components(&modulus, &exponent),
             id,
@@ -64,6 +75,13 @@ impl Key {
         token.push('.');
         token.push_str(&BASE64_URL_SAFE_NO_PAD.encode(signature));
         token
+    }
+
+    /// What its tokens remember of it.
+    pub(crate) fn signs(&self, set: TokenSet) -> SignedBy {
+        let mut key = [0; ID_CHARS];
+        key.copy_from_slice(self.id.as_bytes());
+        SignedBy { set, key }
     }
 
     /// The public half as a JSON Web Key (RFC 7517).

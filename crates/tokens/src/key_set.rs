@@ -93,8 +93,8 @@ impl KeySet {
     }
 
     /// The key of this name, if its tokens still count.
-    pub(crate) fn find(&self, kid: &str, now: Timestamp) -> Option<&Arc<Key>> {
-        let record = self.records.iter().find(|record| record.key.id == kid)?;
+    pub(crate) fn find(&self, kid: &[u8], now: Timestamp) -> Option<&Arc<Key>> {
+        let record = self.records.iter().find(|record| record.key.id.as_bytes() == kid)?;
         (!self.has_ended(record, now)).then_some(&record.key)
     }
 

@@ -4,7 +4,8 @@
 //! the token must have, so that none of one sort passes for another. Algorithm and key come from here, never from the
 //! token. Start with [`TokenKeys`]: it signs, verifies and rotates.
 //!
-//! Verifying a signature costs some tens of microseconds, so tokens that passed are remembered, by their hash. What can
+//! Verifying a signature costs some tens of microseconds, so tokens that passed are remembered, by their hash, and so are
+//! new ones: [`TokenKeys::remembers`] tells those that cost nothing from those that anybody can make up. What can
 //! change is asked anew each time: whether the key still counts, and the time.
 //!
 //! Not here: whether a session is open, whose engine it is, where keys are kept ([`KeyStore`]).
@@ -16,7 +17,7 @@ mod ring;
 mod verify;
 
 pub use claims::{AdminClaims, EngineClaims, TokenError, UserClaims, Verified};
-pub use key::InvalidKeyError;
+pub use key::{InvalidKeyError, SignedBy};
 pub use ring::{KeyStore, KeyStoreError, OpenKeysError, RotateError, TokenKeys};
 
 use std::time::Duration;

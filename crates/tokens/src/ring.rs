@@ -14,12 +14,13 @@ use flowork_api_types::{
 };
 use quick_cache::sync::Cache;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::{
     ADMIN_PREFIX, SHORT_TOKEN_TTL_MAX, TokenError, Verified,
     claims::{AdminToken, EngineToken, ISSUER, Registered, UserToken, sort},
-    key::{InvalidKeyError, Key},
+    key::{InvalidKeyError, Key, SignedBy},
     key_set::KeySet,
     verify::{Passed, verify},
 };
@@ -105,6 +106,8 @@ struct Ring {
     remembered: Cache<[u8; 32], Arc<Passed>>,
     /// Held from reading a set to replacing it.
     changes: Mutex<()>,
+    /// Grows with each change of a set.
+    changed: watch::Sender<u64>,
 }
 
 impl TokenKeys {
@@ -169,6 +172,7 @@ impl TokenKeys {
             store,
             remembered: Cache::new(REMEMBERED_MAX),
             changes: Mutex::new(()),
+            changed: watch::Sender::new(0),
         }))
     }
 
@@ -193,7 +197,8 @@ impl TokenKeys {
         let (registered, ends) = registered(set, subject.to_owned(), ttl, now);
         let keys = self.set(set);
         let key = keys.signing().expect("the set of people's keys is never empty");
-        (key.sign(sort(set).token_type, &UserToken { registered, role, sid: session_id }), ends)
+        let token = key.sign(sort(set).token_type, &UserToken { registered, role, sid: session_id });
+        (self.remembered(token, now), ends)
     }
 
     /// Makes an engine's token, which ends with what it was exchanged for (`until`) if that comes first. Blocks: the
@@ -213,7 +218,8 @@ impl TokenKeys {
         let ttl = SHORT_TOKEN_TTL_MAX.min(Duration::from_millis(left as u64));
         let key = self.signing(set, now)?;
         let (registered, ends) = registered(set, engine_id.to_string(), ttl, now);
-        Ok((key.sign(sort(set).token_type, &EngineToken { registered, generation }), ends))
+        let token = key.sign(sort(set).token_type, &EngineToken { registered, generation });
+        Ok((self.remembered(token, now), ends))
     }
 
     /// Makes an admin token that lives as long as asked for, at most [`SHORT_TOKEN_TTL_MAX`]. Blocks: the first one makes
@@ -233,7 +239,8 @@ impl TokenKeys {
         let key = self.signing(set, now)?;
         let (registered, ends) = registered(set, subject.to_owned(), ttl.min(SHORT_TOKEN_TTL_MAX), now);
         let token = AdminToken { registered, scopes: scopes.iter().collect(), sid: session_id };
-        Ok((format!("{ADMIN_PREFIX}{}", key.sign(sort(set).token_type, &token)), ends))
+        let token = format!("{ADMIN_PREFIX}{}", key.sign(sort(set).token_type, &token));
+        Ok((self.remembered(token, now), ends))
     }
 
     /// Checks a token of whatever sort at a given time.
@@ -245,12 +252,14 @@ impl TokenKeys {
         let passed = match self.0.remembered.get(&hash) {
             Some(passed) => {
                 // Its key may have ended since.
-                self.set(passed.set).find(&passed.kid, now).ok_or(TokenError::Invalid)?;
+                if !self.counts(passed.signed_by, now) {
+                    return Err(TokenError::Invalid);
+                }
                 passed
             }
             None => {
                 let passed = verify(token, |sets, kid| {
-                    sets.iter().find_map(|set| Some((*set, Arc::clone(self.set(*set).find(kid, now)?))))
+                    sets.iter().find_map(|set| Some((*set, Arc::clone(self.set(*set).find(kid.as_bytes(), now)?))))
                 })?;
                 let passed = Arc::new(passed);
                 self.0.remembered.insert(hash, Arc::clone(&passed));
@@ -259,6 +268,44 @@ impl TokenKeys {
         };
         passed.check_time(now)?;
         Ok(passed.verified.clone())
+    }
+
+    /// Whether tokens of this key still count, as far as it is the key that decides.
+    pub fn counts(&self, key: SignedBy, now: Timestamp) -> bool {
+        self.set(key.set).find(&key.key, now).is_some()
+    }
+
+    /// Changes whenever a set of keys does, and with it perhaps which tokens count.
+    pub fn key_changes(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Ends every token of a person and every admin token, whoever has it: their sets get new keys and lose all others.
+    /// Blocks, some tens of milliseconds.
+    ///
+    /// # Errors
+    /// See [`RotateError`]; people's tokens come first, so with those ended the others may still count.
+    pub fn end_tokens_of_people(&self, now: Timestamp) -> Result<(), RotateError> {
+        let _in_turn = self.in_turn();
+        self.rotate_in_turn(TokenSet::User, true, now)?;
+        // A set without keys has signed nothing.
+        if self.set(TokenSet::Admin).signing().is_some() {
+            self.rotate_in_turn(TokenSet::Admin, true, now)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a token passed before, so that no signature has to be checked to judge it again. Tokens that were made here
+    /// are among them.
+    pub fn remembers(&self, token: &str) -> bool {
+        self.0.remembered.contains_key(blake3::hash(token.as_bytes()).as_bytes())
+    }
+
+    /// Checks a new token as the first call with it would.
+    fn remembered(&self, token: String, now: Timestamp) -> String {
+        // One that does not pass is refused when it is used.
+        let _ = self.verify(&token, now);
+        token
     }
 
     /// Gives a set a new key, which signs from now on. Tokens of the old one count until they end, unless `end_old`.
@@ -334,6 +381,7 @@ impl TokenKeys {
     fn replace(&self, set: TokenSet, next: KeySet) -> Result<(), RotateError> {
         self.0.store.save(set, &next.to_document()).map_err(RotateError::Store)?;
         *self.0.sets[index(set)].write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        self.0.changed.send_modify(|count| *count += 1);
         Ok(())
     }
 

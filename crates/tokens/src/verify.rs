@@ -13,7 +13,7 @@ use crate::{
         AdminClaims, AdminToken, EngineClaims, EngineToken, ISSUER, Registered, TokenError, UserClaims, UserToken,
         Verified, sort,
     },
-    key::Key,
+    key::{Key, SignedBy},
 };
 
 /// How far two clocks may differ.
@@ -36,8 +36,7 @@ struct Head {
 #[derive(Clone, Debug)]
 pub(crate) struct Passed {
     pub(crate) verified: Verified,
-    pub(crate) set: TokenSet,
-    pub(crate) kid: Arc<str>,
+    pub(crate) signed_by: SignedBy,
     exp: u64,
     nbf: u64,
     iat: u64,
@@ -71,6 +70,7 @@ pub(crate) fn verify(
     if head.alg != "RS256" || head.typ != sort(set).token_type {
         return Err(TokenError::Invalid);
     }
+    let signed_by = key.signs(set);
     match set {
         TokenSet::User => {
             let claims: UserToken = decode(token, &key, set)?;
@@ -79,8 +79,9 @@ pub(crate) fn verify(
                 role: claims.role,
                 session_id: claims.sid,
                 expires_at_s: claims.registered.exp,
+                signed_by,
             });
-            passed(verified, &claims.registered, set, &head)
+            passed(verified, &claims.registered, signed_by)
         }
         TokenSet::Engine => {
             let claims: EngineToken = decode(token, &key, set)?;
@@ -88,8 +89,9 @@ pub(crate) fn verify(
                 engine_id: claims.registered.sub.parse().map_err(|_| TokenError::Invalid)?,
                 generation: claims.generation,
                 expires_at_s: claims.registered.exp,
+                signed_by,
             });
-            passed(verified, &claims.registered, set, &head)
+            passed(verified, &claims.registered, signed_by)
         }
         TokenSet::Admin => {
             let claims: AdminToken = decode(token, &key, set)?;
@@ -98,8 +100,9 @@ pub(crate) fn verify(
                 scopes: claims.scopes.into_iter().collect(),
                 session_id: claims.sid,
                 expires_at_s: claims.registered.exp,
+                signed_by,
             });
-            passed(verified, &claims.registered, set, &head)
+            passed(verified, &claims.registered, signed_by)
         }
     }
 }
@@ -122,8 +125,8 @@ fn decode<T: DeserializeOwned>(token: &str, key: &Key, set: TokenSet) -> Result<
 }
 
 /// What holds of the claims of every sort and does not change with time.
-fn passed(verified: Verified, claims: &Registered, set: TokenSet, head: &Head) -> Result<Passed, TokenError> {
-    let sort = sort(set);
+fn passed(verified: Verified, claims: &Registered, signed_by: SignedBy) -> Result<Passed, TokenError> {
+    let sort = sort(signed_by.set);
     let ours = claims.iss == ISSUER
         && claims.aud == sort.audience
         && !claims.sub.is_empty()
@@ -133,5 +136,5 @@ fn passed(verified: Verified, claims: &Registered, set: TokenSet, head: &Head) -
     if !ours {
         return Err(TokenError::Invalid);
     }
-    Ok(Passed { verified, set, kid: head.kid.as_str().into(), exp: claims.exp, nbf: claims.nbf, iat: claims.iat })
+    Ok(Passed { verified, signed_by, exp: claims.exp, nbf: claims.nbf, iat: claims.iat })
 }

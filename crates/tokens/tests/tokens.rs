@@ -174,6 +174,35 @@ fn ending_the_old_keys_ends_their_tokens_at_once() {
 }
 
 #[test]
+fn ending_the_tokens_of_people_ends_admin_tokens_too_and_tells_who_listens() {
+    let shelf = Shelf::default();
+    let keys = TokenKeys::open(shelf.clone(), NOW).unwrap();
+    keys.end_tokens_of_people(NOW).unwrap();
+    assert_eq!(keys.list().len(), 1, "a set that has signed nothing gets no key");
+    let (short, _) = keys.sign_engine(engine(), 0, None, NOW).unwrap();
+    let (admin, _) = keys.sign_admin("owner", Scopes::default(), None, MINUTE, NOW).unwrap();
+    let user = access(&keys, NOW);
+    let Ok(Verified::User(claims)) = keys.verify(&user, NOW) else { panic!("a person's") };
+    keys.verify(&admin, NOW).unwrap();
+    keys.rotate(TokenSet::User, false, NOW).unwrap();
+    assert!(keys.counts(claims.signed_by, NOW), "its key still checks");
+    let mut changes = keys.key_changes();
+    keys.end_tokens_of_people(NOW).unwrap();
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    assert!(!keys.counts(claims.signed_by, NOW));
+    for token in [&user, &admin] {
+        assert_eq!(keys.verify(token, NOW).unwrap_err(), TokenError::Invalid, "though it is remembered");
+        let reread = TokenKeys::open(shelf.clone(), NOW).unwrap();
+        assert_eq!(reread.verify(token, NOW).unwrap_err(), TokenError::Invalid);
+    }
+    keys.verify(&short, NOW).expect("engines go on");
+    shelf.refuses.store(true, Ordering::SeqCst);
+    assert!(matches!(keys.end_tokens_of_people(NOW), Err(RotateError::Store(_))));
+    assert!(!changes.has_changed().unwrap(), "nothing ended");
+}
+
+#[test]
 fn keys_rotate_after_thirty_days_and_not_before() {
     let keys = TokenKeys::open(Shelf::default(), NOW).unwrap();
     assert_eq!(keys.next_due(), Some(after(KEY_LIFE)));

@@ -82,7 +82,7 @@ impl OpenError {
                 format!("restore {} from a backup", key.as_ref().unwrap_or(vault).display())
             }
             Self::File(error) => return error.hint(),
-            Self::Record(_) => return None,
+            Self::Record(error) => return error.hint(),
         })
     }
 }
@@ -145,7 +145,8 @@ impl VaultError {
             Self::Credential(error) => error.hint(),
             Self::Moved => Some("start this program again".to_owned()),
             Self::File(error) => error.hint(),
-            Self::InvalidName(_) | Self::Record(_) | Self::Make(_) => None,
+            Self::Record(error) => error.hint(),
+            Self::InvalidName(_) | Self::Make(_) => None,
         }
     }
 }

@@ -89,7 +89,8 @@ impl MigrateError {
             Self::From(error) | Self::To { source: error, .. } => error.hint(),
             Self::AlreadyThere(BackEnd::Passphrase) => Some("to change it: flowork vault passwd".to_owned()),
             Self::NoPassphrase(_) => Some("to have one: flowork vault migrate --to passphrase".to_owned()),
-            Self::AlreadyThere(_) | Self::Differs(_) | Self::Record(_) | Self::Stopped(_) => None,
+            Self::Record(error) => error.hint(),
+            Self::AlreadyThere(_) | Self::Differs(_) | Self::Stopped(_) => None,
         }
     }
 }
@@ -174,7 +175,7 @@ pub(crate) fn sweep(options: &VaultOptions, held: Option<&Guard>) -> Option<Stri
 
 /// The record of a data directory that has one.
 pub(crate) fn read_record(options: &VaultOptions) -> Result<Record, OpenError> {
-    let record = Record::read(&options.data_dir).map_err(OpenError::Record)?;
+    let record = Record::find(&options.data_dir).map_err(OpenError::Record)?;
     record.ok_or_else(|| OpenError::NoVault(options.data_dir.clone()))
 }
 

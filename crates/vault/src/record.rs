@@ -10,7 +10,7 @@ use std::{
 use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
-use crate::{BackEnd, disk};
+use crate::{BackEnd, disk, sealed};
 
 /// The format that this version writes. It also reads version 1, in which a keychain kept the items one by one.
 const RECORD_VERSION: u32 = 2;
@@ -69,9 +69,33 @@ pub enum RecordError {
         /// Why.
         reason: String,
     },
+    /// Secrets are there, and nothing that says whose they are.
+    #[error("{} is gone, and {} has secrets", .path.display(), .sealed.display())]
+    Gone {
+        /// The record.
+        path: PathBuf,
+        /// An encrypted file that it must have named.
+        sealed: PathBuf,
+    },
     /// No randomness.
     #[error("the system gave no random bytes")]
     NoRandomness,
+}
+
+impl RecordError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Gone { path, sealed } => Some(format!(
+                "restore {} from the backup that {} is from; to begin anew without those secrets, move {} out of the \
+                 data directory",
+                path.display(),
+                sealed.display(),
+                sealed.display()
+            )),
+            Self::Io { .. } | Self::Unreadable { .. } | Self::NoRandomness => None,
+        }
+    }
 }
 
 impl Place {
@@ -91,7 +115,7 @@ impl Place {
 
     /// Id and file become parts of paths, so they must be what we make.
     fn check(&self) -> Result<(), &'static str> {
-        if self.id.len() != 32 || !self.id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_id(&self.id) {
             return Err("its id is not 32 hexadecimal digits");
         }
         if self.file != FIRST_FILE && self.file != format!("vault-{}.enc", self.id) {
@@ -122,7 +146,21 @@ impl Record {
         data_dir.join("vault.json")
     }
 
-    /// Reads the record; `None` where there is none yet.
+    /// Reads the record; `None` where there is none yet, and no secrets either: one that was lost would be taken for a
+    /// first start, which makes a new vault over the one that is there.
+    pub(crate) fn find(data_dir: &Path) -> Result<Option<Self>, RecordError> {
+        if let Some(record) = Self::read(data_dir)? {
+            return Ok(Some(record));
+        }
+        let Some(sealed) = file_with_items(data_dir)? else { return Ok(None) };
+        // A first start that goes on meanwhile writes the record before it keeps anything.
+        match Self::read(data_dir)? {
+            Some(record) => Ok(Some(record)),
+            None => Err(RecordError::Gone { path: Self::path(data_dir), sealed }),
+        }
+    }
+
+    /// Reads the record; `None` where there is no such file.
     pub(crate) fn read(data_dir: &Path) -> Result<Option<Self>, RecordError> {
         let path = Self::path(data_dir);
         match fs::read(&path) {
@@ -199,6 +237,44 @@ pub(crate) fn new_id() -> Result<String, RecordError> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes).map_err(|_| RecordError::NoRandomness)?;
     Ok(bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+}
+
+/// An encrypted file of a vault that has something in it. An empty one is what a first start leaves that ended before
+/// its record was written: nothing is lost with it.
+fn file_with_items(data_dir: &Path) -> Result<Option<PathBuf>, RecordError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| RecordError::Io { path, source }
+    };
+    let entries = match fs::read_dir(data_dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(data_dir)(error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io(data_dir))?;
+        if is_sealed_file(&entry.file_name().to_string_lossy()) {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    for path in files {
+        if sealed::may_hold_items(&path).map_err(io(&path))? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a file is called what a place calls its own.
+fn is_sealed_file(name: &str) -> bool {
+    let id = name.strip_prefix("vault-").and_then(|rest| rest.strip_suffix(".enc"));
+    name == FIRST_FILE || id.is_some_and(is_id)
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn first_file() -> String {

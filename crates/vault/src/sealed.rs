@@ -133,6 +133,18 @@ impl SealedFile {
     }
 }
 
+/// Whether a file has items, which its length tells without its key; `true` for one that is not as we write it, and
+/// `false` for one that is not there.
+pub(crate) fn may_hold_items(path: &Path) -> io::Result<bool> {
+    let bytes = match read(path) {
+        Ok(bytes) => bytes,
+        Err(SealedError::Gone(_)) => return Ok(false),
+        Err(SealedError::Io { source, .. }) => return Err(source),
+        Err(_) => return Ok(true),
+    };
+    Ok(split(path, &bytes).map_or(true, |(_, length)| bytes.len() != length + NONCE_LEN + AES_256_GCM.tag_len()))
+}
+
 /// The whole file, in a buffer that is erased: once opened in place, it is the secrets.
 fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, SealedError> {
     let io = |source: io::Error| {

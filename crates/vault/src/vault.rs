@@ -53,7 +53,7 @@ impl Vault {
     /// once, one chooses.
     ///
     /// # Errors
-    /// As [`open`](Self::open), or no back end works.
+    /// As [`open`](Self::open), or no back end works, or there are secrets whose record is gone.
     pub fn open_or_create(options: VaultOptions) -> Result<Self, OpenError> {
         match Self::open(options.clone()) {
             Err(OpenError::NoVault(_)) => {}
@@ -98,7 +98,8 @@ impl Vault {
                 }
                 Err(error) => return Err(error),
             };
-            // Last: without the record nothing of the above is in use, so a crash before it leaves a first start.
+            // Last: without the record nothing of the above is in use, so a crash before it leaves a first start. What
+            // it leaves is empty, and by that it is told from a vault whose record was lost: see `Record::find`.
             Record::new(place.clone()).write(&options.data_dir).map_err(OpenError::Record)?;
             return Ok(Self { options, place, keychain_refusal, leftover: None, sealed });
         }

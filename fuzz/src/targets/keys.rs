@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp(1_774_742_400_000);
 const BLOCKS_MAX: u64 = 1 << 14;
 
 /// Keeps nothing.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl KeyStore for Nowhere {
     fn load(&self, _: TokenSet) -> Result<Option<Zeroizing<Vec<u8>>>, KeyStoreError> {

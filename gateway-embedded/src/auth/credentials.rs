@@ -97,7 +97,7 @@ fn identify(app: &App, route: &str, request: &Request) -> Result<Identity, ApiEr
         (Some(bearer), None, None) => of_bearer(app, bearer),
         (None, None, Some(ticket)) => of_ticket(app, &ticket, request.uri().path()).map(Identity::Person),
         (None, Some(token), None) => match app.state.control.engine_of_token(token, app.state.clock.now()) {
-            Some(proof) => Ok(Identity::Engine(EnginePass { proof, with_token: true })),
+            Some(proof) => Ok(Identity::Engine(EnginePass { proof, short: None })),
             None => Err(ApiError::unauthorized("ENGINE_TOKEN_INVALID", "this engine token is not known here").hint(
                 "it was revoked, replaced, or made on another node; `flowork engine token rotate` makes a new one",
             )),
@@ -124,7 +124,7 @@ fn ticket(route: &str, request: &Request) -> Result<Option<String>, ApiError> {
 /// Whoever had the ticket made, if the records still let them in.
 fn of_ticket(app: &App, ticket: &str, path: &str) -> Result<Person, ApiError> {
     let person = app.tickets.redeem(ticket, path, app.state.clock.now());
-    person.filter(|person| person.is_let_in(&app.state.control) && !person.time_left().is_zero()).ok_or_else(|| {
+    person.filter(|person| person.is_let_in(&app.state) && !person.time_left().is_zero()).ok_or_else(|| {
         ApiError::unauthorized("TICKET_INVALID", "this ticket was used, has expired, or is for another path")
             .hint("POST /v1/auth/ticket makes one; it works once, within 30 seconds")
     })
@@ -143,13 +143,14 @@ fn of_bearer(app: &App, authorization: &str) -> Result<Identity, ApiError> {
     match app.state.tokens.verify(token.trim(), wall_now()).map_err(invalid_token)? {
         Verified::User(claims) => Person::of_user(control, claims).map(Identity::Person),
         Verified::Admin(claims) => Person::of_admin(control, claims).map(Identity::Person),
-        Verified::Engine(EngineClaims { engine_id, generation, expires_at_s }) => {
+        Verified::Engine(EngineClaims { engine_id, generation, expires_at_s, signed_by }) => {
             let until = Some(Timestamp(expires_at_s as i64 * 1_000));
-            let pass = EnginePass { proof: EngineProof { id: engine_id, until, generation }, with_token: false };
-            if pass.holds(control) {
+            let pass = EnginePass { proof: EngineProof { id: engine_id, until, generation }, short: Some(signed_by) };
+            if pass.life(control, &app.state.tokens).counts(app.state.clock.now()) {
                 return Ok(Identity::Engine(pass));
             }
-            Err(ApiError::unauthorized("ENGINE_TOKEN_INVALID", "the engine's token behind this one was revoked")
+            let message = "the engine's token behind this one was revoked or replaced";
+            Err(ApiError::unauthorized("ENGINE_TOKEN_INVALID", message)
                 .hint("`flowork engine token rotate` on the node makes a new one"))
         }
     }

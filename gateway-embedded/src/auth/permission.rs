@@ -12,10 +12,10 @@ pub enum Permission {
     Public,
     /// A person, whatever their role.
     SignedIn,
-    /// Seeing that the node is there and what it can run. Guests may.
+    /// Seeing that the node is there. Guests may.
     Status,
-    /// Seeing the node and jobs. A member sees their own jobs only; the engine's queries see to that. Guests may where
-    /// the owner opened jobs to them.
+    /// Seeing the node, what it can run, and jobs. A member sees their own jobs only; the engine's queries see to that.
+    /// Guests may where the owner opened jobs to them.
     Read,
     /// Enqueuing, cancelling and requeuing jobs.
     JobsWrite,

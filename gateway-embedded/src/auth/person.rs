@@ -14,13 +14,13 @@ use flowork_api_types::{
     auth::Role,
     member::{GuestArea, MEMBER_PREFIX},
 };
-use flowork_control::{ControlStore, EngineProof};
-use flowork_engine::jobs::Caller;
-use flowork_tokens::{AdminClaims, UserClaims};
+use flowork_control::{ControlStore, EngineProof, TokenLife};
+use flowork_engine::{clock::wall_now, jobs::Caller};
+use flowork_tokens::{AdminClaims, SignedBy, TokenKeys, UserClaims};
 use http::{StatusCode, request::Parts};
 
 use super::permission::{GuestOpenings, Standing};
-use crate::error::ApiError;
+use crate::{app::GatewayState, error::ApiError};
 
 impl GuestOpenings {
     /// What is open to guests now.
@@ -52,6 +52,8 @@ pub(crate) struct Person {
     open: GuestOpenings,
     /// Seconds since the epoch at which the token ends.
     expires_at_s: u64,
+    /// The key of the token.
+    signed_by: SignedBy,
 }
 
 impl Person {
@@ -64,6 +66,7 @@ impl Person {
             scopes: None,
             open: GuestOpenings::default(),
             expires_at_s: claims.expires_at_s,
+            signed_by: claims.signed_by,
         };
         person.role = person.role_now(control).ok_or_else(|| refused(&person))?;
         if person.role == Role::Guest {
@@ -81,8 +84,9 @@ impl Person {
             scopes: Some(claims.scopes),
             open: GuestOpenings::default(),
             expires_at_s: claims.expires_at_s,
+            signed_by: claims.signed_by,
         };
-        if person.is_let_in(control) { Ok(person) } else { Err(refused(&person)) }
+        if person.is_known(control) { Ok(person) } else { Err(refused(&person)) }
     }
 
     /// What this person sees and may do about jobs.
@@ -124,8 +128,24 @@ impl Person {
         self.caller().sees_all || owner.is_none_or(|owner| owner == &*self.subject)
     }
 
-    /// Whether the records still say of this person what they said when the request came. Long answers ask again.
-    pub(crate) fn is_let_in(&self, control: &ControlStore) -> bool {
+    /// Whether the token's key and the records still say of this person what they said when the request came. Long
+    /// answers ask again.
+    pub(crate) fn is_let_in(&self, state: &GatewayState) -> bool {
+        self.token_counts(&state.tokens) && self.is_known(&state.control)
+    }
+
+    /// The same, as a refusal.
+    pub(crate) fn check(&self, state: &GatewayState) -> Result<(), ApiError> {
+        if self.is_let_in(state) { Ok(()) } else { Err(refused(self)) }
+    }
+
+    /// Whether the key of the token still counts: that of a script ends with nothing else before its time.
+    pub(crate) fn token_counts(&self, tokens: &TokenKeys) -> bool {
+        tokens.counts(self.signed_by, wall_now())
+    }
+
+    /// Whether the records say the same.
+    pub(crate) fn is_known(&self, control: &ControlStore) -> bool {
         if self.scopes.is_some() {
             return self.session_id.is_none_or(|id| control.session_is_live(id))
                 && control.role_of(&self.subject) == Some(Role::Owner);
@@ -172,14 +192,17 @@ pub(crate) struct CallingEngine(pub(crate) EngineId);
 pub(crate) struct EnginePass {
     /// Which token stands behind the call, in the end.
     pub(crate) proof: EngineProof,
-    /// Whether the call came with that token itself, not with what it was exchanged for.
-    pub(crate) with_token: bool,
+    /// The key of the short token that the call came with; `None` where it came with the engine's own.
+    pub(crate) short: Option<SignedBy>,
 }
 
 impl EnginePass {
-    /// Whether the token was not revoked since.
-    pub(crate) fn holds(&self, control: &ControlStore) -> bool {
-        control.engine_generation_holds(self.proof.id, self.proof.generation)
+    /// How long the token behind it counts, as far as is known now. A short token ends in its own time as well.
+    pub(crate) fn life(&self, control: &ControlStore, tokens: &TokenKeys) -> TokenLife {
+        if self.short.is_some_and(|key| !tokens.counts(key, wall_now())) {
+            return TokenLife::Over;
+        }
+        control.engine_token_life(self.proof.id, self.proof.generation)
     }
 }
 

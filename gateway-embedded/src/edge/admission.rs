@@ -1,14 +1,16 @@
 //! How often anybody may ask, and what is answered to who asks more often.
 //!
 //! [`admit_address`] stands before the sign-in and counts by address; [`admit_caller`] stands behind it and counts by
-//! person or engine. See [`Rates`] for who is counted where.
+//! person or engine. See [`Rates`] for who is counted where. A token that was not seen before takes one from the budget
+//! of its address before anything of it is checked, so that tokens that are made up cost no more than that; whoever has
+//! one that was seen, or that this node made since its start, is not held up by neighbors.
 
 use std::time::{Duration, Instant};
 
 use axum::{extract::Request, response::Response};
 use flowork_admission::{InFlight, Limiter, Network, Place, Rate, Verdict};
 use flowork_api_types::auth::Role;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::{client::Client, route_of};
 use crate::{
@@ -74,6 +76,16 @@ enum Kind {
     Time,
     /// Asks for credentials, so whoever has them is counted by name.
     Protected,
+    /// The same with a token that no call came with yet: its signature has to be checked, which is work that anybody can
+    /// ask for with a token that is made up.
+    Unseen,
+}
+
+impl Kind {
+    /// Whether the route asks for credentials.
+    fn is_protected(self) -> bool {
+        matches!(self, Self::Protected | Self::Unseen)
+    }
 }
 
 /// Why a request was refused for its credentials.
@@ -113,7 +125,7 @@ impl Admission {
         match kind {
             Kind::Protected => Ok(()),
             Kind::Time => self.time.take(&network, now).map(|_| ()),
-            Kind::Open => self.address.take(&network, now).map(|_| ()),
+            Kind::Open | Kind::Unseen => self.address.take(&network, now).map(|_| ()),
             Kind::Refresh => self.refresh.take(&network, now).map(|_| ()),
             Kind::Auth => {
                 self.failures.look(&network, now)?;
@@ -123,9 +135,12 @@ impl Admission {
     }
 
     /// Counts a request that was refused for its credentials; an error if there were too many.
-    fn count_failure(&self, network: Network, failure: Failure) -> Result<(), ApiError> {
+    fn count_failure(&self, network: Network, kind: Kind, failure: Failure) -> Result<(), ApiError> {
         let now = self.now();
-        self.address.take(&network, now)?;
+        if kind != Kind::Unseen {
+            // That one was counted when it came.
+            self.address.take(&network, now)?;
+        }
         match failure {
             Failure::Stale => Ok(()),
             Failure::Wrong => self.failures.take(&network, now).map(|_| ()),
@@ -178,11 +193,11 @@ pub(crate) fn admit_address<'a>(
     let network = Network::from(client.address);
     let path = route_of(request);
     let known_as = Naming::of(path);
-    let kind = kind_of(app, request.method(), path);
+    let kind = kind_of(app, request.method(), path, request.headers());
     admission.admit_stranger(network, kind).map_err(|refusal| known_as.name(refusal))?;
     let place = match kind {
-        Kind::Protected => None,
-        _ => {
+        Kind::Protected | Kind::Unseen => None,
+        Kind::Open | Kind::Auth | Kind::Refresh | Kind::Time => {
             let place = admission.in_flight.enter(network);
             Some(place.ok_or_else(|| known_as.name(too_many_at_once(&admission.in_flight)))?)
         }
@@ -194,7 +209,7 @@ impl Stranger<'_> {
     /// Counts credentials that were refused; the error is the answer of one who had too many.
     pub(crate) fn settle(self, response: Response) -> Result<Response, ApiError> {
         if let Some(failure) = failure_of(&response, self.kind) {
-            let counted = self.admission.count_failure(self.network, failure);
+            let counted = self.admission.count_failure(self.network, self.kind, failure);
             counted.map_err(|refusal| self.known_as.name(refusal))?;
         }
         Ok(response)
@@ -246,15 +261,24 @@ impl Charge {
     }
 }
 
-fn kind_of(app: &App, method: &Method, path: Option<&str>) -> Kind {
+fn kind_of(app: &App, method: &Method, path: Option<&str>, headers: &HeaderMap) -> Kind {
     let permission = path.and_then(|path| app.permissions.of(method, path));
     match (path, permission) {
         (Some(TIME_ROUTE), _) => Kind::Time,
         (Some(REFRESH_ROUTE), _) => Kind::Refresh,
         (Some(path), Some(Permission::Public)) if path.starts_with(AUTH_ROUTES) => Kind::Auth,
         (_, None | Some(Permission::Public)) => Kind::Open,
+        (_, Some(_)) if has_unseen_token(app, headers) => Kind::Unseen,
         (_, Some(_)) => Kind::Protected,
     }
+}
+
+/// Whether a request has a token whose signature has to be checked. Engines' own tokens and tickets are looked up.
+fn has_unseen_token(app: &App, headers: &HeaderMap) -> bool {
+    headers.get(header::AUTHORIZATION).is_some_and(|value| {
+        let token = value.to_str().ok().and_then(|text| Some(text.split_once(' ')?.1.trim()));
+        !token.is_some_and(|token| app.state.tokens.remembers(token))
+    })
 }
 
 /// What a refused request of a stranger counts as.
@@ -266,7 +290,7 @@ fn failure_of(response: &Response, kind: Kind) -> Option<Failure> {
             Some(Failure::Stale)
         }
         // Nobody guesses a token or a key, and a program with one that was revoked must not shut its neighbors out.
-        (StatusCode::UNAUTHORIZED, Some("TOKEN_INVALID" | "ENGINE_TOKEN_INVALID")) if kind == Kind::Protected => {
+        (StatusCode::UNAUTHORIZED, Some("TOKEN_INVALID" | "ENGINE_TOKEN_INVALID")) if kind.is_protected() => {
             Some(Failure::Stale)
         }
         (StatusCode::UNAUTHORIZED, _) if kind == Kind::Refresh => Some(Failure::Stale),

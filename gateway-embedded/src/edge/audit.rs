@@ -2,7 +2,8 @@
 //!
 //! The entry is written after the handler and before the answer leaves, so that nothing that was acknowledged is missing
 //! from the log. If it can't be written the answer is 503, and says that the operation may have been done. Only an answer
-//! with a session's tokens is given all the same, and the node's own log has that line.
+//! with a session's tokens, and one about a drain that the same disk did not take, is given all the same, and the node's own
+//! log has that line.
 
 use std::{
     collections::HashMap,
@@ -70,6 +71,7 @@ struct Noted {
     actor: Option<Actor>,
     object: Option<String>,
     detail: Option<Value>,
+    is_answered_anyway: bool,
 }
 
 impl AuditNote {
@@ -100,21 +102,34 @@ impl AuditNote {
         self.change(|noted| noted.detail = Some(detail));
     }
 
+    /// The answer of a success is given also where it can't be written down, and the node's own log has that line: it says
+    /// what to know of a disk that takes nothing.
+    pub(crate) fn answer_anyway(&self) {
+        self.change(|noted| noted.is_answered_anyway = true);
+    }
+
+    fn is_answered_anyway(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_answered_anyway
+    }
+
     fn change(&self, change: impl FnOnce(&mut Noted)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Whose room in the log the call takes.
-    fn share(&self) -> Share {
+    /// Whose room in the log the call takes. A name that is known is the caller's own, whatever came of the call: what a
+    /// stolen token was tried for must not drown in what strangers try.
+    fn share(&self, status: StatusCode) -> Share {
         match &self.0.lock().unwrap_or_else(PoisonError::into_inner).actor {
             None => Share::Anybody,
-            Some(actor) if *actor == Actor::named(ActorKind::Person, OWNER_SUBJECT) => Share::Owner,
+            Some(actor) if *actor == Actor::named(ActorKind::Person, OWNER_SUBJECT) && !status.is_client_error() => {
+                Share::Owner
+            }
             Some(_) => Share::Caller,
         }
     }
 
     fn add_to(&self, entry: Entry) -> Entry {
-        let Noted { actor, object, detail } =
+        let Noted { actor, object, detail, .. } =
             std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let entry = actor.into_iter().fold(entry, Entry::actor);
         let entry = object.into_iter().fold(entry, Entry::object);
@@ -129,7 +144,7 @@ enum Share {
     Anybody,
     /// The caller's own.
     Caller,
-    /// All of it: the disk is theirs.
+    /// All of it: the disk is theirs. Not for what they are refused, which they did not do.
     Owner,
 }
 
@@ -170,7 +185,9 @@ where
         let response = answer.await;
         let status = response.status();
         let code = response.extensions().get::<ApiError>().map(ApiError::code);
-        let share = if status.is_client_error() { Share::Anybody } else { note.share() };
+        let share = note.share(status);
+        // The answer of a sign-in has the only copy of tokens whose predecessors are used up: without it the caller is shut out.
+        let is_answered_anyway = OPENS_SESSION.contains(&action) || note.is_answered_anyway();
         let entry = note.add_to(entry.answered(status.as_u16(), code));
         // What anybody can do or try must not fill the disk, and no member may either.
         let written = match share {
@@ -180,8 +197,7 @@ where
         };
         match written {
             Ok(()) => response,
-            // The answer has the only copy of tokens whose predecessors are used up: without it the caller is shut out.
-            Err(error) if status.is_success() && OPENS_SESSION.contains(&action) => {
+            Err(error) if status.is_success() && is_answered_anyway => {
                 tracing::error!(error = ?error, action, "an entry of the audit log could not be written");
                 response
             }

@@ -53,6 +53,11 @@ impl From<EnqueueError> for ApiError {
                     .details(json!({"original_job_id": original}))
                     .hint("use a new key for a new job; repeat a request only with the very same body")
             }
+            EnqueueError::BatchKeyReused { batch_id } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", message)
+                    .details(json!({"original_batch_id": batch_id}))
+                    .hint("use a new key for a new batch; repeat a request only with the very same jobs and callback")
+            }
             EnqueueError::UnknownEngine { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "ENGINE_NOT_FOUND", message).hint("GET /v1/engines lists the engines")
             }

@@ -9,11 +9,15 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use tokio::{sync::SemaphorePermit, time::timeout};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, timeout_at},
+};
 
 use super::fields;
 use crate::{
     app::{App, AppState, BODY_UNIT_BYTES},
+    auth::credentials::Person,
     error::ApiError,
     options::Limits,
 };
@@ -33,6 +37,10 @@ impl<T: DeserializeOwned, const MAX: usize> FromRequest<AppState> for JsonBody<T
         }
         let _reserved = reserve(app, declared.map_or(MAX, |bytes| bytes as usize))?;
         let bytes = read(body, MAX, &app.limits).await?;
+        // The body may have taken long, and who was let in when it began may be shut out since.
+        if let Some(person) = parts.extensions.get::<Person>() {
+            person.check(&app.state)?;
+        }
         fields::from_slice(&bytes).map(Self)
     }
 }
@@ -66,25 +74,32 @@ fn reserve(app: &App, bytes: usize) -> Result<SemaphorePermit<'_>, ApiError> {
     })
 }
 
-/// Reads all of a body. A client that stops sending is given up long before one that is only slow.
+/// Reads all of a body. What comes gives a client more time, so one that is only slow is not given up; one that stops, or
+/// sends a byte now and then, is.
 async fn read(body: Body, max: usize, limits: &Limits) -> Result<Bytes, ApiError> {
     let mut body = Limited::new(body, max);
-    let reading = async {
-        let mut pieces: Vec<Bytes> = Vec::new();
-        loop {
-            let frame = timeout(limits.body_idle_timeout, body.frame()).await;
-            match frame.map_err(|_| too_slow("nothing more of the body came", limits.body_idle_timeout))? {
-                None => return Ok(whole(pieces)),
-                Some(Ok(frame)) => pieces.extend(frame.into_data().ok()),
-                Some(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large(max)),
-                Some(Err(_)) => {
-                    let message = "the body ended before its length";
-                    return Err(ApiError::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", message));
-                }
+    let (begun, mut bytes, mut pieces) = (Instant::now(), 0, Vec::new());
+    loop {
+        let earned = Duration::from_millis(bytes * 1_000 / u64::from(limits.body_rate_min.get()));
+        let (due, idle) = (begun + limits.body_timeout + earned, Instant::now() + limits.body_idle_timeout);
+        match timeout_at(due.min(idle), body.frame()).await {
+            Err(_) if idle <= due => {
+                return Err(too_slow("no byte of the body came in time", limits.body_idle_timeout));
+            }
+            Err(_) => return Err(too_slow("the body comes too slowly", limits.body_timeout + earned)),
+            Ok(None) => return Ok(whole(pieces)),
+            Ok(Some(Ok(frame))) => {
+                let piece = frame.into_data().unwrap_or_default();
+                bytes += piece.len() as u64;
+                pieces.push(piece);
+            }
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large(max)),
+            Ok(Some(Err(_))) => {
+                let message = "the body ended before its length";
+                return Err(ApiError::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", message));
             }
         }
-    };
-    timeout(limits.body_timeout, reading).await.unwrap_or_else(|_| Err(too_slow("the body took", limits.body_timeout)))
+    }
 }
 
 fn whole(mut pieces: Vec<Bytes>) -> Bytes {
@@ -96,11 +111,67 @@ fn whole(mut pieces: Vec<Bytes>) -> Bytes {
 }
 
 fn too_slow(what: &str, limit: Duration) -> ApiError {
-    ApiError::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", format!("{what} for longer than {limit:?}"))
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", format!("{what}; it had {} s", limit.as_secs_f32()))
 }
 
 fn too_large(max: usize) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", format!("the body is longer than {max} bytes"))
         .details(serde_json::json!({"max_bytes": max}))
         .hint("put large data in a file on the node's machine and name the file in the payload")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// A body of one piece after each pause, and then nothing any more.
+    fn dripping(bytes: usize, pause: Duration, pieces: usize, ends: bool) -> Body {
+        Body::from_stream(stream::unfold(0, move |sent| async move {
+            if sent == pieces {
+                return if ends { None } else { std::future::pending().await };
+            }
+            tokio::time::sleep(pause).await;
+            Some((Ok::<_, Infallible>(Bytes::from(vec![b'x'; bytes])), sent + 1))
+        }))
+    }
+
+    /// What came of it, and after how long.
+    async fn read_timed(body: Body) -> (Result<usize, ApiError>, Duration) {
+        let begun = Instant::now();
+        let read = read(body, 16 << 20, &Limits::default()).await;
+        (read.map(|bytes| bytes.len()), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_now_and_then_gives_nobody_more_time() {
+        for pause in [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(9)] {
+            let (read, took) = read_timed(dripping(1, pause, usize::MAX, false)).await;
+            assert!(read.is_err(), "a byte each {pause:?}");
+            assert!(took >= Duration::from_secs(10) && took < Duration::from_millis(10_100), "{pause:?}: {took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stops_has_used_up_what_it_earned() {
+        let (read, took) = read_timed(dripping(1 << 20, Duration::ZERO, 1, false)).await;
+        assert!(read.is_err());
+        assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(11), "{took:?}");
+        let (read, took) = read_timed(dripping(1, Duration::ZERO, 0, false)).await;
+        assert!(read.is_err());
+        assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(11), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_on_a_slow_line_arrives() {
+        let (read, took) = read_timed(dripping(5 << 10, Duration::from_secs(1), 200, true)).await;
+        assert_eq!(read.unwrap(), 1_000 << 10);
+        assert!(took >= Duration::from_secs(200), "{took:?}");
+        // Gaps of a radio, as long as what comes between them makes up for them.
+        let (read, _) = read_timed(dripping(50 << 10, Duration::from_secs(9), 20, true)).await;
+        assert_eq!(read.unwrap(), 1_000 << 10);
+    }
 }

@@ -94,6 +94,13 @@ async fn serve(stream: TcpStream, arrival: Arrival, taken: Taken, shared: Shared
                 tracing::debug!("nothing moved on a connection; it is cut");
                 return;
             }
+            () = seat.unread_for(app.limits.answer_idle_timeout) => {
+                tracing::debug!("a client does not read its answer; its connection is cut");
+                if let Some(parts) = connection.into_parts() {
+                    forget(&parts.io.into_inner().into_stream());
+                }
+                return;
+            }
             () = seat.cut.cancelled() => return,
             () = cutting.cancelled() => return,
         }
@@ -113,6 +120,13 @@ async fn serve(stream: TcpStream, arrival: Arrival, taken: Taken, shared: Shared
             () = seat.idle_for(app.limits.idle_timeout) => seat.cut.cancel(),
             () = cutting.cancelled() => seat.cut.cancel(),
         }
+    }
+}
+
+/// Has the system drop what the client has not read, which it would else keep, and offer again, for minutes after the end.
+fn forget(stream: &TcpStream) {
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::debug!(%error, "can't set SO_LINGER");
     }
 }
 

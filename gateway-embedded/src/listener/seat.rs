@@ -9,11 +9,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// In place of a time: we work, and the client waits.
 const WORKING: u64 = u64::MAX;
+/// In place of a time: nothing waits to leave.
+const FLOWING: u64 = u64::MAX;
 /// How long a head takes at most that was sent at once, so that somebody who has only just come is not cut for it.
 const FRESH: Duration = Duration::from_millis(250);
 
@@ -24,6 +26,10 @@ pub(super) struct Seat {
     moved_ms: AtomicU64,
     /// Since when we wait for the client, in milliseconds since it opened, or [`WORKING`].
     waiting_ms: AtomicU64,
+    /// Since when bytes wait until the client reads those before them, in milliseconds since it opened, or [`FLOWING`].
+    unread_ms: AtomicU64,
+    /// Fires when bytes begin to wait.
+    unread: Notify,
     /// A request is being answered.
     in_exchange: AtomicBool,
     /// Bytes of a head have come that is not complete.
@@ -65,6 +71,8 @@ impl Seat {
             opened: Instant::now(),
             moved_ms: AtomicU64::new(0),
             waiting_ms: AtomicU64::new(0),
+            unread_ms: AtomicU64::new(FLOWING),
+            unread: Notify::new(),
             in_exchange: AtomicBool::new(false),
             head_begun: AtomicBool::new(false),
             answer_flushed: AtomicBool::new(true),
@@ -80,6 +88,22 @@ impl Seat {
             let last = self.moved_ms.load(Ordering::Relaxed);
             tokio::time::sleep_until(self.opened + Duration::from_millis(last) + limit).await;
             if self.moved_ms.load(Ordering::Relaxed) == last {
+                return;
+            }
+        }
+    }
+
+    /// Resolves once bytes have waited for `limit` to leave, and none could. An answer that is read slowly goes on with
+    /// every part of it that is read, and one that has nothing to say yet does not wait.
+    pub(super) async fn unread_for(&self, limit: Duration) {
+        loop {
+            let since = self.unread_ms.load(Ordering::Relaxed);
+            if since == FLOWING {
+                self.unread.notified().await;
+                continue;
+            }
+            tokio::time::sleep_until(self.opened + Duration::from_millis(since) + limit).await;
+            if self.unread_ms.load(Ordering::Relaxed) == since {
                 return;
             }
         }
@@ -134,6 +158,15 @@ impl Seat {
     pub(super) fn wrote(&self, bytes: usize) {
         if bytes > 0 {
             self.moved_ms.store(self.now_ms(), Ordering::Relaxed);
+            self.unread_ms.store(FLOWING, Ordering::Relaxed);
+        }
+    }
+
+    /// The system takes no more bytes, because the client does not read those before them.
+    pub(super) fn write_waits(&self) {
+        if self.unread_ms.load(Ordering::Relaxed) == FLOWING {
+            self.unread_ms.store(self.now_ms(), Ordering::Relaxed);
+            self.unread.notify_one();
         }
     }
 
@@ -211,6 +244,34 @@ mod tests {
         assert!(seat.patience().is_some());
         seat.goes_on();
         assert!(seat.patience().is_some(), "without an exchange there is nothing to go on with");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_reads_is_told_from_one_that_is_read_slowly_or_silent() {
+        const LIMIT: Duration = Duration::from_secs(10);
+        let seat = Arc::new(Seat::new());
+        let watched = tokio::spawn({
+            let seat = Arc::clone(&seat);
+            async move { seat.unread_for(LIMIT).await }
+        });
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(!watched.is_finished(), "a stream that is silent waits for nobody");
+        for _ in 0..20 {
+            seat.write_waits();
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            // Woken and still full, which is no progress.
+            seat.write_waits();
+            assert!(!watched.is_finished());
+            seat.wrote(1);
+        }
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(!watched.is_finished(), "all of it has left");
+        let stalled = Instant::now();
+        seat.write_waits();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        seat.write_waits();
+        watched.await.unwrap();
+        assert!(stalled.elapsed() >= LIMIT && stalled.elapsed() < LIMIT + Duration::from_secs(1));
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl Socket {
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
+                self.seat.write_waits();
                 self.seat.stalls();
                 self.room.somebody_waits();
             }

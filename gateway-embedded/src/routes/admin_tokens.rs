@@ -38,6 +38,7 @@ pub(crate) async fn create_admin_token(
         return Err(ApiError::field("/scopes", "name at least one; a token for nothing is of no use"));
     }
     note.detail(serde_json::json!({"scopes": request.scopes, "ttl_seconds": ttl_s}));
+    let _held = app.door.hold(&app.state, &person).await?;
     let scopes: Scopes = request.scopes.into_iter().collect();
     let tokens = app.state.tokens.clone();
     // The first one makes a key, which takes a moment and may ask the vault.

@@ -59,7 +59,7 @@ pub(crate) async fn export_audit(
     }
     let pieces = stream::unfold(Some((app, person, Export::new(query))), async |state| {
         let (app, person, mut export) = state?;
-        if app.stopping.is_cancelled() || !person.is_let_in(&app.state.control) {
+        if app.stopping.is_cancelled() || !person.is_let_in(&app.state) {
             return Some((Err(StoreError::Closed), None));
         }
         match export.next_piece(&app.state.audit).await {

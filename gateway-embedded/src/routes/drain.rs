@@ -17,6 +17,7 @@ use super::SMALL_BODY_BYTES_MAX;
 use crate::{
     app::{App, AppState},
     auth::{credentials::Person, permission::Permission},
+    edge::audit::AuditNote,
     error::ApiError,
     extract::{JsonBody, QueryOf},
     policies,
@@ -61,6 +62,8 @@ pub(crate) async fn get_drain(
 }
 
 /// Stops taking and claiming jobs, or goes back to work. Jobs that run finish. It stays so across restarts.
+///
+/// A drain that the disk does not take is in force all the same, until the node stops; the answer has `unstored` then.
 #[utoipa::path(
     post,
     path = "/drain",
@@ -70,19 +73,25 @@ pub(crate) async fn get_drain(
         (status = 200, description = "The drain", body = Drain),
         (status = 400, description = "`VALIDATION_ERROR`, `MALFORMED_JSON`"),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
-        (status = 507, description = "`STORAGE_FULL`")
+        (status = 507, description = "`STORAGE_FULL`, where the drain was to end")
     )
 )]
 pub(crate) async fn set_drain(
     State(app): State<AppState>,
     person: Person,
+    note: AuditNote,
     JsonBody(request): JsonBody<DrainRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<Json<Drain>, ApiError> {
     let reason = check_reason(request.reason)?;
     let by = person.subject.to_string();
-    let drain = request.on.then(|| DrainRecord { since: app.state.clock.now(), by, reason });
+    let drain = request.on.then(|| DrainRecord { since: app.state.clock.now(), by, reason, stored: false });
     policies::change(&app, move |control| async move { control.set_drain(drain).await }).await?;
-    Ok(Json(describe(&app, &person)))
+    let drain = describe(&app, &person);
+    if drain.unstored {
+        tracing::error!("the disk did not take the drain: it is in force until a restart");
+        note.answer_anyway();
+    }
+    Ok(Json(drain))
 }
 
 fn check_reason(reason: Option<String>) -> Result<Option<String>, ApiError> {
@@ -111,6 +120,7 @@ pub(crate) fn describe(app: &App, person: &Person) -> Drain {
     let by = record.as_ref().filter(|_| person.caller().sees_all).map(|record| record.by.clone());
     Drain {
         on,
+        unstored: record.as_ref().is_some_and(|record| !record.stored),
         stopping,
         since: record.as_ref().map(|record| record.since),
         by,

@@ -78,6 +78,8 @@ pub(crate) async fn create_engine(
     note: AuditNote,
     JsonBody(request): JsonBody<CreateEngineRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<(StatusCode, Json<CreatedEngine>), ApiError> {
+    let held = app.clone();
+    let _held = held.door.hold(&held.state, &person).await?;
     // A task of its own: half of it would leave an engine that has no store until the next start, and a token that
     // nobody saw.
     let created = tokio::spawn(async move { create(&app, &request.name, person.standing()).await });

@@ -8,6 +8,7 @@ use flowork_tokens::KEY_LIFE;
 use super::SMALL_BODY_BYTES_MAX;
 use crate::{
     app::{App, AppState},
+    auth::credentials::Person,
     edge::audit::AuditNote,
     error::ApiError,
     extract::JsonBody,
@@ -41,10 +42,13 @@ pub(crate) async fn list_keys(State(app): State<AppState>) -> Json<SigningKeyLis
 )]
 pub(crate) async fn rotate_keys(
     State(app): State<AppState>,
+    person: Person,
     note: AuditNote,
     JsonBody(request): JsonBody<RotateKeysRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<Json<SigningKeyList>, ApiError> {
     note.detail(serde_json::json!({"set": request.set, "end_old": request.end_old}));
+    // What is asked for with a token that ends here comes to be before, or not at all.
+    let _shut = if request.end_old { Some(app.door.shut(&app.state, &person).await?) } else { None };
     let tokens = app.state.tokens.clone();
     let rotate = move || {
         let with_keys = tokens.list();

@@ -15,13 +15,15 @@ use http::StatusCode;
 use super::SMALL_BODY_BYTES_MAX;
 use crate::{
     app::AppState,
-    auth::{credentials::Person, kind_rights},
+    auth::{credentials::Person, kind_rights, permission::Permission},
     edge::audit::AuditNote,
     error::ApiError,
     extract::JsonBody,
 };
 
 /// Lists every kind with the JSON Schema of its payload, the engines that run it and who may enqueue it.
+///
+/// Modules that can't be used are told to the owner and to operators, who can do something about them.
 #[utoipa::path(
     get,
     path = "/v1/kinds",
@@ -34,6 +36,9 @@ pub(crate) async fn list_kinds(State(app): State<AppState>, person: Person) -> J
         let rights = kind_rights::roles_of(&app, &kind.descriptor.name);
         kind.allowed_actions = kind_rights::allowed_actions(&person, &rights.roles);
         (kind.roles, kind.roles_decided) = (rights.roles, rights.decided);
+    }
+    if !Permission::Operate.allows(person.standing()) {
+        kinds.broken_modules.clear();
     }
     Json(kinds)
 }

@@ -47,7 +47,7 @@ fn check_change(caller: &Person, subject: &str) -> Result<(), ApiError> {
 }
 
 /// All members as the caller sees them.
-async fn describe_all(app: &App, caller: &Person) -> Result<Vec<Member>, ApiError> {
+pub(super) async fn describe_all(app: &App, caller: &Person) -> Result<Vec<Member>, ApiError> {
     let control = &app.state.control;
     let mut open: HashMap<String, u64> = HashMap::new();
     for session in control.sessions(None).await? {

@@ -16,22 +16,21 @@ use flowork_engine::{Engines, QueueDepth};
 use crate::{
     app::App,
     auth::{credentials::Person, permission::Permission},
-    error::ApiError,
 };
 
 /// One queue as this person sees it, whether or not it has jobs.
-async fn describe(app: &App, name: &QueueName, person: &Person) -> Result<Queue, ApiError> {
-    let depths = app.state.engines.queues().await?;
+async fn describe(app: &App, name: &QueueName, person: &Person) -> Queue {
+    let depths = app.state.engines.queues().await;
     let depth = depths.into_iter().find(|depth| depth.queue == name.as_str());
     let paused = app.state.control.policies().paused_queues.remove(name.as_str());
-    Ok(View::new(app, person).queue(name.to_string(), depth.as_ref(), paused))
+    View::new(app, person).queue(name.to_string(), depth.as_ref(), paused)
 }
 
 /// All queues that have jobs, are paused, or had jobs in the last minute.
-async fn describe_all(app: &App, person: &Person) -> Result<Vec<Queue>, ApiError> {
+async fn describe_all(app: &App, person: &Person) -> Vec<Queue> {
     let mut paused = app.state.control.policies().paused_queues;
     let mut depths: BTreeMap<String, Option<QueueDepth>> = BTreeMap::new();
-    let depth_of = app.state.engines.queues().await?.into_iter().map(|depth| (depth.queue.clone(), Some(depth)));
+    let depth_of = app.state.engines.queues().await.into_iter().map(|depth| (depth.queue.clone(), Some(depth)));
     let others = app.state.engines.active_queues().into_iter().chain(paused.keys().cloned());
     depths.extend(others.map(|name| (name, None)));
     depths.extend(depth_of);
@@ -40,7 +39,7 @@ async fn describe_all(app: &App, person: &Person) -> Result<Vec<Queue>, ApiError
         let paused = paused.remove(&name);
         view.queue(name, depth.as_ref(), paused)
     });
-    Ok(queues.collect())
+    queues.collect()
 }
 
 /// Who looks, and when.

@@ -70,6 +70,7 @@ fn for_guests(app: &App) -> Status {
         draining,
         drain: Drain {
             on: draining,
+            unstored: false,
             stopping: false,
             since: None,
             by: None,

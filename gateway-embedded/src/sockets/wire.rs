@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 };
 
 /// The longest message a client may send, in bytes: all of theirs are a few words.
-const MESSAGE_BYTES_MAX: usize = 4 << 10;
+pub(super) const MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// Bytes that are read at once. The library's own choice of 128 KiB would be the most of what a socket costs.
 const READ_BYTES: usize = 1 << 10;
 /// The longest frame that leaves, in bytes. Nearly every state fits into one.

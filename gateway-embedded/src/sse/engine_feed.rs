@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use axum::response::sse;
-use flowork_api_types::engine::Directive;
-use flowork_control::ControlStore;
+use flowork_api_types::{Timestamp, engine::Directive};
+use flowork_control::{ControlStore, TokenLife};
 use flowork_engine::{Clock, jobs::directives::DirectiveFeed};
+use flowork_tokens::TokenKeys;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -19,26 +20,17 @@ use crate::{app::App, auth::person::EnginePass};
 pub(crate) struct EngineFeed {
     directives: DirectiveFeed,
     stopping: CancellationToken,
-    resumed: watch::Receiver<()>,
-    clock: Clock,
-    pass: EnginePass,
-    control: ControlStore,
-    token_ends: watch::Receiver<u64>,
+    pass: PassEnd,
     ends: Instant,
     over: bool,
 }
 
 impl EngineFeed {
     pub(crate) fn new(app: &App, directives: DirectiveFeed, pass: EnginePass) -> Self {
-        let control = app.state.control.clone();
         Self {
             directives,
             stopping: app.stopping.clone(),
-            resumed: app.resumed.subscribe(),
-            clock: app.state.clock.clone(),
-            pass,
-            token_ends: control.engine_token_ends(),
-            control,
+            pass: PassEnd::new(app, pass),
             ends: Instant::now() + STREAM_AGE_MAX,
             over: false,
         }
@@ -55,35 +47,77 @@ impl Feed for EngineFeed {
         if self.over {
             return None;
         }
-        let directive = loop {
-            // By the wall clock, anew in each turn: timers stand still while the machine sleeps.
-            let left = self.pass.proof.until.map(|until| until.as_millis() - self.clock.now().as_millis());
-            let token_ends = left.map(|ms| Instant::now() + Duration::from_millis(ms.max(0) as u64));
-            let ends = token_ends.map_or(self.ends, |ends| ends.min(self.ends));
-            tokio::select! {
-                biased;
-                () = self.stopping.cancelled() => return Some(self.say_bye("stopping")),
-                () = revoked(&self.pass, &self.control, &mut self.token_ends) => {
-                    return Some(self.say_bye("token_revoked"));
-                }
-                () = sleep_until(ends) => return Some(self.say_bye("too_old")),
-                Ok(()) = self.resumed.changed() => {}
-                directive = self.directives.next() => break directive,
-            }
+        let directive = tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => return Some(self.say_bye("stopping")),
+            reason = self.pass.due() => return Some(self.say_bye(reason)),
+            () = sleep_until(self.ends) => return Some(self.say_bye("too_old")),
+            directive = self.directives.next() => directive,
         };
         let data = serde_json::to_string(&directive).expect("directives are plain data");
         Some(sse::Event::default().event(type_of(directive)).data(data))
     }
 }
 
-/// Resolves once the engine's token was revoked. Dropping the future loses nothing.
-pub(crate) async fn revoked(pass: &EnginePass, control: &ControlStore, token_ends: &mut watch::Receiver<u64>) {
-    loop {
-        // Marked as seen before the look, so that an end in between is seen by the next turn.
-        token_ends.mark_unchanged();
-        if !pass.holds(control) || token_ends.changed().await.is_err() {
-            return;
+/// When what an engine called with stops to count while the answer is on its way.
+pub(crate) struct PassEnd {
+    pass: EnginePass,
+    control: ControlStore,
+    tokens: TokenKeys,
+    clock: Clock,
+    resumed: watch::Receiver<()>,
+    token_ends: watch::Receiver<u64>,
+    key_changes: watch::Receiver<u64>,
+}
+
+impl PassEnd {
+    pub(crate) fn new(app: &App, pass: EnginePass) -> Self {
+        let (control, tokens) = (app.state.control.clone(), app.state.tokens.clone());
+        Self {
+            pass,
+            clock: app.state.clock.clone(),
+            resumed: app.resumed.subscribe(),
+            token_ends: control.engine_token_ends(),
+            key_changes: tokens.key_changes(),
+            control,
+            tokens,
         }
+    }
+
+    /// Resolves with the reason once it counts no more. Dropping the future loses nothing.
+    pub(crate) async fn due(&mut self) -> &'static str {
+        loop {
+            // Marked as seen before the look, so that an end in between is seen by the next turn.
+            self.token_ends.mark_unchanged();
+            self.key_changes.mark_unchanged();
+            let replaced = match self.pass.life(&self.control, &self.tokens) {
+                TokenLife::Open => None,
+                TokenLife::Until(until) => Some(until),
+                TokenLife::Over => return "token_revoked",
+            };
+            let until = replaced.into_iter().chain(self.pass.proof.until).min();
+            let changed = tokio::select! {
+                biased;
+                () = sleep_till(until, &self.clock) => return "too_old",
+                changed = self.token_ends.changed() => changed,
+                changed = self.key_changes.changed() => changed,
+                changed = self.resumed.changed() => changed,
+            };
+            if changed.is_err() {
+                return "stopping";
+            }
+        }
+    }
+}
+
+/// By the wall clock, anew in each turn: timers stand still while the machine sleeps.
+async fn sleep_till(until: Option<Timestamp>, clock: &Clock) {
+    match until {
+        Some(until) => {
+            let left_ms = until.as_millis().saturating_sub(clock.now().as_millis()).max(0);
+            tokio::time::sleep(Duration::from_millis(left_ms as u64)).await;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -71,6 +71,40 @@ async fn no_caller_but_the_owner_fills_the_log_with_calls_that_succeed() {
 }
 
 #[tokio::test]
+async fn a_flood_of_strangers_does_not_hide_what_a_known_caller_tries() {
+    let gateway = Gateway::start().await;
+    let omar = gateway.token("omar", Role::Operator);
+    for _ in 0..200 {
+        let strange = read(gateway.plain(Method::POST, "/v1/queues/mail/pause")).await;
+        assert_eq!(strange.status, StatusCode::UNAUTHORIZED);
+    }
+    // Whoever has the token of an operator looks what else it opens; and the owner's is tried, too.
+    let forbidden = gateway.plain(Method::POST, "/v1/members").bearer_auth(&omar);
+    assert_eq!(read(forbidden.json(&json!({"name": "mallory"}))).await.status, StatusCode::FORBIDDEN);
+    let missing = gateway.plain(Method::DELETE, "/v1/schedules/sch_01930c5ea2f07a3c8000000000000000");
+    let missing = read(missing.bearer_auth(&omar)).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND, "{}", missing.text);
+    assert!(read(gateway.post("/v1/members").json(&json!({}))).await.status.is_client_error());
+
+    let log = entries(&gateway, "outcome=refused").await;
+    let of = |subject: &Value| log.iter().filter(|entry| entry["actor"]["subject"] == *subject).collect::<Vec<_>>();
+    assert!(of(&Value::Null).len() < 200, "of strangers, too many are counted");
+    let seen: Vec<_> = of(&json!("omar")).iter().map(|entry| json!([entry["action"], entry["status"]])).collect();
+    assert_eq!(seen, [json!(["schedule.delete", 404]), json!(["member.create", 403])]);
+    assert_eq!(of(&json!("owner")).len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_fills_the_log_with_calls_that_are_refused_not_even_the_owner() {
+    let gateway = Gateway::start().await;
+    for _ in 0..205 {
+        let refused = read(gateway.post("/v1/members").json(&json!({}))).await;
+        assert!(refused.status.is_client_error());
+    }
+    assert_eq!(entries(&gateway, "action=member.create").await.len(), 200);
+}
+
+#[tokio::test]
 async fn refused_calls_and_sign_ins_that_fail_are_in_the_log_with_their_reason() {
     let gateway = Gateway::start().await;
     let viewer = gateway.token("vera", Role::Viewer);

@@ -41,6 +41,7 @@ pub(crate) async fn open_audit(path: &Path) -> Audit {
         expected: false,
         retention: Duration::from_hours(24 * 90),
         now: Arc::new(flowork_engine::clock::wall_now),
+        uptime: Arc::new(|| Duration::ZERO),
         signatures: Arc::new(PersonalSignatures),
         tell: Arc::new(|trouble| panic!("{trouble:?}")),
     };

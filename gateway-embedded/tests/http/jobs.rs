@@ -79,6 +79,37 @@ async fn one_bad_entry_of_a_batch_fails_alone() {
 }
 
 #[tokio::test]
+async fn the_key_of_a_batch_is_refused_for_other_jobs_and_for_another_callback() {
+    let gateway = Gateway::start().await;
+    let batch = |job: &str, payload: u32, callback: u32| {
+        json!({
+            "jobs": [
+                {"idempotency_key": job, "kind": "noop", "payload": payload},
+                {"idempotency_key": "never", "kind": "noop", "prio": 1},
+            ],
+            "callback": {"kind": "noop", "payload": callback, "delay_ms": 3_600_000},
+        })
+    };
+    let send = async |body: serde_json::Value| {
+        read(gateway.post("/v1/jobs/batch").header("Idempotency-Key", "nightly").json(&body)).await
+    };
+    let first = send(batch("a", 1, 1)).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text);
+    let first = first.json();
+    for other in [batch("b", 1, 1), batch("a", 2, 1), batch("a", 1, 2), json!({"jobs": []})] {
+        let refused = send(other).await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED".into())
+        );
+        assert_eq!(refused.json()["error"]["details"]["original_batch_id"], first["batch_id"], "{}", refused.text);
+    }
+    let again = send(batch("a", 1, 1)).await.json();
+    assert_eq!((&again["batch_id"], &again["items"][0]["replayed"]), (&first["batch_id"], &json!(true)));
+    assert_eq!(again["items"][1]["error"]["code"], "VALIDATION_ERROR", "an entry that is wrong is part of it too");
+}
+
+#[tokio::test]
 async fn a_member_sees_and_touches_their_own_jobs_only() {
     let gateway = Gateway::start().await;
     let (ann, bob) = (gateway.token("ann", Role::Member), gateway.token("bob", Role::Member));

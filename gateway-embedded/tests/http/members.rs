@@ -3,6 +3,7 @@
 use flowork_api_types::{
     Timestamp,
     auth::Role,
+    kind::BrokenModule,
     member::{GuestArea, GuestPolicy},
 };
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -238,7 +239,7 @@ async fn guests_see_what_the_owner_opened_and_nothing_else() {
     let guest = read(gateway.plain(Method::POST, "/v1/auth/guest")).await.json();
     let guest = Signed { subject: "guest".to_owned(), token: guest["access_token"].as_str().unwrap().to_owned() };
     assert_eq!(guest.get(&gateway, "/v1/status").await.status, StatusCode::OK);
-    for path in ["/v1/jobs", "/v1/engines", "/v1/members", "/v1/guests", "/v1/keys"] {
+    for path in ["/v1/jobs", "/v1/kinds", "/v1/engines", "/v1/members", "/v1/guests", "/v1/keys"] {
         assert_eq!(guest.get(&gateway, path).await.code(), "FORBIDDEN", "{path}");
     }
     let open =
@@ -254,6 +255,24 @@ async fn guests_see_what_the_owner_opened_and_nothing_else() {
     assert_eq!(read(open(Vec::new(), false)).await.status, StatusCode::OK);
     let out = guest.get(&gateway, "/v1/status").await;
     assert_eq!((out.status, out.code().as_str()), (StatusCode::UNAUTHORIZED, "GUESTS_NOT_ADMITTED"));
+}
+
+#[tokio::test]
+async fn modules_that_can_not_be_used_are_told_to_those_who_keep_the_node() {
+    let gateway = Gateway::start().await;
+    let broken = BrokenModule { id: "torn".to_owned(), reason: "it is torn".to_owned(), hint: None };
+    gateway.state.engines.kinds().set_broken_modules(vec![broken]);
+    let guests = GuestPolicy { enabled: true, open: vec![GuestArea::Jobs] };
+    gateway.state.control.set_guest_policy(guests).await.unwrap();
+    for role in Role::ALL {
+        let token = gateway.token("somebody", role);
+        let answer = read(gateway.plain(Method::GET, "/v1/kinds").bearer_auth(token)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{role:?}: {}", answer.text);
+        let keeps = matches!(role, Role::Owner | Role::Operator);
+        let kinds = answer.json();
+        assert_eq!(kinds["broken_modules"].as_array().unwrap().len(), usize::from(keeps), "{role:?}");
+        assert_eq!(kinds["items"].as_array().unwrap().len(), 2, "{role:?}");
+    }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn a_drain_lets_jobs_finish_refuses_new_ones_and_says_who_asked_for_it() {
     assert_eq!(
         before,
         json!({
-            "on": false, "stopping": false, "since": null, "by": null, "reason": null, "running": 0,
+            "on": false, "unstored": false, "stopping": false, "since": null, "by": null, "reason": null, "running": 0,
             "allowed_actions": ["start"]
         })
     );

@@ -202,6 +202,38 @@ async fn whoever_is_signed_in_is_not_counted_by_address() {
     assert_eq!(statuses(5, owner).await, [200; 5]);
 }
 
+/// The head of a sound token, and with it the id of the key, is nothing secret.
+fn forged(sound: &str, number: usize) -> String {
+    let (head, rest) = sound.split_once('.').unwrap();
+    let (claims, _) = rest.split_once('.').unwrap();
+    format!("{head}.{claims}.{}", format!("{number:04}").repeat(85) + "AA")
+}
+
+#[tokio::test]
+async fn tokens_that_are_made_up_are_not_checked_any_more_once_there_were_too_many() {
+    let gateway = start(|options| options.rates.address = Some(rate("4/h"))).await;
+    let member = gateway.token("mia", Role::Member);
+    let pause = |token: &str| from(&gateway, CLIENT, Method::POST, "/v1/queues/mail/pause").bearer_auth(token);
+    for number in 0..4 {
+        let answer = read(pause(&forged(&gateway.owner, number))).await;
+        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::UNAUTHORIZED, "TOKEN_INVALID"));
+    }
+    for number in 4..40 {
+        assert_limited(&read(pause(&forged(&gateway.owner, number))).await, "address");
+    }
+    let log = gateway.state.audit.list(flowork_api_types::audit::AuditQuery::default()).await.unwrap();
+    assert_eq!(log.items.len(), 4, "the others did not come as far as the sign-in");
+    // Not even a good one is looked at that this node has not seen: nothing tells it from the made-up ones.
+    let elsewhere = flowork_gateway::TokenKeys::from_pkcs8(&gateway.key).unwrap();
+    let unseen = elsewhere.sign_access("mia", Role::Member, None, std::time::Duration::from_mins(5));
+    let jobs = |client: &str, token: &str| from(&gateway, client, Method::GET, "/v1/jobs").bearer_auth(token);
+    assert_limited(&read(jobs(CLIENT, &unseen)).await, "address");
+
+    assert_eq!(read(jobs(CLIENT, &member)).await.status, StatusCode::OK, "a member behind the same address");
+    assert_eq!(read(jobs(NEIGHBOR, &unseen)).await.status, StatusCode::OK, "it was good all along");
+    assert_eq!(read(jobs(CLIENT, &unseen)).await.status, StatusCode::OK, "and has been seen now");
+}
+
 #[tokio::test]
 async fn the_owner_at_the_machine_has_a_budget_of_its_own() {
     let gateway = start(|options| {

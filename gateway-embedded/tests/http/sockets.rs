@@ -1,12 +1,6 @@
-//! Bare sockets: what is no request, who is slow on purpose, and who has to go when there is no room.
+//! Bare sockets: what is no request, and who has to go when there is no room.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -20,11 +14,6 @@ use super::{
     gateway::{Gateway, HANG, read},
     tunnel::with_tunnel,
 };
-
-/// How many sockets the slow attack has; `FLOWORK_TEST_SLOW_SOCKETS=5000` makes it a large one.
-const SLOW_SOCKETS: usize = 1_000;
-/// Files of the test itself and of the gateway's stores.
-const OTHER_FILES: usize = 300;
 
 async fn connect(gateway: &Gateway) -> TcpStream {
     TcpStream::connect(gateway.handle.as_ref().unwrap().local_addr()).await.unwrap()
@@ -203,83 +192,4 @@ async fn connections_that_wait_for_us_keep_their_place() {
     polls.pop();
     assert!(drain(&mut third).await.contains("200 OK"), "a place that came free is taken");
     assert!(timeout(Duration::from_millis(10), polls[0].peek(&mut byte)).await.is_err(), "the other one still waits");
-}
-
-/// How many slow sockets there are: as many as are wanted, if the process may open that many files.
-fn slow_sockets() -> usize {
-    let wanted = std::env::var("FLOWORK_TEST_SLOW_SOCKETS").ok().and_then(|text| text.parse().ok());
-    wanted.unwrap_or(SLOW_SOCKETS).min((open_files_max() - OTHER_FILES) / 2)
-}
-
-/// Raises the limit of open files as far as it goes.
-#[cfg(unix)]
-fn open_files_max() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    // Where that is not allowed, fewer sockets have to do.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| files as usize)
-}
-
-#[cfg(not(unix))]
-fn open_files_max() -> usize {
-    usize::MAX
-}
-
-/// Sockets that send a header's value byte by byte, and how many of them are still open.
-async fn attack(gateway: &Gateway, sockets: usize) -> Arc<AtomicUsize> {
-    let open = Arc::new(AtomicUsize::new(sockets));
-    for _ in 0..sockets {
-        let mut stream = connect(gateway).await;
-        let left = Arc::clone(&open);
-        tokio::spawn(async move {
-            let mut piece: &[u8] = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ";
-            let mut byte = [0];
-            while stream.write_all(piece).await.is_ok() {
-                piece = b"a";
-                let heard = timeout(Duration::from_millis(500), stream.read(&mut byte)).await;
-                if matches!(heard, Ok(Ok(0) | Err(_))) {
-                    break;
-                }
-            }
-            left.fetch_sub(1, Ordering::SeqCst);
-        });
-    }
-    open
-}
-
-#[tokio::test]
-async fn sockets_that_send_slowly_are_cut_and_others_are_served_meanwhile() {
-    let sockets = slow_sockets();
-    let gateway = Gateway::start().await;
-    let started = Instant::now();
-    let open = attack(&gateway, sockets).await;
-    let mut served = 0;
-    while open.load(Ordering::SeqCst) > 0 {
-        let fresh = reqwest::Client::builder().no_proxy().timeout(HANG).build().unwrap();
-        let answer = fresh.get(format!("{}/health", gateway.url)).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(read(gateway.get("/v1/auth/me")).await.status, StatusCode::OK, "who is connected stays so");
-        served += 1;
-        // The limit is 10 s for each; this much longer is for a busy machine.
-        assert!(started.elapsed() < Duration::from_mins(1), "{} are still open", open.load(Ordering::SeqCst));
-    }
-    assert!(served > 0);
-}
-
-#[tokio::test]
-async fn the_same_attack_stays_where_heads_have_all_the_time() {
-    let gateway = Gateway::start_with(|options| {
-        options.limits.header_timeout = Duration::from_hours(1);
-        options.limits.connections_max = 10_000;
-    })
-    .await;
-    let open = attack(&gateway, 100).await;
-    let waited = timeout(Duration::from_secs(2), async {
-        while open.load(Ordering::SeqCst) > 0 {
-            read(gateway.get("/health")).await;
-        }
-    });
-    assert!(waited.await.is_err(), "nothing but the timeout cuts them");
-    assert_eq!(open.load(Ordering::SeqCst), 100);
 }

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use flowork_api_types::{Timestamp, admin::TokenSet, auth::Role, engine::EngineLocation};
+use flowork_api_types::{Timestamp, admin::TokenSet, auth::Role, engine::EngineLocation, event::Event};
+use flowork_engine::Clock;
 use flowork_gateway::TokenKeys;
 use flowork_tokens::{KEY_LIFE, KeyStore, KeyStoreError};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::gateway::{Gateway, HANG, read};
+use super::{
+    gateway::{Gateway, HANG, read},
+    streams::Stream,
+};
 
 /// An engine elsewhere: its id and its token.
 async fn engine(gateway: &Gateway) -> (String, String) {
@@ -172,6 +176,90 @@ async fn rotating_keys_keeps_tokens_and_ending_the_old_ones_ends_them_at_once() 
     let renewed = renewed["access_token"].as_str().unwrap();
     assert_eq!(status_of(me(renewed)).await, StatusCode::OK, "a browser goes on by itself");
     assert_eq!(public().await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn ending_the_old_keys_ends_streams_and_tickets_of_their_tokens() {
+    let gateway = Gateway::start().await;
+    let job = gateway.enqueue("k", json!({"kind": "noop", "delay_ms": 3_600_000})).await;
+    let job = format!("/v1/jobs/{}/events", job["id"].as_str().unwrap());
+    let mut streams = vec![Stream::open(gateway.get("/v1/events")).await, Stream::open(gateway.get(&job)).await];
+    assert_eq!(streams[1].next().await.unwrap().event, "job.changed");
+    let ticket = async || {
+        let made = read(gateway.post("/v1/auth/ticket").json(&json!({"path": "/v1/events"}))).await.json();
+        format!("/v1/events?ticket={}", made["ticket"].as_str().unwrap())
+    };
+    let (used, late) = (ticket().await, ticket().await);
+    streams.push(Stream::open(gateway.plain(Method::GET, &used)).await);
+    gateway.state.tokens.rotate(TokenSet::User, false, gateway.state.clock.now()).unwrap();
+    gateway.state.engines.events().publish(None, Event::KindsChanged);
+    assert_eq!(streams[0].next().await.unwrap().event, "kinds.changed", "the old key still counts");
+
+    let owner = gateway.token("owner", Role::Owner);
+    let end = gateway.plain(Method::POST, "/v1/keys/rotate").bearer_auth(owner).json(&json!({"end_old": true}));
+    assert_eq!(status_of(end).await, StatusCode::OK);
+    for stream in &mut streams {
+        let bye = stream.until("bye").await;
+        assert_eq!(bye.data, json!({"reason": "token_expired"}));
+        assert!(stream.next().await.is_none());
+    }
+    let refused = read(gateway.plain(Method::GET, &late)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::UNAUTHORIZED, "TICKET_INVALID"));
+}
+
+#[tokio::test]
+async fn ending_the_keys_of_engines_ends_what_came_with_their_short_tokens() {
+    let gateway = Gateway::start().await;
+    let (_, token) = engine(&gateway).await;
+    let short = exchanged(&gateway, &token).await;
+    let directives = || gateway.plain(Method::GET, "/v1/engine/directives");
+    let mut by_short = Stream::open(directives().bearer_auth(&short)).await;
+    let mut by_token = Stream::open(directives().header("x-engine-token", &token)).await;
+    let end = gateway.post("/v1/keys/rotate").json(&json!({"set": "engine", "end_old": true}));
+    assert_eq!(status_of(end).await, StatusCode::OK);
+    assert_eq!(by_short.until("bye").await.data, json!({"reason": "token_revoked"}));
+    gateway.state.engines.drain(true);
+    assert_eq!(by_token.next().await.unwrap().event, "drain", "its own token is not signed");
+}
+
+#[tokio::test]
+async fn what_was_exchanged_for_a_token_and_what_it_opened_end_with_its_grace() {
+    let clock = Clock::manual(1_767_225_600_000);
+    let gateway = Gateway::start_on(clock.clone(), |_| {}).await;
+    let (id, first) = engine(&gateway).await;
+    let rotate = async || {
+        let rotate = gateway.post(&format!("/v1/engines/{id}/token/rotate")).json(&json!({"grace_seconds": 60}));
+        let rotated = read(rotate).await;
+        assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.text);
+        rotated.json()["token"].as_str().unwrap().to_owned()
+    };
+    let beat = |short: &str| status_of(heartbeat(&gateway).bearer_auth(short));
+    let directives = || gateway.plain(Method::GET, "/v1/engine/directives");
+    // Made and opened when nobody thought of another token.
+    let short = exchanged(&gateway, &first).await;
+    let mut streams = vec![
+        Stream::open(directives().bearer_auth(&short)).await,
+        Stream::open(directives().header("x-engine-token", &first)).await,
+    ];
+    let second = rotate().await;
+    clock.step(59_000);
+    assert_eq!(beat(&short).await, StatusCode::OK, "it has a second left");
+    clock.step(1_000);
+    gateway.handle.as_ref().unwrap().waker().resumed();
+    assert_eq!(beat(&short).await, StatusCode::UNAUTHORIZED);
+    for stream in &mut streams {
+        assert_eq!(stream.until("bye").await.data, json!({"reason": "too_old"}));
+    }
+
+    let short = exchanged(&gateway, &second).await;
+    let mut stream = Stream::open(directives().bearer_auth(&short)).await;
+    let third = rotate().await;
+    assert_eq!(beat(&short).await, StatusCode::OK, "its grace has begun");
+    let of_third = exchanged(&gateway, &third).await;
+    rotate().await;
+    assert_eq!(beat(&short).await, StatusCode::UNAUTHORIZED, "one token before the newest counts, not two");
+    assert_eq!(stream.until("bye").await.data, json!({"reason": "token_revoked"}));
+    assert_eq!(beat(&of_third).await, StatusCode::OK);
 }
 
 /// Tells of every document that it was given to keep.

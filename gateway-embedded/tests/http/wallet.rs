@@ -366,8 +366,12 @@ async fn a_reset_signs_everybody_out_and_gives_the_owner_a_link() {
     let reset = reset.json();
     assert_eq!((&reset["ended_sessions"], &reset["removed_keys"]), (&json!(2), &json!(0)));
     for session in [&owner, &zoe] {
-        assert_eq!(me(&gateway, session).await.code(), "SESSION_ENDED");
+        assert_eq!(me(&gateway, session).await.code(), "TOKEN_INVALID");
+        let refresh = json!({"refresh_token": session["refresh_token"]});
+        let refresh = read(gateway.plain(Method::POST, "/v1/auth/refresh").json(&refresh)).await;
+        assert_eq!(refresh.status, StatusCode::UNAUTHORIZED, "{}", refresh.text);
     }
+    assert_eq!(reset["members"].as_array().unwrap().len(), 2, "who can still sign in: {reset}");
     let pair = async |code: &str| read(gateway.plain(Method::POST, "/v1/auth/pair").json(&json!({"code": code}))).await;
     assert_eq!(pair(&unused).await.code(), "LINK_UNKNOWN");
     let (_, code) = reset["link"]["url"].as_str().unwrap().split_once("/#pair=").unwrap();

@@ -13,13 +13,21 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use super::search::{Secrets, command_lines, files_below};
+use super::{
+    processes::{Lookout, Seen},
+    search::{Secrets, files_below},
+};
+use crate::modules::{add_module, wait_for_kind};
 
 const PROVIDER_KEY: &str = "sk-canary-4f1d8a7e2b9c4f60a1d3";
 const PASSPHRASE: &str = "canary passphrase of six plain words";
 /// Marks that are written down on purpose, to show that each place is looked at.
 const MARK_IN_LOG: &str = "canary-request-7c1f";
 const MARK_IN_PAYLOAD: &str = "canary-payload-92e4";
+const MARK_IN_PROCESS: &str = "canary-process-3b8d";
+const MARK_IN_MODULE: &str = "canary-module-61fa";
+/// Arguments of a command that the workload runs, as the kernel keeps them.
+const MARK_IN_COMMAND: &str = "provider\0set-key\0leaky";
 
 /// An answer, and whether it is one that hands a secret to whom it is for.
 struct Heard {
@@ -34,6 +42,8 @@ struct Watched {
     client: reqwest::Client,
     heard: Vec<Heard>,
     secrets: Secrets,
+    /// Sees every process, from before the first secret until all has been done.
+    lookout: Lookout,
     /// The id of an engine that was made, which the audit names.
     mark_in_audit: String,
 }
@@ -80,14 +90,15 @@ impl Watched {
 async fn no_planted_secret_is_found_where_it_does_not_belong() -> anyhow::Result<()> {
     let leaky =
         LlmStandIn::start(LlmBehavior::RefuseSaying(401, format!("the key {PROVIDER_KEY} is not known"))).await?;
-    let home = prepared(leaky.url()).await?;
+    let lookout = Lookout::begin();
+    let home = prepared(leaky.url(), &lookout).await?;
     let log = home.path().join("stderr.log");
     let redirected = format!("exec \"$0\" \"$@\" 2>>'{}'", log.display());
     let node = home.start_under(&["sh", "-c", &redirected], &[]).await?;
 
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let mut watched =
-        Watched { node, client, heard: Vec::new(), secrets: Secrets::default(), mark_in_audit: String::new() };
+    let mark_in_audit = String::new();
+    let mut watched = Watched { node, client, heard: Vec::new(), secrets: Secrets::default(), lookout, mark_in_audit };
     watched.secrets.add("the provider's key", PROVIDER_KEY);
     watched.secrets.add("the vault's passphrase", PASSPHRASE);
     let owner = watched.node.token().to_owned();
@@ -96,19 +107,21 @@ async fn no_planted_secret_is_found_where_it_does_not_belong() -> anyhow::Result
     make_tokens(&mut watched).await?;
     misuse(&mut watched).await?;
     work(&mut watched).await?;
+    run_programs(&watched).await?;
     look_around(&mut watched).await?;
 
     let mut found = Vec::new();
-    for (place, line) in command_lines()? {
-        found.extend(watched.secrets.found_in(&place, &line));
-    }
-    let Watched { node, heard, mut secrets, mark_in_audit, .. } = watched;
+    let Watched { node, heard, mut secrets, lookout, mark_in_audit, .. } = watched;
     let (code, home) = node.terminate().await?;
     ensure!(code == Some(0), "the node ended with {code:?}");
     let items = vault_items(&home)?;
     ensure!(items.len() >= 5, "the vault holds the keys of a node: {:?}", names(&items));
     for (name, item) in &items {
         secrets.add_item(&format!("the vault's {name}"), item.expose());
+    }
+    let processes = lookout.end()?;
+    for (line, process) in &processes {
+        found.extend(secrets.found_in(&format!("the arguments of {process}"), line));
     }
     for heard in heard.iter().filter(|heard| !heard.gives) {
         found.extend(secrets.found_in(&heard.what, heard.text.as_bytes()));
@@ -117,8 +130,26 @@ async fn no_planted_secret_is_found_where_it_does_not_belong() -> anyhow::Result
     let (files, in_files) = secrets.found_below(&home.data_dir())?;
     found.extend(in_files);
     ensure!(found.is_empty(), "{} finds:\n{}", found.len(), found.join("\n"));
-    println!("{} secrets, {} answers, {files} files: 0 finds", secrets.len(), heard.len());
-    control(&home, &log, &heard, &mark_in_audit)
+    println!(
+        "{} secrets, {} answers, {files} files, {} command lines: 0 finds",
+        secrets.len(),
+        heard.len(),
+        processes.len()
+    );
+    control(&home, &log, &heard, &mark_in_audit)?;
+    control_processes(&processes)
+}
+
+/// Processes of each sort were seen that had ended long before the search: one of the test's own, a command, and a
+/// program of a module.
+fn control_processes(processes: &Seen) -> anyhow::Result<()> {
+    for mark in [MARK_IN_PROCESS, MARK_IN_COMMAND, MARK_IN_MODULE] {
+        let mut marks = Secrets::default();
+        marks.add(mark, mark);
+        let seen = processes.keys().any(|line| !marks.found_in("a process", line).is_empty());
+        ensure!(seen, "no process had {mark:?} in its arguments");
+    }
+    Ok(())
 }
 
 /// The search reads what it says it reads: marks that are no secrets are found in each of the places.
@@ -141,7 +172,7 @@ fn control(home: &TestHome, log: &Path, heard: &[Heard], mark_in_audit: &str) ->
 }
 
 /// A home whose vault is opened with a passphrase and holds the provider's key.
-async fn prepared(provider: &str) -> anyhow::Result<TestHome> {
+async fn prepared(provider: &str, lookout: &Lookout) -> anyhow::Result<TestHome> {
     let home = TestHome::new()?;
     let passphrase = home.path().join("passphrase");
     fs::write(&passphrase, format!("{PASSPHRASE}\n"))?;
@@ -157,6 +188,8 @@ async fn prepared(provider: &str) -> anyhow::Result<TestHome> {
     let mut set = home.command(&flowork());
     let mut set = set.args(["provider", "set-key", "leaky"]).stdin(Stdio::piped()).spawn()?;
     let mut stdin = set.stdin.take().context("stdin")?;
+    // It waits for its input until then.
+    lookout.has_looked().await?;
     stdin.write_all(format!("{PROVIDER_KEY}\n").as_bytes()).await?;
     drop(stdin);
     ensure!(set.wait().await?.success(), "the provider's key is set");
@@ -283,6 +316,33 @@ async fn work(watched: &mut Watched) -> anyhow::Result<()> {
         let request = watched.node.request(Method::GET, &format!("/v1/jobs/{id}{part}"));
         watched.send("a failed job", request, false).await?;
     }
+    Ok(())
+}
+
+/// A process with a mark among its arguments, and a module's program with another. Each waits to be seen and then ends.
+async fn run_programs(watched: &Watched) -> anyhow::Result<()> {
+    let mut marked = tokio::process::Command::new("sh");
+    let marked = marked.args(["-c", "read -r _", MARK_IN_PROCESS]).stdin(Stdio::piped()).kill_on_drop(true).spawn();
+    let mut marked = marked.context("starting sh")?;
+    watched.lookout.has_looked().await?;
+    drop(marked.stdin.take());
+    marked.wait().await?;
+
+    let script =
+        format!(r#"exec sh -c 'read -r _ < gate; echo "{{\"type\":\"result\",\"value\":\"seen\"}}"' {MARK_IN_MODULE}"#);
+    add_module(&watched.node, "waits", &script, 60_000)?;
+    wait_for_kind(&watched.node, "module.waits").await?;
+    let gate = watched.node.home().data_dir().join("modules/waits/gate");
+    ensure!(tokio::process::Command::new("mkfifo").arg(&gate).status().await?.success(), "mkfifo failed");
+    let (status, job) = watched.node.enqueue("waits", &json!({"kind": "module.waits"})).await?;
+    let id = job["id"].as_str().with_context(|| format!("{status} {job}"))?.to_owned();
+    // Opening waits for the program to read.
+    let open = move || fs::OpenOptions::new().write(true).open(gate);
+    let gate = tokio::task::spawn_blocking(open).await??;
+    watched.lookout.has_looked().await?;
+    drop(gate);
+    let job = watched.node.wait_for(&id).await?;
+    ensure!(job["result"] == "seen", "the module's program went on once it was seen: {job}");
     Ok(())
 }
 

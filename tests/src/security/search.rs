@@ -98,19 +98,6 @@ pub(super) fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The arguments of every process of this machine, by its id.
-pub(super) fn command_lines() -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    let mut lines = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let path = entry?.path();
-        // A process may end while it is looked at.
-        if let Ok(line) = fs::read(path.join("cmdline")) {
-            lines.push((path.display().to_string(), line));
-        }
-    }
-    Ok(lines)
-}
-
 /// Without padding, which may be missing where it is found.
 fn base64(bytes: &[u8], last: [u8; 2]) -> String {
     let mut letters: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').collect();

@@ -52,17 +52,18 @@ impl Check<'_> {
         walk: &mut Walk,
     ) -> Result<(), VerifyError> {
         self.report.heads += 1;
-        if number != walk.number + 1 {
-            let message = format!("heads {} to {} are missing", walk.number + 1, number - 1);
-            self.problem(walk.last_seq + 1, AuditProblemKind::HeadMissing, message);
+        if number != walk.number.saturating_add(1) {
+            let message =
+                format!("heads {} to {} are missing", walk.number.saturating_add(1), number.saturating_sub(1));
+            self.problem(walk.last_seq.saturating_add(1), AuditProblemKind::HeadMissing, message);
         }
         walk.number = number;
         let Some((head, mac)) = head else {
             let message = format!("head {number} is not what was written");
-            self.problem(walk.last_seq + 1, AuditProblemKind::HeadChanged, message);
+            self.problem(walk.last_seq.saturating_add(1), AuditProblemKind::HeadChanged, message);
             return Ok(());
         };
-        if self.key.head_hash(&walk.mac, &head) != mac || head.last_seq - walk.last_seq != head.count {
+        if self.key.head_hash(&walk.mac, &head) != mac || head.last_seq.checked_sub(walk.last_seq) != Some(head.count) {
             let message = format!("head {number}, of {}, is not what was written", head.day);
             self.problem(head.last_seq, AuditProblemKind::HeadChanged, message);
         }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -57,16 +57,18 @@ fn owner(byte: u8) -> OwnerKey {
     OwnerKey::from_secret(&[byte; 32]).unwrap()
 }
 
-/// Writes a log of four days, the first of which was cut, with entries after the last head; closes it.
+/// Writes a log of four days, the first of which was cut, with entries after the last head; closes it. Its keeper finds
+/// each look at the clock a day after the one before, so that it believes what the clock shows.
 async fn write_log(path: &Path, key: &AuditKey) {
     let now = Arc::new(AtomicI64::new(1_767_225_600_000));
-    let clock = Arc::clone(&now);
+    let (clock, hours) = (Arc::clone(&now), AtomicU64::new(0));
     let options = AuditOptions {
         path: path.to_owned(),
         key: key.clone(),
         expected: false,
         retention: Duration::from_hours(24 * 90),
         now: Arc::new(move || Timestamp(clock.load(Ordering::Relaxed))),
+        uptime: Arc::new(move || Duration::from_hours(hours.fetch_add(24, Ordering::Relaxed))),
         signatures: Arc::new(PersonalSignatures),
         tell: Arc::new(|trouble| panic!("{trouble:?}")),
     };
@@ -86,6 +88,7 @@ async fn write_log(path: &Path, key: &AuditKey) {
     }
     audit.keep(Arc::new(owner(1)));
     while audit.tip().cut_seq < CUT {
+        audit.look_at_clock();
         tokio::task::yield_now().await;
     }
     assert_eq!((audit.tip().heads, audit.tip().head_seq), (3, CUT + 20));
@@ -395,17 +398,13 @@ async fn every_change_is_found_and_a_log_that_nobody_touched_is_sound() {
     assert_eq!((untouched.first_seq, untouched.last_seq), (Some(CUT + 1), Some(CUT + 29)));
 
     let changed = directory.path().join("changed.db");
+    let (first, last) = (CUT + 1, CUT + 29);
     for seed in 0..CASES {
         let (name, tamper) = TAMPERINGS[seed as usize % TAMPERINGS.len()];
         // Nobody has the file open.
         std::fs::copy(&path, &changed).unwrap();
-        let mut case = Case {
-            connection: open(&changed),
-            random: StdRng::seed_from_u64(seed),
-            first: CUT + 1,
-            last: CUT + 29,
-            other: &other,
-        };
+        let (connection, random) = (open(&changed), StdRng::seed_from_u64(seed));
+        let mut case = Case { connection, random, first, last, other: &other };
         let at = tamper(&mut case);
         drop(case);
         let report = check(&changed, &signatures);

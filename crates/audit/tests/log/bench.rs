@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -28,6 +28,8 @@ pub(crate) struct Bench {
     pub(crate) now: Arc<AtomicI64>,
     pub(crate) told: Arc<Mutex<Vec<Trouble>>>,
     pub(crate) expected: bool,
+    /// For how many hours the node has run.
+    pub(crate) ran_h: Arc<AtomicU64>,
     /// Since when the clock runs.
     pub(crate) running: Arc<Mutex<Option<Instant>>>,
 }
@@ -39,6 +41,7 @@ impl Bench {
             now: Arc::new(AtomicI64::new(NOON)),
             told: Arc::default(),
             expected: false,
+            ran_h: Arc::default(),
             running: Arc::default(),
         }
     }
@@ -56,7 +59,13 @@ impl Bench {
         self.now.store(NOON + day * DAY_MS, Ordering::Relaxed);
     }
 
+    /// Lets the node run for so long, whatever its clock shows.
+    pub(crate) fn run_hours(&self, hours: u64) {
+        self.ran_h.fetch_add(hours, Ordering::Relaxed);
+    }
+
     pub(crate) async fn open(&self) -> Audit {
+        let ran_h = Arc::clone(&self.ran_h);
         let (now, told, running) = (Arc::clone(&self.now), Arc::clone(&self.told), Arc::clone(&self.running));
         let options = AuditOptions {
             path: self.path(),
@@ -67,6 +76,7 @@ impl Bench {
                 let since = running.lock().unwrap().map_or(0, |since| since.elapsed().as_millis() as i64);
                 Timestamp(now.load(Ordering::Relaxed) + since)
             }),
+            uptime: Arc::new(move || Duration::from_hours(ran_h.load(Ordering::Relaxed))),
             signatures: Arc::new(PersonalSignatures),
             tell: Arc::new(move |trouble| told.lock().unwrap().push(trouble)),
         };

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod bench;
+mod clock;
 mod export;
+mod notes;
+mod odd_rows;
 
 use std::{
     ops::ControlFlow,
@@ -189,6 +192,9 @@ async fn what_is_too_old_is_cut_at_a_signed_checkpoint_and_the_rest_is_sound() {
     bench.set_day(120);
     audit.record(entry("now")).await.unwrap();
     audit.keep(owner());
+    until_heads(&audit, 3).await;
+    bench.run_hours(24);
+    audit.look_at_clock();
     loop {
         let report = verify(&audit).await;
         assert!(report.ok, "while it is being cut, too: {report:?}");

@@ -1,17 +1,16 @@
 //! `flowork auth reset` and `flowork auth sessions`
 
 use flowork_api_types::{
-    admin::{RotateKeysRequest, SigningKeyList, TokenSet},
     auth::{ResetAnswer, ResetRequest, SignInSession, SignInSessionList},
-    member::{KeyAddress, KeyKind, MemberList, OWNER_SUBJECT},
+    member::{KeyAddress, KeyKind, OWNER_SUBJECT},
 };
 use flowork_engine::clock::wall_now;
-use flowork_node::{Config, Forget, InstanceLock, LockError, ResetError, owner_key};
+use flowork_node::{Config, Forget, InstanceLock, LockError, ResetError};
 use serde_json::{Value, json};
 
 use super::link;
 use crate::{
-    client::{Client, path_segment},
+    client::Client,
     exit::{Exit, Failure},
     output::{Format, table},
 };
@@ -21,10 +20,10 @@ use crate::{
 pub(crate) enum Command {
     /// Sign everybody out and print a new link for the owner; works while the node runs and while it does not
     #[command(
-        after_help = "Tokens of scripts end, too: at once, or with the next start of a node that is stopped. Keys \
-                            stay unless they are forgotten, so whoever enrolled one for the owner still signs in: look \
-                            at the keys and members that this prints. Who had the node's own key needs another in its \
-                            place: `flowork key import`."
+        after_help = "Tokens of scripts and admin tokens end, too: at once, or with the next start of a node that is \
+                            stopped. Keys stay unless they are forgotten, so whoever enrolled one for the owner still \
+                            signs in: look at the keys and members that this prints. Who had the node's own key needs \
+                            another in its place: `flowork key import`."
     )]
     Reset {
         /// Forget the keys that browsers made, too; all have to be paired again. Keys of wallets stay
@@ -121,19 +120,15 @@ async fn reset(forget: Forget, config: &Config, format: Format) -> Result<(), Fa
 }
 
 async fn reset_running(forget: Forget, config: &Config, format: Format) -> Result<(), Failure> {
-    let client = Client::connect(config)?;
-    let request = ResetRequest { forget_devices: forget.devices };
-    let answer: ResetAnswer = client.post("/v1/auth/reset", Some(&request)).await?;
-    let forgotten = if forget.owner_keys { forget_owner_keys(&client, config).await? } else { 0 };
-    let members: MemberList = client.get("/v1/members").await?;
-    // Last: the token that this command signed for itself ends with it.
-    let rotate = RotateKeysRequest { set: Some(TokenSet::User), end_old: true };
-    let _: SigningKeyList = client.post("/v1/keys/rotate", Some(&rotate)).await?;
-    let owner = members.items.iter().filter(|member| member.subject == OWNER_SUBJECT);
-    let others = members.items.iter().filter(|member| member.subject != OWNER_SUBJECT && member.disabled_at.is_none());
+    // One call: the token of this command ends with all the others.
+    let request = ResetRequest { forget_devices: forget.devices, forget_owner_keys: forget.owner_keys };
+    let answer: ResetAnswer = Client::connect(config)?.post("/v1/auth/reset", Some(&request)).await?;
+    let is_owner = |subject: &str| subject == OWNER_SUBJECT;
+    let owner = answer.members.iter().filter(|member| is_owner(&member.subject));
+    let others = answer.members.iter().filter(|member| !is_owner(&member.subject));
     let outcome = Outcome {
         ended_sessions: answer.ended_sessions,
-        removed_keys: answer.removed_keys + forgotten,
+        removed_keys: answer.removed_keys,
         owner_keys: owner.flat_map(|owner| &owner.keys).map(|key| (key.address, key.kind, key.name.clone())).collect(),
         members: others
             .map(|member| [member.subject.clone(), member.role.as_str().to_owned(), member.name.clone()])
@@ -146,22 +141,6 @@ async fn reset_running(forget: Forget, config: &Config, format: Format) -> Resul
         let links = link::lines(url, public.as_deref());
         format!("{}\n{links}\nIt signs one browser in, once, until {expires_at}.", outcome.describe())
     })
-}
-
-/// Takes all keys from the owner but the node's own, and says how many.
-async fn forget_owner_keys(client: &Client, config: &Config) -> Result<u64, Failure> {
-    let own = owner_key::read(config)
-        .map_err(|error| Failure::from_error(Exit::Refused, "OWNER_KEY", &error).hint(error.hint()))?
-        .address();
-    let members: MemberList = client.get("/v1/members").await?;
-    let owner = members.items.iter().filter(|member| member.subject == OWNER_SUBJECT);
-    let mut forgotten = 0;
-    for key in owner.flat_map(|owner| &owner.keys).filter(|key| key.address != own) {
-        let path = format!("/v1/members/{OWNER_SUBJECT}/keys/{}", path_segment(&key.address.to_string()));
-        client.delete(&path).await?;
-        forgotten += 1;
-    }
-    Ok(forgotten)
 }
 
 /// Nobody serves, so the file itself is changed, under the lock that keeps nodes away.

@@ -95,6 +95,9 @@ pub(super) fn describe(drain: &Drain) -> String {
         let _ = write!(text, " ({reason})");
     }
     let _ = write!(text, "; {}.", jobs_run(drain.running));
+    if drain.unstored {
+        text.push_str(" It could not be stored, so a restart ends it: make room on the disk, and drain again.");
+    }
     if drain.stopping {
         text.push_str(" The node is about to stop.");
     }

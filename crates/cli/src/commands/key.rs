@@ -19,6 +19,7 @@ use flowork_vault::Secret;
 use serde_json::json;
 
 use crate::{
+    audit_note,
     exit::{Exit, Failure},
     output::Format,
     private_file::create_new,
@@ -74,6 +75,10 @@ fn export(out: &Path, config: &Config, format: Format) -> Result<(), Failure> {
         Failure::new(Exit::Failed, "OUTPUT", message).hint("name a file in a directory that is yours".to_owned())
     })?;
     let address = checksummed(key.address());
+    audit_note::leave(config, "key.export", &json!({"address": address})).inspect_err(|_| {
+        // That it stays, where it does, is worth less than why nothing was exported.
+        let _ = fs::remove_file(out);
+    })?;
     format.print(&json!({"address": address, "file": out.display().to_string()}), |_| {
         format!(
             "The key of {address} is in {}. Keep it apart from its passphrase: whoever has both is the owner.",

@@ -5,6 +5,7 @@ use flowork_vault::{Vault, VaultError, provider_item};
 use serde_json::{Value, json};
 
 use crate::{
+    audit_note,
     exit::{Exit, Failure},
     output::{Format, table},
     secret_input,
@@ -37,6 +38,7 @@ pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(
         Command::DeleteKey { name } => {
             let item = provider_item(&name);
             open(config)?.delete(&item).map_err(|error| failed(&error))?;
+            audit_note::leave(config, "provider.delete_key", &json!({"provider": name}))?;
             format.print(&json!({"deleted": item}), |_| format!("The vault holds no key of {name} any more."))
         }
     }
@@ -100,6 +102,7 @@ fn set_key(name: &str, config: &Config, format: Format) -> Result<(), Failure> {
     }
     let vault = open(config)?;
     vault.set(&provider_item(name), &key).map_err(|error| failed(&error))?;
+    audit_note::leave(config, "provider.set_key", &json!({"provider": name}))?;
     let (item, backend) = (provider_item(name), vault.back_end().as_str());
     format.print(&json!({"stored": item, "vault": backend}), |_| {
         format!("The key of {name} is in the vault ({backend}). A node that is running reads it when it next starts.")

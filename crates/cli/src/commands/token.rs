@@ -11,6 +11,7 @@ use flowork_node::{Config, access::TokenSigner};
 use serde_json::json;
 
 use crate::{
+    audit_note,
     client::{Client, access_failure},
     duration,
     exit::Failure,
@@ -60,7 +61,9 @@ pub(super) async fn run(command: Command, config: &Config, format: Format) -> Re
     };
     let token = TokenSigner::open(config).and_then(|signer| signer.sign(role, ttl));
     let token = token.map_err(|error| access_failure(&error))?;
-    let document = json!({"token": token, "role": role, "expires_in_ms": ttl.as_millis() as u64});
+    let ttl_ms = ttl.as_millis() as u64;
+    audit_note::leave(config, "token.create", &json!({"role": role, "ttl_ms": ttl_ms}))?;
+    let document = json!({"token": token, "role": role, "expires_in_ms": ttl_ms});
     format.print(&document, |_| token.clone())
 }
 

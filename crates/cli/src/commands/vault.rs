@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::status::describe_notice;
 use crate::{
+    audit_note,
     exit::{Exit, Failure, chain},
     output::{Format, table},
     stopped_node,
@@ -164,6 +165,7 @@ fn change(new: Option<PathBuf>, config: &Config, format: Format) -> Result<(), F
     let options = config.vault_options();
     let changed =
         change_passphrase(&options, PassphraseSource::new(new, None), &mut go_on).map_err(|error| failed(&error))?;
+    audit_note::leave(config, "vault.passwd", &json!({"items": changed.items}))?;
     format.print(&as_json(&changed), |_| match options.passphrase.file() {
         Some(file) => format!("The passphrase is changed. Put the new one into {} now.", file.display()),
         None => "The passphrase is changed.".to_owned(),

@@ -100,18 +100,26 @@ fn a_reset_can_take_the_owners_other_keys_and_ends_tokens_of_scripts() {
     take_in();
     let zoe = world.json(&["member", "add", "Zoe", "--role", "viewer"]);
     let script = || world.run(&["token", "create", "--role", "owner", "--ttl", "15m"]).stdout().trim().to_owned();
+    let admin = || world.run(&["token", "create", "--scope", "members:write"]).stdout().trim().to_owned();
     let counts = |node: &Served, token: &str| is_signed_in(node, &json!({"access_token": token}));
-    let token = script();
+    let lists_members = |node: &Served, token: &str| {
+        let members = format!("{}/v1/members", node.url());
+        wait(async { client().get(members).bearer_auth(token).send().await.unwrap().status() })
+    };
+    let (token, admins) = (script(), admin());
     assert!(counts(&node, &token));
+    assert_eq!(lists_members(&node, &admins), StatusCode::OK);
     let reset = world.json(&["auth", "reset"]);
     assert!(!counts(&node, &token), "no session stood behind it");
+    assert_eq!(lists_members(&node, &admins), StatusCode::UNAUTHORIZED);
     assert_eq!(reset["owner_keys"].as_array().unwrap().len(), 2, "{reset}");
     assert_eq!(reset["members"][0]["subject"], zoe["subject"]);
     let reset = world.json(&["auth", "reset", "--forget-keys"]);
     assert_eq!((&reset["removed_keys"], reset["owner_keys"].as_array().unwrap().len()), (&json!(1), 1));
 
     take_in();
-    let token = script();
+    let (token, admins) = (script(), admin());
+    assert_eq!(lists_members(&node, &admins), StatusCode::OK);
     drop(node);
     let reset = world.json(&["auth", "reset", "--forget-keys"]);
     let own = world.json(&["key", "address"])["address"].as_str().unwrap().to_owned();
@@ -119,6 +127,7 @@ fn a_reset_can_take_the_owners_other_keys_and_ends_tokens_of_scripts() {
     assert!(left.len() == 1 && left[0]["address"].as_str().unwrap().eq_ignore_ascii_case(&own), "{reset}");
     let node = world.serve();
     assert!(!counts(&node, &token));
+    assert_eq!(lists_members(&node, &admins), StatusCode::UNAUTHORIZED);
     assert!(counts(&node, &script()));
 }
 

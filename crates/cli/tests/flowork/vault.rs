@@ -2,6 +2,8 @@
 
 use std::{fs, path::PathBuf, process::Stdio};
 
+use serde_json::json;
+
 use crate::world::{Outcome, Served, World};
 
 const CANARY: &str = "sk-canary-of-the-vault-tests";
@@ -157,6 +159,11 @@ fn passphrase_is_changed_by_a_file() {
     assert!(refused.stderr().contains("the passphrase does not open"), "{}", refused.stderr());
     kept.write("passphrase", "another long passphrase");
     kept.assert_kept();
+    let _node = kept.serve();
+    let log = kept.json(&["audit", "list", "--action", "vault"]);
+    let log = log["items"].as_array().unwrap();
+    let actions: Vec<_> = log.iter().map(|entry| (&entry["action"], &entry["actor"]["kind"])).collect();
+    assert_eq!(actions, [(&json!("vault.migrate"), &json!("machine")), (&json!("vault.passwd"), &json!("machine"))]);
 }
 
 /// `script` plays the terminal that a person types on.

@@ -27,15 +27,6 @@ pub struct SessionRecord {
     pub last_used_at: Timestamp,
 }
 
-/// What a reset took away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccessReset {
-    /// Sessions that were open.
-    pub ended_sessions: usize,
-    /// Keys of devices that were enrolled.
-    pub removed_keys: usize,
-}
-
 impl ControlStore {
     /// The sessions that are open, of one person or of all, the last used first. At most
     /// [`SESSIONS_MAX`](crate::SESSIONS_MAX).
@@ -98,46 +89,6 @@ impl ControlStore {
         .await
     }
 
-    /// Ends every session of everybody, makes every unused link useless, and, where that is wanted, takes away the keys
-    /// that browsers made. Keys of wallets stay.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn reset_access(&self, forget_devices: bool, now: Timestamp) -> Result<AccessReset, StoreError> {
-        if !forget_devices {
-            let ended_sessions = self.end_some(move |connection| end_all(connection, now)).await?;
-            return Ok(AccessReset { ended_sessions, removed_keys: 0 });
-        }
-        self.change_members(move |connection| {
-            let ended = end_all(connection, now)?;
-            let removed_keys = connection.execute("DELETE FROM member_keys WHERE kind = 'device'", [])?;
-            Ok(Ok((AccessReset { ended_sessions: ended.len(), removed_keys }, ended)))
-        })
-        .await
-    }
-
-    /// Takes every key from the owner but this one, ends the sessions that they opened, and says how many there were.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn forget_owner_keys(&self, kept: Option<KeyAddress>, now: Timestamp) -> Result<usize, StoreError> {
-        self.change_members(move |connection| {
-            let of_others = "subject = ?1 AND (?2 IS NULL OR address <> ?2)";
-            let kept = kept.map(|kept| kept.0);
-            let ended = connection
-                .prepare(&format!(
-                    "UPDATE sessions SET ended_at_ms = ?3 WHERE ended_at_ms IS NULL AND key_address IN
-                         (SELECT address FROM member_keys WHERE {of_others}) RETURNING id"
-                ))?
-                .query_map(params![OWNER_SUBJECT, kept, now.as_millis()], |row| session_id(row, 0))?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            let delete = format!("DELETE FROM member_keys WHERE {of_others}");
-            let removed = connection.execute(&delete, params![OWNER_SUBJECT, kept])?;
-            Ok(Ok((removed, ended)))
-        })
-        .await
-    }
-
     /// Whether the owner ever signed in, as far as that is remembered: sessions that ended are for a month.
     ///
     /// # Errors
@@ -152,7 +103,7 @@ impl ControlStore {
             .await
     }
 
-    async fn end_some(
+    pub(super) async fn end_some(
         &self,
         end: impl FnOnce(&Connection) -> rusqlite::Result<Vec<SessionId>> + Send + 'static,
     ) -> Result<usize, StoreError> {
@@ -164,14 +115,6 @@ impl ControlStore {
         })
         .await
     }
-}
-
-fn end_all(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<SessionId>> {
-    pairing::forget_unused(connection, None)?;
-    connection
-        .prepare("UPDATE sessions SET ended_at_ms = ?1 WHERE ended_at_ms IS NULL RETURNING id")?
-        .query_map([now.as_millis()], |row| session_id(row, 0))?
-        .collect()
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {

@@ -1,7 +1,8 @@
 //! What was done to a node from the command line while it was stopped, and is to be in its audit log.
 //!
 //! The log's key is in the vault, which a person may have to open, and the way back in must work without. So it is noted
-//! in the control store, and written at the next start.
+//! in the control store, together with what it changes there, and written at the next start. What changes nothing there
+//! is noted beside the log: see [`note`](super::note).
 
 use flowork_api_types::Timestamp;
 use flowork_audit::{Actor, Audit, Entry};

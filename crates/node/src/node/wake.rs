@@ -38,3 +38,6 @@ impl Woken {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,54 @@ fn lost_encrypted_file_does_not_come_back_empty() {
 }
 
 #[test]
+fn secrets_whose_record_was_lost_are_never_taken_for_a_first_start() {
+    let place = Place::new();
+    place.file_vault().set("owner/key", &Secret::new(b"kept".to_vec())).unwrap();
+    let (record, sealed) = (place.data().join("vault.json"), place.data().join("vault.enc"));
+    let (text, bytes) = (fs::read(&record).unwrap(), fs::read(&sealed).unwrap());
+    fs::remove_file(&record).unwrap();
+    // As a migration names its file, and one that is damaged besides.
+    let moved = place.data().join("vault-00112233445566778899aabbccddeeff.enc");
+    for (path, bytes) in [(&sealed, &bytes[..]), (&moved, &bytes[..]), (&sealed, &b"FLOWORK-VAU"[..]), (&sealed, b"")] {
+        for left in [&sealed, &moved].into_iter().filter(|left| left.exists()) {
+            fs::remove_file(left).unwrap();
+        }
+        fs::write(path, bytes).unwrap();
+        for choice in [VaultChoice::Auto, VaultChoice::Only(BackEnd::File)] {
+            let made = Vault::open_or_create(place.options(choice));
+            let error = made.expect_err("a new vault would destroy the one that is there");
+            assert!(chain(&error).contains("vault.json is gone"), "{}", chain(&error));
+            let hint = error.hint().unwrap();
+            assert!(hint.contains("restore") && hint.contains(path.to_str().unwrap()), "{hint}");
+        }
+        assert!(matches!(Vault::open(place.options(VaultChoice::Auto)), Err(OpenError::Record(_))));
+        assert_eq!(fs::read(path).unwrap(), bytes, "it is as it was");
+        assert!(!record.exists());
+    }
+    // Both ways out that the hint names.
+    fs::write(&sealed, &bytes).unwrap();
+    fs::write(&record, &text).unwrap();
+    assert_eq!(place.file_vault().get("owner/key").unwrap().unwrap().expose(), b"kept");
+    fs::remove_file(&record).unwrap();
+    fs::rename(&sealed, place.root().join("aside.enc")).unwrap();
+    assert_eq!(place.file_vault().list().unwrap().len(), 0, "a new one, since somebody said so");
+}
+
+#[test]
+fn first_start_that_ended_before_its_record_was_written_is_made_up_for() {
+    let place = Place::new();
+    drop(place.file_vault());
+    // What is there then: the encrypted file, with nothing in it, and its key.
+    fs::remove_file(place.data().join("vault.json")).unwrap();
+    assert!(matches!(Vault::open(place.options(VaultChoice::Auto)), Err(OpenError::NoVault(_))));
+    let vault = place.file_vault();
+    vault.set("a", &Secret::new(b"b".to_vec())).unwrap();
+    drop(vault);
+    let vault = Vault::open(place.options(VaultChoice::Auto)).unwrap();
+    assert_eq!(vault.get("a").unwrap().unwrap().expose(), b"b");
+}
+
+#[test]
 fn key_inside_the_data_directory_is_refused() {
     let place = Place::new();
     let refused = |key_dir: PathBuf, data_dir: PathBuf| {

@@ -142,10 +142,24 @@ impl TeamKeys {
             }
             body.extend_from_slice(&piece);
         }
-        let set: AnsweredSet = serde_json::from_slice(&body)?;
-        let keys: KeySet = set.keys.into_iter().take(KEYS_MAX).filter_map(usable).collect();
-        if keys.is_empty() { Err(FetchError::NoKeys) } else { Ok(keys) }
+        read_set(&body)
     }
+
+    /// Knows the keys of an answer of the team, as if it had just asked; says how many it can use.
+    pub(super) async fn know(&self, answer: &[u8]) -> Option<usize> {
+        let keys = read_set(answer).ok()?;
+        let count = keys.len();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.last_fetch.lock().await = Some(Instant::now());
+        Some(count)
+    }
+}
+
+/// The keys of an answer that can be used.
+fn read_set(answer: &[u8]) -> Result<KeySet, FetchError> {
+    let set: AnsweredSet = serde_json::from_slice(answer)?;
+    let keys: KeySet = set.keys.into_iter().take(KEYS_MAX).filter_map(usable).collect();
+    if keys.is_empty() { Err(FetchError::NoKeys) } else { Ok(keys) }
 }
 
 /// A key for RS256 signatures with its id.

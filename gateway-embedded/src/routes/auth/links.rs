@@ -10,6 +10,7 @@ use http::StatusCode;
 use super::super::SMALL_BODY_BYTES_MAX;
 use crate::{
     app::AppState,
+    auth::credentials::Person,
     edge::{audit::AuditNote, client::SiteOrigin},
     error::ApiError,
     extract::OptionalJsonBody,
@@ -37,11 +38,13 @@ pub fn pairing_url(base_url: &str, code: &str) -> String {
 pub(crate) async fn create_link(
     State(app): State<AppState>,
     SiteOrigin(origin): SiteOrigin,
+    person: Person,
     note: AuditNote,
     OptionalJsonBody(request): OptionalJsonBody<LinkRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<(StatusCode, Json<PairingLink>), ApiError> {
     let subject = request.subject.as_deref().unwrap_or(OWNER_SUBJECT);
     note.object(subject);
+    let _held = app.door.hold(&app.state, &person).await?;
     let pairing = app.state.control.create_pairing_code_for(subject, app.state.clock.now()).await?;
     let pairing = pairing.ok_or_else(|| {
         let message = format!("there is no member {subject:?}, or they are kept out");

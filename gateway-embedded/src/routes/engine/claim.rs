@@ -6,7 +6,7 @@ use flowork_api_types::engine::{ClaimAnswer, ClaimRequest};
 use super::super::SMALL_BODY_BYTES_MAX;
 use crate::{
     app::AppState, auth::person::EnginePass, edge::client::Ingress, error::ApiError, extract::JsonBody,
-    sse::engine_feed::revoked,
+    sse::engine_feed::PassEnd,
 };
 
 /// Takes jobs under a lease of 30 s; waits for the first one if there is none.
@@ -28,14 +28,13 @@ pub(crate) async fn claim(
     JsonBody(request): JsonBody<ClaimRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<Json<ClaimAnswer>, ApiError> {
     let _seat = if request.wait_ms > 0 { Some(app.streams.seat_claim(pass.proof.id, ingress)?) } else { None };
-    let control = &app.state.control;
-    let mut token_ends = control.engine_token_ends();
+    let mut pass_end = PassEnd::new(&app, pass);
     let answer = tokio::select! {
         biased;
         answer = app.state.engines.claim(pass.proof.id, request) => answer?,
         () = app.stopping.cancelled() => ClaimAnswer { jobs: Vec::new() },
         // Nothing is handed to an engine that lost its token while it waited; its next call is refused.
-        () = revoked(&pass, control, &mut token_ends) => ClaimAnswer { jobs: Vec::new() },
+        _ = pass_end.due() => ClaimAnswer { jobs: Vec::new() },
     };
     Ok(Json(answer))
 }

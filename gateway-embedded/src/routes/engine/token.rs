@@ -12,7 +12,8 @@ use crate::{
 
 /// Exchanges an engine's token for a short one, so that the long one travels seldom.
 ///
-/// The short one is for `Authorization: Bearer` below `/v1/engine`. It stops at once when the engine's token is revoked.
+/// The short one is for `Authorization: Bearer` below `/v1/engine`. It stops with the token it was made for: at once when
+/// that is revoked, and when its grace is over after it was replaced.
 #[utoipa::path(
     post,
     path = "/v1/engine/token",
@@ -24,7 +25,7 @@ use crate::{
     )
 )]
 pub(crate) async fn exchange(State(app): State<AppState>, pass: EnginePass) -> Result<Json<EngineAccess>, ApiError> {
-    if !pass.with_token {
+    if pass.short.is_some() {
         return Err(engine_token_required());
     }
     let tokens = app.state.tokens.clone();

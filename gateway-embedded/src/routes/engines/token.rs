@@ -13,6 +13,7 @@ use http::StatusCode;
 
 use crate::{
     app::{App, AppState},
+    auth::credentials::Person,
     edge::audit::AuditNote,
     error::ApiError,
     extract::{JsonBody, PathId},
@@ -38,6 +39,7 @@ use crate::{
 )]
 pub(crate) async fn rotate_token(
     State(app): State<AppState>,
+    person: Person,
     note: AuditNote,
     PathId(engine_id): PathId<EngineId>,
     JsonBody(request): JsonBody<RotateEngineTokenRequest, SMALL_BODY_BYTES_MAX>,
@@ -48,6 +50,7 @@ pub(crate) async fn rotate_token(
     }
     note.detail(serde_json::json!({"grace_seconds": grace_s}));
     check_external(&app, engine_id)?;
+    let _held = app.door.hold(&app.state, &person).await?;
     let (control, now) = (&app.state.control, app.state.clock.now());
     let token = control.rotate_engine_token(engine_id, Duration::from_secs(grace_s), now).await?;
     let token = token.ok_or_else(|| not_found(engine_id))?;

@@ -39,6 +39,7 @@ const BODY_BYTES_MAX: usize = 16 << 20;
         (status = 404, description = "`ENGINE_NOT_FOUND` about the callback"),
         (status = 413, description = "`BODY_TOO_LARGE`"),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`"),
+        (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the key names a batch of other jobs, or with another callback"),
         (status = 503, description = "`OVERLOADED`, with `Retry-After`")
     )
 )]
@@ -52,8 +53,8 @@ pub(crate) async fn enqueue_batch(
     if request.jobs.len() > BATCH_JOBS_MAX {
         return Err(ApiError::field("/jobs", format!("has more than {BATCH_JOBS_MAX} entries")));
     }
-    let named = match (key, request.callback) {
-        (Some(idempotency_key), callback) => Some(NamedBatch { idempotency_key, callback }),
+    let named = match (key, &request.callback) {
+        (Some(idempotency_key), _) => Some(NamedBatch::new(idempotency_key, &request)),
         (None, None) => None,
         (None, Some(_)) => {
             return Err(ApiError::field(

@@ -30,6 +30,7 @@ pub(crate) async fn create_member(
     note: AuditNote,
     JsonBody(request): JsonBody<CreateMemberRequest, SMALL_BODY_BYTES_MAX>,
 ) -> Result<(StatusCode, Json<Member>), ApiError> {
+    let _held = app.door.hold(&app.state, &person).await?;
     let made = app.state.control.create_member(&request.name, request.role, app.state.clock.now()).await?;
     note.object(&*made.subject);
     note.detail(serde_json::json!({"role": made.role}));

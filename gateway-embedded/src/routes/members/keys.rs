@@ -40,6 +40,7 @@ pub(crate) async fn add_key(
     let AddMemberKeyRequest { address, kind, name } = request;
     note.detail(serde_json::json!({"address": address, "kind": kind}));
     check_change(&person, &subject)?;
+    let _held = app.door.hold(&app.state, &person).await?;
     app.state.control.add_member_key(&subject, address, kind, &name, app.state.clock.now()).await?;
     Ok((StatusCode::CREATED, Json(describe(&app, &person, &subject).await?)))
 }

@@ -39,6 +39,7 @@ pub(crate) async fn update_member(
 ) -> Result<Json<Member>, ApiError> {
     note.detail(serde_json::json!({"role": request.role, "disabled": request.disabled}));
     check_change(&person, &subject)?;
+    let _held = app.door.hold(&app.state, &person).await?;
     let change = MemberChange { name: request.name, role: request.role, disabled: request.disabled };
     app.state.control.update_member(&subject, change, app.state.clock.now()).await?;
     describe(&app, &person, &subject).await.map(Json)

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use flowork_api_types::queue::QueueList;
 
-use crate::{app::AppState, auth::credentials::Person, error::ApiError};
+use crate::{app::AppState, auth::credentials::Person};
 
 /// Lists the queues that have open jobs, are paused, or had jobs in the last minute.
 #[utoipa::path(
@@ -12,7 +12,6 @@ use crate::{app::AppState, auth::credentials::Person, error::ApiError};
     tag = "queues",
     responses((status = 200, description = "The queues, by name", body = QueueList))
 )]
-pub(crate) async fn list_queues(State(app): State<AppState>, person: Person) -> Result<Json<QueueList>, ApiError> {
-    let items = super::describe_all(&app, &person).await?;
-    Ok(Json(QueueList { items }))
+pub(crate) async fn list_queues(State(app): State<AppState>, person: Person) -> Json<QueueList> {
+    Json(QueueList { items: super::describe_all(&app, &person).await })
 }

@@ -26,5 +26,5 @@ pub(crate) async fn pause_queue(
     let (paused, by) = (name.clone(), person.subject.to_string());
     let now = app.state.clock.now();
     policies::change(&app, move |control| async move { control.pause_queue(&paused, &by, now).await }).await?;
-    Ok(Json(super::describe(&app, &name, &person).await?))
+    Ok(Json(super::describe(&app, &name, &person).await))
 }

@@ -24,5 +24,5 @@ pub(crate) async fn resume_queue(
 ) -> Result<Json<Queue>, ApiError> {
     let resumed = name.clone();
     policies::change(&app, move |control| async move { control.resume_queue(&resumed).await }).await?;
-    Ok(Json(super::describe(&app, &name, &person).await?))
+    Ok(Json(super::describe(&app, &name, &person).await))
 }

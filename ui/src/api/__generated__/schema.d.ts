@@ -31,7 +31,10 @@ export interface paths {
         /** Says whether the node drains, since when, by whom, and how many jobs still run. */
         get: operations["get_drain"];
         put?: never;
-        /** Stops taking and claiming jobs, or goes back to work. Jobs that run finish. It stays so across restarts. */
+        /**
+         * Stops taking and claiming jobs, or goes back to work. Jobs that run finish. It stays so across restarts.
+         * @description A drain that the disk does not take is in force all the same, until the node stops; the answer has `unstored` then.
+         */
         post: operations["set_drain"];
         delete?: never;
         options?: never;
@@ -311,8 +314,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ends every session of everybody, makes every unused link useless, and makes a new link for the owner.
+         * Ends all tokens and sessions of people, makes unused links useless, and makes a new link for the owner.
          * @description The way back in when a device was lost: `flowork auth reset` on the node's machine calls it with the node's own key.
+         *     Tokens of scripts, admin tokens and the caller's own end, too, and before anything else.
          */
         post: operations["reset"];
         delete?: never;
@@ -571,7 +575,8 @@ export interface paths {
         put?: never;
         /**
          * Exchanges an engine's token for a short one, so that the long one travels seldom.
-         * @description The short one is for `Authorization: Bearer` below `/v1/engine`. It stops at once when the engine's token is revoked.
+         * @description The short one is for `Authorization: Bearer` below `/v1/engine`. It stops with the token it was made for: at once when
+         *     that is revoked, and when its grace is over after it was replaced.
          */
         post: operations["exchange"];
         delete?: never;
@@ -902,7 +907,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists every kind with the JSON Schema of its payload, the engines that run it and who may enqueue it. */
+        /**
+         * Lists every kind with the JSON Schema of its payload, the engines that run it and who may enqueue it.
+         * @description Modules that can't be used are told to the owner and to operators, who can do something about them.
+         */
         get: operations["list_kinds"];
         put?: never;
         post?: never;
@@ -1359,8 +1367,8 @@ export interface paths {
         };
         /**
          * Follows a sync session over a WebSocket.
-         * @description The server says `CONNECTED` and `STATE_SYNC`, then `STATE_UPDATE` with each change and `SESSION_DELETED` at the end.
-         *     It answers `PING` with `PONG`, `RECONNECT` with `STATE_SYNC`, and everything else with `ERROR`. Whoever reads slowly
+         * @description The server says `CONNECTED` and `STATE_SYNC`, then `STATE_UPDATE` with each change, or with several that
+         *     were stored together, and `SESSION_DELETED` at the end. It answers `PING` with `PONG`, `RECONNECT` with `STATE_SYNC`, and everything else with `ERROR`. Whoever reads slowly
          *     gets the newest state and not those in between. Without a usable `sessionId` the socket is closed with 1008, when the
          *     session is deleted with 1000, and when the node stops with 1001.
          */
@@ -2047,6 +2055,8 @@ export interface components {
             since?: components["schemas"]["Timestamp"] | null;
             /** @description The node is about to stop, and drains for that; this drain ends with the process. */
             stopping: boolean;
+            /** @description It is in force, but could not be stored: a restart ends it. Asked for again, it is stored once the disk takes it. */
+            unstored?: boolean;
         };
         /**
          * @description What the caller may do about the drain.
@@ -2103,6 +2113,7 @@ export interface components {
             token?: components["schemas"]["EngineTokenState"] | null;
             /** @description The version it runs. */
             version?: string | null;
+            vitals?: components["schemas"]["Vitals"] | null;
             /**
              * Format: int32
              * @description Workers it has.
@@ -2118,7 +2129,10 @@ export interface components {
         EngineAccess: {
             /** @description For the `Authorization: Bearer` header of calls below `/v1/engine`. */
             access_token: string;
-            /** @description When it ends: 15 minutes after it was made, or with the token it was made for. */
+            /**
+             * @description When it ends at the latest: 15 minutes after it was made. It ends with the token it was made for if that stops
+             *     before: at once when that is revoked, and when its grace is over after it was replaced.
+             */
             expires_at: components["schemas"]["Timestamp"];
         };
         /** @example eng_01930c5ea2f07a3c8000000000000000 */
@@ -2442,6 +2456,7 @@ export interface components {
             members_version?: number | null;
             /** @description The version the engine runs. */
             version: string;
+            vitals?: components["schemas"]["Vitals"] | null;
         };
         /** @description A job. */
         Job: components["schemas"]["JobSummary"] & {
@@ -2592,7 +2607,7 @@ export interface components {
         };
         /** @description Answer of `GET /v1/kinds`. */
         KindList: {
-            /** @description Modules on this machine that can't be used, and why. */
+            /** @description Modules on this machine that can't be used, and why; for the owner and operators, and empty for all others. */
             broken_modules: components["schemas"]["BrokenModule"][];
             /** @description By name. */
             items: components["schemas"]["Kind"][];
@@ -3114,9 +3129,11 @@ export interface components {
             ended_sessions: number;
             /** @description Signs the owner in, once. */
             link: components["schemas"]["PairingLink"];
+            /** @description Who can still sign in, and by which keys: the owner first. */
+            members: components["schemas"]["Member"][];
             /**
              * Format: int64
-             * @description Keys of browsers that were removed.
+             * @description Keys that were removed.
              */
             removed_keys: number;
         };
@@ -3124,6 +3141,8 @@ export interface components {
         ResetRequest: {
             /** @description Whether the keys that browsers made are removed, too. Keys of wallets stay. */
             forget_devices?: boolean;
+            /** @description Whether all of the owner's keys are removed but the node's own. */
+            forget_owner_keys?: boolean;
         };
         /**
          * @description What a signed-in person may do.
@@ -3798,6 +3817,29 @@ export interface components {
             /** @description Its signature by `personal_sign` (EIP-191), 65 bytes as `0x` and 130 hexadecimal digits. */
             signature: string;
         };
+        /** @description How an engine's process and its machine are, as far as it knows. */
+        Vitals: {
+            /**
+             * Format: double
+             * @description The share of its machine's processors that was busy since its last heartbeat, 0 to 1.
+             */
+            machine_cpu?: number | null;
+            /**
+             * Format: int64
+             * @description Memory of its machine.
+             */
+            machine_memory_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Of that, what is free or can be made so.
+             */
+            machine_memory_free_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Memory its process has in RAM.
+             */
+            memory_bytes?: number | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -4097,7 +4139,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `STORAGE_FULL` */
+            /** @description `STORAGE_FULL`, where the drain was to end */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5645,7 +5687,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `OVERLOADED`, `SHUTTING_DOWN`, with `Retry-After`; `AUDIT_UNAVAILABLE`: it may have been done, and could not be written to the audit log */
+            /** @description `VAULT_FAILING`, with `Retry-After`; `AUDIT_UNAVAILABLE`: it may have been done, and could not be written to the audit log */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8592,6 +8634,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
+            /** @description `IDEMPOTENCY_KEY_REUSED`: the key names a batch of other jobs, or with another callback */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
             /** @description `RATE_LIMITED`: asked too often; `Retry-After` says when to ask again */
             429: {
                 headers: {
@@ -9648,7 +9699,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorEnvelope"];
                 };
             };
-            /** @description `FORBIDDEN`: asks for the permission `status` */
+            /** @description `FORBIDDEN`: asks for the permission `read` */
             403: {
                 headers: {
                     [name: string]: unknown;

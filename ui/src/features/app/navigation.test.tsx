@@ -45,7 +45,12 @@ describe("the navigation", () => {
 
   it("offers a guest what is open, and no devices, which a guest has none of", async () => {
     const offered = await places({ role: "guest", session_id: null, permissions: ["signed_in", "status"] });
-    expect(offered).toEqual(["Overview", "Kinds & modules", "Status", "API reference"]);
+    expect(offered).toEqual(["Overview", "Status", "API reference"]);
+  });
+
+  it("offers kinds to a guest for whom jobs are open", async () => {
+    const offered = await places({ role: "guest", session_id: null, permissions: ["signed_in", "status", "read"] });
+    expect(offered).toContain("Kinds & modules");
   });
 
   it("offers live sessions to a guest for whom they are open", async () => {

@@ -44,7 +44,7 @@ const GROUPS = [
       { to: paths.schedules, title: "Schedules", Icon: CalendarClock, asks: "read" },
       { to: paths.sync, title: "Live sessions", Icon: Timer, asks: "sessions_read" },
       { to: paths.engines, title: "Engines", Icon: Cpu, asks: "read" },
-      { to: paths.kinds, title: "Kinds & modules", Icon: Boxes, asks: "status" },
+      { to: paths.kinds, title: "Kinds & modules", Icon: Boxes, asks: "read" },
     ],
   },
   {

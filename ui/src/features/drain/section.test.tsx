@@ -36,6 +36,17 @@ describe("the switch for the drain", () => {
     expect(node.bodies("POST /drain")).toEqual([{ on: false }]);
   });
 
+  it("says that a restart ends a drain that the disk did not take", async () => {
+    const node = fakeNode({ "GET /drain": { body: { ...DRAINING, unstored: true } } });
+    const { unmount } = renderPart(<DrainSection />);
+    expect(await screen.findByText(/a restart ends this drain/)).toBeInTheDocument();
+    unmount();
+    node.answer("GET /drain", { ...DRAINING, unstored: false });
+    renderPart(<DrainSection />);
+    expect(await screen.findByRole("status", { name: "Jobs left" })).toBeInTheDocument();
+    expect(screen.queryByText(/a restart ends this drain/)).not.toBeInTheDocument();
+  });
+
   it("is for looking only where the node allows nothing", async () => {
     fakeNode({ "GET /drain": { body: { ...DRAINING, running: 0, by: null, allowed_actions: [] } } });
     renderPart(<DrainSection />);

@@ -83,6 +83,11 @@ function Words({ drain }: { drain: Drain }) {
           {drain.stopping ? "The node is about to stop." : "Nothing new starts until the drain is ended."}{" "}
           <DrainOrigin drain={drain} />
         </p>
+        {drain.unstored === true && (
+          <p className="text-warn">
+            The disk did not take it, so a restart ends this drain. Make room on the disk, then drain again.
+          </p>
+        )}
       </>
     );
   }

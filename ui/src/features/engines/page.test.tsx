@@ -61,6 +61,22 @@ function open(engine: Record<string, unknown> = {}, autoscaler: Record<string, u
 }
 
 describe("the page of the engines", () => {
+  it("shows how an engine elsewhere and its machine are, as far as it tells", async () => {
+    const gib = 2 ** 30;
+    const vitals = { memory_bytes: gib, machine_memory_bytes: 8 * gib, machine_memory_free_bytes: 2 * gib, machine_cpu: 0.254 };
+    open({ vitals });
+    const engine = await screen.findByRole("region", { name: "local" });
+    expect(within(engine).getByText("25 % busy, 2.0 GiB of 8.0 GiB free")).toBeInTheDocument();
+    expect(within(engine).getByText("1.0 GiB")).toBeInTheDocument();
+  });
+
+  it("shows nothing of an engine that tells nothing", async () => {
+    open({ vitals: { memory_bytes: null, machine_cpu: null } });
+    const engine = await screen.findByRole("region", { name: "local" });
+    expect(within(engine).queryByText("Memory")).not.toBeInTheDocument();
+    expect(within(engine).queryByText("Machine")).not.toBeInTheDocument();
+  });
+
   it("tells what happened to a shard, what that means, and what to do", async () => {
     const problem = {
       index: 1,

@@ -19,6 +19,7 @@ import { engineLook } from "./look";
 import { engineQueries } from "./queries";
 import { ShardProblems } from "./shard-problems";
 import { TokenActions, TokenWords } from "./token-actions";
+import { vitalFacts } from "./vitals";
 import { Workers } from "./workers";
 import { WorkersControl } from "./workers-control";
 
@@ -83,6 +84,7 @@ function EnginePanel({ engine }: { engine: Engine }) {
             ["Where", engine.location === "local" ? "In this node" : "In a process of its own"],
             ...(engine.last_seen_at ? [["Last seen", <Ago at={engine.last_seen_at} />] as const] : []),
             ...(engine.version ? [["Version", engine.version] as const] : []),
+            ...vitalFacts(engine.vitals),
             ...(engine.token ? [["Token", <TokenWords token={engine.token} />] as const] : []),
             ["Id", <code className="font-mono text-xs text-ink-soft">{engine.id}</code>],
           ]}

@@ -2,7 +2,7 @@ import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 
-import { fakeNode } from "~/test-node";
+import { fakeNode, refusal } from "~/test-node";
 import { renderPart } from "~/test-render";
 
 import { KindsPage } from "./page";
@@ -28,6 +28,16 @@ function open(kind: Record<string, unknown> = {}) {
   renderPart(<KindsPage />);
   return node;
 }
+
+describe("the page of kinds", () => {
+  it("explains itself to a guest to whom jobs are not open", async () => {
+    const node = fakeNode({});
+    node.answer("GET /v1/kinds", refusal("FORBIDDEN", "the role guest may not do this"), 403);
+    renderPart(<KindsPage />);
+    expect(await screen.findByRole("alert")).toHaveTextContent(/the role guest may not do this.*Ask the owner/i);
+    expect(screen.queryByRole("button", { name: "Try again" })).not.toBeInTheDocument();
+  });
+});
 
 describe("the rights of a kind", () => {
   it("are told, with why they are narrow", async () => {

@@ -12,7 +12,7 @@ import { useSetGuests } from "./actions";
 import { memberQueries } from "./queries";
 
 const AREAS: readonly { area: GuestArea; title: string; detail: string }[] = [
-  { area: "jobs", title: "Jobs", detail: "All jobs with their payloads and results, queues, schedules and engines." },
+  { area: "jobs", title: "Jobs", detail: "All jobs with their payloads and results, queues, schedules, engines, and the kinds that they run." },
   { area: "sessions", title: "Sync sessions", detail: "Who is in them and how much time is left." },
 ];
 

@@ -1,7 +1,8 @@
 //! `flowork engine run`: the workers of an engine whose gateway is elsewhere.
 //!
 //! The pool is the one that a node has; [`remote`] is where it takes its jobs from. [`gateway`] makes the calls,
-//! [`deliver`] brings what waits in the [`outbox`], [`directives`] hears what the gateway wants. The job kinds are those a
+//! [`deliver`] brings what waits in the [`outbox`], [`directives`] hears what the gateway wants, and [`machine`]
+//! tells it how this host is. The job kinds are those a
 //! node runs, from this host's data directory.
 
 mod backoff;
@@ -9,6 +10,7 @@ mod deliver;
 mod directives;
 mod end;
 mod gateway;
+mod machine;
 mod outbox;
 mod remote;
 

@@ -7,14 +7,12 @@ use flowork_api_types::{
     engine::{FinishOutcome, Lease, NewLogLine, Throttle},
     job::{JobError, LogLevel, Progress},
 };
-use flowork_engine::{JobFailure, clock::wall_now};
+use flowork_engine::{JobFailure, clock::wall_now, jobs::bounds::cut_error};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// Lines that go with an end, in bytes. More of them go ahead, in a renewal.
 const LINES_BYTES_MAX: usize = 256 << 10;
-/// An error in bytes of JSON; one that is larger loses its details.
-const ERROR_BYTES_MAX: usize = 64 << 10;
 
 /// A `FinishItem` whose result is JSON text already.
 #[derive(Serialize)]
@@ -103,20 +101,10 @@ pub(super) fn cut_lines(lines: Vec<NewLogLine>) -> Vec<NewLogLine> {
     kept
 }
 
-fn cut_error(mut error: JobError) -> JobError {
-    if serde_json::to_vec(&error).map_or(0, |text| text.len()) > ERROR_BYTES_MAX {
-        error.details = None;
-        error.message.truncate(error.message.floor_char_boundary(ERROR_BYTES_MAX / 8));
-        if let Some(hint) = &mut error.hint {
-            hint.truncate(hint.floor_char_boundary(ERROR_BYTES_MAX / 8));
-        }
-    }
-    error
-}
-
 #[cfg(test)]
 mod tests {
     use flowork_api_types::{engine::FinishRequest, limit::LimitTarget};
+    use flowork_engine::jobs::bounds::ERROR_BYTES_MAX;
     use serde_json::json;
 
     use super::*;

@@ -27,6 +27,7 @@ use super::{
     backoff::Backoff,
     end,
     gateway::{CLAIM_WAIT, CallCause, CallError, Gateway},
+    machine::Machine,
     outbox::{Fill, Outbox, Parcel, Settled},
 };
 use crate::exit::Failure;
@@ -54,6 +55,7 @@ pub(super) struct Remote {
     failed: watch::Sender<Option<Arc<Failure>>>,
     /// The members, as the first answer named them, until the pool is there.
     first_members: Mutex<Option<AllowList>>,
+    machine: Arc<Machine>,
 }
 
 impl Remote {
@@ -69,8 +71,9 @@ impl Remote {
             reports: Mutex::new((backoff(), Instant::now())),
             failed: watch::Sender::new(None),
             first_members: Mutex::default(),
+            machine: Arc::default(),
         };
-        match remote.gateway.heartbeat(&heartbeat(kinds, size, 0, None)).await {
+        match remote.gateway.heartbeat(&remote.report(kinds, size, 0, None).await).await {
             Ok(answer) => {
                 remote.paused.send_replace(answer.drain);
                 *remote.first_members() = answer.members;
@@ -128,7 +131,8 @@ impl Remote {
     /// Tells the gateway who this is and what it runs, and hears what it wants.
     pub(super) async fn say_hello(&self, workers: &Workers<Self>) {
         let version = workers.members().version();
-        match self.gateway.heartbeat(&heartbeat(workers.kinds(), workers.size(), workers.busy(), version)).await {
+        let report = self.report(workers.kinds(), workers.size(), workers.busy(), version).await;
+        match self.gateway.heartbeat(&report).await {
             Ok(HeartbeatAnswer { drain, desired_workers, members }) => {
                 if let Some(members) = members {
                     workers.members().set(members);
@@ -137,6 +141,23 @@ impl Remote {
                 self.set_workers(workers, desired_workers);
             }
             Err(error) => self.note(error),
+        }
+    }
+
+    async fn report(
+        &self,
+        kinds: &KindRegistry,
+        capacity: u32,
+        busy: u32,
+        members_version: Option<u64>,
+    ) -> HeartbeatRequest {
+        HeartbeatRequest {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            capacity,
+            busy,
+            kinds: kinds.descriptors(),
+            vitals: Machine::vitals(&self.machine).await,
+            members_version,
         }
     }
 
@@ -329,11 +350,6 @@ pub(super) async fn wake_up(workers: Workers<Remote>) {
 /// Waits with chance of their own.
 pub(super) fn backoff() -> Backoff {
     Backoff::new(rand::make_rng::<StdRng>())
-}
-
-fn heartbeat(kinds: &KindRegistry, capacity: u32, busy: u32, members_version: Option<u64>) -> HeartbeatRequest {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    HeartbeatRequest { version, capacity, busy, kinds: kinds.descriptors(), members_version }
 }
 
 fn assigned(job: ClaimedJob, claim_sent_at: Instant) -> Assigned {
