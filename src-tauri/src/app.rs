@@ -15,7 +15,7 @@ use tauri_plugin_window_state::StateFlags;
 
 use crate::arguments::Arguments;
 use crate::ending::{GO_WITHIN, Then, watchdog};
-use crate::shell::{Shell, Tray};
+use crate::shell::{SecondStart, Shell, Tray};
 use crate::window::{Opening, WEB_DATA};
 use crate::{actions, commands, instance, links, menus, pages, tray, window};
 
@@ -41,13 +41,13 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let app = build(Arc::clone(&shell), context, name);
     let app = match app {
         Ok(app) => app,
-        Err(error) => return without_screen(&error),
+        Err(error) => return not_built(&error),
     };
     let made_by_plugins = app.path().app_config_dir().ok();
     let code = app.run_return(|app, event| heard(app, &event));
     sweep(&shell, made_by_plugins.as_deref());
-    if let Some(arguments) = shell.state().again.take() {
-        begin_again(&arguments);
+    if let Some(again) = shell.state().again.take() {
+        begin_again(&again);
     }
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
@@ -55,10 +55,13 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
 /// Becomes a start that came when this one was past taking anything. The name on the bus goes with the process's connection,
 /// so that the new one is the first again.
 #[cfg(unix)]
-fn begin_again(arguments: &[String]) {
+fn begin_again(again: &SecondStart) {
     use std::os::unix::process::CommandExt;
     let error = match std::env::current_exe() {
-        Ok(program) => std::process::Command::new(in_place_of(program)).args(arguments.iter().skip(1)).exec(),
+        Ok(program) => std::process::Command::new(in_place_of(program))
+            .args(again.arguments.iter().skip(1))
+            .current_dir(&again.directory)
+            .exec(),
         Err(error) => error,
     };
     eprintln!("error: the app could not be started again: {error}");
@@ -73,13 +76,22 @@ fn in_place_of(program: PathBuf) -> PathBuf {
 
 /// Elsewhere a process cannot become another, and a second one would find this one still there.
 #[cfg(not(unix))]
-fn begin_again(_arguments: &[String]) {
+fn begin_again(_again: &SecondStart) {
     eprintln!("error: the app was just ending; start it again");
 }
 
 fn without_screen(error: &dyn Error) -> ExitCode {
     eprintln!("error: the app could not be started: {error}");
     eprintln!("hint: where there is no screen, `flowork serve` runs the same node");
+    ExitCode::FAILURE
+}
+
+/// Says why there is no app though there is a screen.
+fn not_built(error: &tauri::Error) -> ExitCode {
+    eprintln!("error: the app could not be started: {error}");
+    if matches!(error, tauri::Error::PluginInitialization(name, _) if name == "single-instance") {
+        eprintln!("hint: the app that ran was just ending; start it again");
+    }
     ExitCode::FAILURE
 }
 
@@ -105,8 +117,9 @@ fn name_instance(context: &mut Context, name: Option<&str>) {
 }
 
 fn build(shell: Arc<Shell>, context: Context, name: Option<String>) -> tauri::Result<App> {
-    let mut one = tauri_plugin_single_instance::Builder::new()
-        .callback(|app, arguments, _directory| started_again(app, &arguments));
+    let mut one = tauri_plugin_single_instance::Builder::new().callback(|app, arguments, directory| {
+        started_again(app, SecondStart { arguments, directory: directory.into() });
+    });
     if let Some(name) = name {
         one = one.dbus_id(name);
     }
@@ -203,10 +216,10 @@ fn repair_autostart(shell: &Shell) {
 }
 
 /// A second start: it ends, and this app does what it was asked.
-pub(crate) fn started_again(app: &AppHandle, arguments: &[String]) {
-    let (given, shell) = (Arguments::handed_over(arguments), Shell::of(app));
+pub(crate) fn started_again(app: &AppHandle, again: SecondStart) {
+    let (given, shell) = (Arguments::handed_over(&again.arguments), Shell::of(app));
     if shell.is_past_return() {
-        shell.state().again = Some(arguments.to_vec());
+        shell.state().again = Some(again);
         return;
     }
     if given.recovery && !shell.start(app, true) {

@@ -14,6 +14,7 @@ use flowork_node::NodeHandle;
 use flowork_shell::leaving::{EXIT_DRAINED, EXIT_JOBS_LEFT};
 use flowork_shell::{Allowed, Leaving, LeavingState, LeavingStep, NodeView, Phase};
 use tauri::AppHandle;
+use tauri::async_runtime::JoinHandle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::app::started_again;
@@ -167,7 +168,7 @@ impl Shell {
     async fn run_ending(self: Arc<Self>, app: AppHandle, told: bool, mut wished: UnboundedReceiver<Wish>) {
         let starting = self.state().starting.take();
         if let Some(starting) = starting {
-            let _ = tokio::time::timeout(START_WAIT, starting).await;
+            self.wait_for_start(starting, &mut wished).await;
         }
         let own = self.state().node.as_ref().and_then(|node| node.own.clone());
         let code = match &own {
@@ -192,6 +193,28 @@ impl Shell {
         self.show_step(Step::Done);
         let then = self.state().ending.take().map_or(Then::Exit, |ending| ending.then);
         self.ended(&app, then, if in_order { code } else { EXIT_JOBS_LEFT });
+    }
+
+    /// Waits for a start that is under way, so that it is not forgotten with a node that comes later. Whoever quits waits for
+    /// it only so long: the process ends, and with it the start.
+    async fn wait_for_start(&self, mut starting: JoinHandle<()>, wished: &mut UnboundedReceiver<Wish>) {
+        if tokio::time::timeout(START_WAIT, &mut starting).await.is_ok() {
+            return;
+        }
+        let mut wishes = Vec::new();
+        while !self.is_leaving() {
+            tokio::select! {
+                _ = &mut starting => break,
+                wish = wished.recv() => match wish {
+                    Some(wish) => wishes.push(wish),
+                    None => break,
+                },
+            }
+        }
+        // They are about the jobs, which are waited for next.
+        for wish in wishes {
+            self.wish(wish);
+        }
     }
 
     /// Stops the node, and says whether that was in order. Whoever quits waits for it only so long: then the process ends, and
@@ -297,8 +320,8 @@ impl Shell {
         }
         // It came before it was known that there is something to wait for.
         let again = self.state().again.take();
-        if let Some(arguments) = again {
-            started_again(app, &arguments);
+        if let Some(again) = again {
+            started_again(app, again);
         }
         // Unless somebody quits again meanwhile.
         if self.leaving.borrow().step == Step::Done {

@@ -24,7 +24,6 @@ mod opener;
 mod pages;
 mod shell;
 mod tray;
-mod web_processes;
 mod window;
 
 use std::process::ExitCode;

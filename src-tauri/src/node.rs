@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use flowork_api_types::node::Notice;
@@ -16,7 +16,7 @@ use tokio::sync::RwLock;
 use crate::ending::drained_view;
 use crate::failure::{Failure, with_causes};
 use crate::hosting::{self, Hosted};
-use crate::shell::Shell;
+use crate::shell::{Shell, State};
 use crate::window;
 
 /// A node that has served for this long has started well: what fails later has other reasons.
@@ -93,7 +93,12 @@ impl Shell {
         state.starting = Some(tauri::async_runtime::spawn(async move {
             // A start that fails at once must not be shown before it is shown to begin.
             let _ = begun.await;
-            shell.run_start(&handle, start).await;
+            let (own, own_handle) = (Arc::clone(&shell), handle.clone());
+            let run = tauri::async_runtime::spawn(async move { own.run_start(&own_handle, start).await });
+            if let Err(error) = run.await {
+                // A defect. Without a word about it nothing could be started any more.
+                shell.take_failure(&handle, Failure::new(&error, None, shell.logs()));
+            }
         }));
         drop(state);
         self.show(NodeView::starting());
@@ -149,7 +154,9 @@ impl Shell {
         let mut state = self.state();
         state.starting = None;
         state.logs = Some(logs);
-        state.node = Some(running);
+        if let Some(before) = state.node.replace(running) {
+            before.forget();
+        }
         drop(state);
         self.tell_node();
         window::refresh(app);
@@ -203,9 +210,19 @@ impl Shell {
     /// Shows what is known of the node.
     pub(crate) fn show(&self, view: NodeView) {
         let mut state = self.state();
-        state.last = Some(view.clone());
+        state.last = Some(view);
+        self.show_last(state);
+    }
+
+    /// Shows what was last known, after the app itself has begun or ended something.
+    pub(crate) fn show_again(&self) {
+        self.show_last(self.state());
+    }
+
+    /// The state is held until it is shown: somebody else may show what came after it.
+    fn show_last(&self, state: MutexGuard<'_, State>) {
+        let Some(view) = state.last.clone() else { return };
         let view = if state.ending.is_some() { drained_view(view) } else { view };
-        drop(state);
         let mut elsewhere = false;
         self.view.send_if_modified(|shown| {
             elsewhere = settings_differ(shown, &view);
@@ -213,16 +230,9 @@ impl Shell {
             *shown = view;
             modified
         });
+        drop(state);
         if elsewhere {
             self.changed();
-        }
-    }
-
-    /// Shows what was last known, after the app itself has begun or ended something.
-    pub(crate) fn show_again(&self) {
-        let last = self.state().last.clone();
-        if let Some(last) = last {
-            self.show(last);
         }
     }
 

@@ -5,12 +5,12 @@ use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 
 use crate::ending::Step;
+use crate::menus;
 use crate::navigation::{page, same_origin};
 use crate::shell::Shell;
 #[cfg(not(target_os = "macos"))]
 use crate::window::MAIN;
 use crate::window::bring_forward;
-use crate::{menus, web_processes};
 
 /// The names of the windows, as the capabilities have them.
 pub(crate) const SETTINGS: &str = "settings";
@@ -121,7 +121,6 @@ fn build(app: &AppHandle, shell: &Shell, shown: &'static Page) -> tauri::Result<
         }
         // Its last question is answered, so that nothing waits for a window that is gone.
         WindowEvent::Destroyed => {
-            web_processes::rest(&closing);
             let shell = Shell::of(&closing);
             match label {
                 LEAVING => shell.leaving.send_modify(|shown| shown.revision += 1),

@@ -95,10 +95,19 @@ pub(crate) struct State {
     /// Whether the app put the main window away.
     pub(crate) put_away: PutAway,
     /// What a start was given that came while the app was past taking anything: it is started anew with that.
-    pub(crate) again: Option<Vec<String>>,
+    pub(crate) again: Option<SecondStart>,
     preferences: Preferences,
     words: Option<Arc<Words>>,
     notices: BTreeMap<&'static str, Notice>,
+}
+
+/// What another start of the app was given.
+#[derive(Clone, Debug)]
+pub(crate) struct SecondStart {
+    /// Its command line, the program first.
+    pub(crate) arguments: Vec<String>,
+    /// Where it was started: what its command line names may be told from there.
+    pub(crate) directory: PathBuf,
 }
 
 /// Whether there is a tray to be in.

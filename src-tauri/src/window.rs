@@ -14,7 +14,7 @@ use crate::ending::Then;
 use crate::failure::sentence;
 use crate::navigation::{self, Decision, page};
 use crate::shell::{Shell, State};
-use crate::{actions, menus, opener, web_processes};
+use crate::{actions, menus, opener};
 pub(crate) use closing::PutAway;
 use closing::{Circumstances, Closing};
 
@@ -225,12 +225,6 @@ fn build(app: &AppHandle, link: Option<Link>, opening: Opening) -> tauri::Result
     if let Some(web_data) = &shell.web_data {
         builder = builder.data_directory(web_data.clone());
     }
-    #[cfg(target_os = "linux")]
-    {
-        // Its pages copy links and tokens where somebody presses a button for it; without this, WebKitGTK refuses. Other
-        // systems let them anyway, and would let them read what others copied, too.
-        builder = builder.enable_clipboard_access();
-    }
     #[cfg(not(target_os = "macos"))]
     {
         builder = builder.menu(menus::of_window(app, &shell.words())?);
@@ -246,7 +240,6 @@ fn build(app: &AppHandle, link: Option<Link>, opening: Opening) -> tauri::Result
     window.on_window_event(move |event| match event {
         WindowEvent::CloseRequested { api, .. } if closes(&closing) == Closing::Minimize => api.prevent_close(),
         WindowEvent::Focused(true) => Shell::of(&closing).state().put_away.seen(),
-        WindowEvent::Destroyed => web_processes::rest(&closing),
         _ => {}
     });
     Ok(window)

@@ -183,6 +183,18 @@ async function marked(mark) {
   return found;
 }
 
+/** An app with a window whose node was stopped from the tray. */
+export async function stoppedFromTray(t) {
+  const desk = await makeDesk(t);
+  const app = await desk.start();
+  const window = await app.drive();
+  await window.text(NEW_JOB);
+  const tray = await app.tray();
+  await tray.click("Stop");
+  await tray.untilLine("that it has stopped", "Stopped");
+  return { desk, tray, window };
+}
+
 /** Starts a job on the node of this desk that runs until the test lets it finish, or fail. */
 export async function heldJob(desk) {
   const waiting = new Set();

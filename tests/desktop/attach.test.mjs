@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { startNode } from "../harness/node.mjs";
 import { eventually, within } from "../harness/process.mjs";
-import { NEW_JOB, heldJob, makeDesk } from "./app.mjs";
+import { NEW_JOB, heldJob, makeDesk, stoppedFromTray } from "./app.mjs";
 import { freePort } from "./webdriver.mjs";
 
 const ONE_JOB = "Busy: 1 job is running";
@@ -90,13 +90,7 @@ test("service that is killed and comes back where it was leaves the page as it i
 });
 
 test("node that somebody starts after the app stopped its own is shown", async (t) => {
-  const desk = await makeDesk(t);
-  const app = await desk.start();
-  const window = await app.drive();
-  await window.text(NEW_JOB);
-  const tray = await app.tray();
-  await tray.click("Stop");
-  await tray.untilLine("that it has stopped", "Stopped");
+  const { desk, tray, window } = await stoppedFromTray(t);
   const service = await startNode(t, { env: desk.env });
   await tray.untilLine("that it is idle", "Idle");
   assert.equal((await desk.cli("status")).pid, service.child.pid);

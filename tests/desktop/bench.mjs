@@ -23,8 +23,10 @@ try {
   const cost = await measureCost(desk);
   console.log("| what | goal | measured |\n| --- | --- | --- |");
   line(`start to usable window, ${STARTS} starts`, `≤ ${START_MS_GOAL} ms`, quantiles(starts));
-  line("memory (PSS of all processes) with one window", `≤ ${WINDOW_MIB_GOAL} MiB`, mib(cost.window));
-  line("memory (PSS of all processes) closed to the tray", `≤ ${TRAY_MIB_GOAL} MiB`, mib(cost.tray));
+  line("memory of its own with one window", `≤ ${WINDOW_MIB_GOAL} MiB`, mib(cost.window, "own"));
+  line("memory of its own closed to the tray", `≤ ${TRAY_MIB_GOAL} MiB`, mib(cost.tray, "own"));
+  line("the same, and its share of programs and libraries in memory (PSS), with one window", "", mib(cost.window, "all"));
+  line("the same closed to the tray", "", mib(cost.tray, "all"));
   line(`processor time in ${IDLE_MS / 1_000} s, idle, with one window`, "0", idle(cost.windowIdle));
   line(`processor time in ${IDLE_MS / 1_000} s, idle, closed to the tray`, "0", idle(cost.trayIdle));
 } finally {
@@ -87,25 +89,36 @@ async function measureCost(desk) {
   return { window, windowIdle, tray: inTray, trayIdle };
 }
 
-/** Waits until the memory of the app hardly changes any more, and returns it by process, in KiB. */
+/**
+ * Waits until the memory of the app hardly changes any more, and returns it by process, in KiB. Its own is what a system
+ * monitor shows: no other process has it, and the system gets it back when the app ends. What is mapped from files of
+ * programs and libraries is counted besides, shared out among those who have it mapped: the system may drop it at any time.
+ */
 async function settledMemory(app) {
   let last = 0;
   return eventually("the memory comes to rest", async () => {
     await pause(2_000);
     const now = await memory(app);
-    const rests = Math.abs(now.total - last) < 0.01 * now.total;
-    last = now.total;
+    const rests = Math.abs(now.all.total - last) < 0.01 * now.all.total;
+    last = now.all.total;
     return rests && now;
   });
 }
 
 async function memory(app) {
-  const parts = {};
+  const found = { own: { total: 0, parts: {} }, all: { total: 0, parts: {} } };
   for (const { pid, name } of await app.processes()) {
     const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
-    parts[name] = (parts[name] ?? 0) + Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
+    const kib = (field) => Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(rollup)?.[1] ?? 0);
+    add(found.own, name, kib("Pss_Anon") + kib("Pss_Shmem"));
+    add(found.all, name, kib("Pss"));
   }
-  return { total: Object.values(parts).reduce((sum, part) => sum + part, 0), parts };
+  return found;
+}
+
+function add(sum, name, kib) {
+  sum.total += kib;
+  sum.parts[name] = (sum.parts[name] ?? 0) + kib;
 }
 
 async function idleTime(app) {
@@ -132,7 +145,8 @@ function quantiles(times) {
   return `${at(0.5)} ms in the middle, ${at(0)}–${at(1)} ms`;
 }
 
-function mib({ total, parts }) {
+function mib(memory, kind) {
+  const { total, parts } = memory[kind];
   const each = Object.entries(parts).map(([name, kib]) => `${name} ${Math.round(kib / MIB)}`);
   return `${Math.round(total / MIB)} MiB (${each.join(", ")})`;
 }

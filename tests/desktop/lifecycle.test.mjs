@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { eventually, start } from "../harness/process.mjs";
-import { NEW_JOB, makeDesk } from "./app.mjs";
+import { NEW_JOB, makeDesk, stoppedFromTray } from "./app.mjs";
 
 const ENTER = "\uE007";
 
-test("first start signs in by itself, runs a first job, and quitting leaves nothing behind", async (t) => {
+test("first start signs in by itself, runs a first job, lets its id be copied, and quitting leaves nothing behind", async (t) => {
   const desk = await makeDesk(t);
   const app = await desk.start();
   const window = await app.drive();
@@ -23,6 +23,11 @@ test("first start signs in by itself, runs a first job, and quitting leaves noth
   await window.click("//button[normalize-space()='Enqueue job']");
   // A module is a child of the app's own program, so this also shows that it can be one.
   await window.text("//*[@role='status' and contains(., 'Completed')]");
+  await window.click(`//button[@aria-label="Copy the job's id"]`);
+  const [, id] = /\/jobs\/(job_\w+)/.exec(await window.url());
+  await eventually("the id is in the clipboard", async () => (await desk.screen.clipboard()) === id);
+  const reading = "navigator.clipboard.readText().then(() => arguments[0]('read'), (error) => arguments[0](error.name))";
+  assert.equal(await window.evaluateAsync(reading), "NotAllowedError", "a page cannot read what others have copied");
 
   const tray = await app.tray();
   await tray.click("Quit");
@@ -60,6 +65,33 @@ test("window that was closed opens again from the tray, signed in, on the same n
   await desk.screen.untilInFront("Flowork");
   await window.switchTo("shows the node", (address) => address.startsWith(url));
   await window.text(NEW_JOB);
+});
+
+test("keys of the window's menu do what the menu says", async (t) => {
+  const desk = await makeDesk(t);
+  const app = await desk.start();
+  const window = await app.drive();
+  await window.text(NEW_JOB);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  await desk.screen.untilInFront("Flowork");
+  await window.evaluate("window.isOld = true");
+  await desk.screen.key("ctrl+r");
+  await eventually("the page is another one", async () => (await window.evaluate("return window.isOld")) === null);
+  await window.text(NEW_JOB);
+
+  await desk.screen.key("ctrl+comma");
+  await desk.screen.untilInFront("Settings");
+  await desk.screen.close("Settings");
+  await desk.screen.untilInFront("Flowork");
+
+  await desk.screen.key("ctrl+w");
+  await desk.screen.closes("Flowork");
+  assert.equal(app.hasEnded(), false, "it is in the tray");
+  await tray.click("Open dashboard");
+  await desk.screen.untilInFront("Flowork");
+  await desk.screen.key("ctrl+q");
+  assert.equal(await app.exitCode(), 0);
 });
 
 test("start in the background shows no window until somebody asks for it", async (t) => {
@@ -111,6 +143,20 @@ test("second start brings the window forward, hands over a link to a job, and en
   await desk.screen.closes("Flowork");
   await desk.start([`flowork://job/${id}`]);
   await window.switchTo("shows the job", (address) => address.endsWith(`/jobs/${id}`));
+});
+
+test("second start for recovery mode has a stopped node begin in it, and shows the settings of one that runs", async (t) => {
+  const { desk, window } = await stoppedFromTray(t);
+  const second = await desk.start(["--recovery"]);
+  assert.equal(await second.exitCode(), 0, "there is one instance");
+  await desk.untilNotice("RECOVERY_MODE");
+  await window.text(NEW_JOB);
+  assert.equal(await window.count(), 1, "there was nothing to explain");
+
+  const third = await desk.start(["--recovery"]);
+  assert.equal(await third.exitCode(), 0);
+  await window.switchTo("of the settings", (address) => address.includes("settings.html"));
+  await window.text("//button[normalize-space()='Start normally']");
 });
 
 test("port that is taken is explained in the window, and trying again works once it is free", async (t) => {

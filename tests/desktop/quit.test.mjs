@@ -5,6 +5,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 
 import { eventually, within } from "../harness/process.mjs";
 import { heldJob, makeDesk } from "./app.mjs";
@@ -12,6 +13,8 @@ import { heldJob, makeDesk } from "./app.mjs";
 const ONE_JOB = "Busy: 1 job is running";
 /** The exit code that says that jobs were left unfinished. */
 const JOBS_LEFT = 3;
+/** A little longer than signals are taken for one. */
+const SAME_WISH_MS = 1_100;
 
 test("quitting waits for the job that runs, says so, and ends well when it is finished", async (t) => {
   const { desk, app, job, leaving } = await quitWhileBusy(t);
@@ -98,6 +101,22 @@ test("signal to end is a quit with a deadline, without a question", async (t) =>
   app.signal("SIGTERM");
   assert.equal(await app.exitCode(), JOBS_LEFT);
   await untilRunAgain(desk, job);
+});
+
+test("signal that comes again waits for no job", async (t) => {
+  const desk = await makeDesk(t);
+  await preferences(desk, "quit_deadline_seconds = 600\n");
+  const app = await desk.start(["--background"]);
+  const tray = await app.tray();
+  await tray.untilLine("that it is idle", "Idle");
+  await heldJob(desk);
+  app.signal("SIGTERM");
+  await tray.untilLine("that it drains", "Draining: 1 job left");
+  // Those of one second are one wish, as of a session that ends. So only one second later can there be another.
+  await pause(SAME_WISH_MS);
+  assert.equal(app.hasEnded(), false, "it waits for the job");
+  app.signal("SIGTERM");
+  assert.equal(await app.exitCode(), JOBS_LEFT);
 });
 
 test("app that is killed while a job runs loses nothing", async (t) => {

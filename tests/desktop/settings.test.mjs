@@ -1,12 +1,16 @@
 // The window of the app's own settings: starting with the session, deleting everything, and who may call what.
 import assert from "node:assert/strict";
 import { access, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 
-import { eventually, run } from "../harness/process.mjs";
+import { FLOWORK } from "../harness/node.mjs";
+import { eventually, run, start, within } from "../harness/process.mjs";
 import { APP, NEW_JOB, heldJob, makeDesk } from "./app.mjs";
 
+/** A provider that has a key in the vault. */
+const PROVIDER = "nobody";
 /** The entry by which an AppImage opens links. */
 const HANDLER = "flowork-desktop-handler.desktop";
 const OPEN_LINKS = "//input[@id=//label[normalize-space()='Open flowork: links with this app']/@for]";
@@ -126,14 +130,23 @@ test("reset lists exactly what it deletes, deletes that, and leaves the rest", a
   const gone = before.filter((path) => !listed(path));
   const left = await contents(desk.home);
   assert.deepEqual(gone.filter((path) => !left.includes(path) && !path.includes("/cache/")), [], "nothing else went");
+  await assert.rejects(invoke(settings, "settings_set", { change: { keep_in_tray: false } }), "it would be kept anew");
   await settings.clickToClose("//button[normalize-space()='Quit Flowork']");
   assert.equal(await app.exitCode(), 0);
+  await eventually("no setting is left", async () => !(await exists(join(desk.dataDir, "desktop.toml"))));
 });
 
-test("each window has its own commands and no other, and the window of the node has none", async (t) => {
+test("each window has its own commands, which tell no secret, and the window of the node has none", async (t) => {
   const desk = await makeDesk(t);
   const { app, settings, tray } = await openSettings(desk);
-  assert.ok((await invoke(settings, "settings_view", { seen: null })).words, "its own work");
+  const secrets = await secretsOf(desk);
+  const view = await invoke(settings, "settings_view", { seen: null });
+  assert.ok(view.words, "its own work");
+  const plan = await invoke(settings, "reset_plan");
+  assert.ok(plan.items.some(({ what }) => what.includes(`provider/${PROVIDER}`)), "it was in the vault, which names it");
+  for (const answer of [view, plan]) {
+    hasNone(secrets, answer);
+  }
   await refused(settings, "leaving_quit_now");
   await refused(settings, "plugin:app|version");
   await refused(settings, "plugin:event|listen", { event: "x", handler: 1 });
@@ -148,12 +161,62 @@ test("each window has its own commands and no other, and the window of the node 
   await tray.untilLine("that a job runs", "Busy: 1 job is running");
   await tray.click("Quit");
   await settings.switchTo("about leaving", (address) => address.includes("leaving.html"));
+  const leaving = await invoke(settings, "leaving_view", { seen: null });
+  assert.equal(leaving.left, 1);
+  hasNone(secrets, leaving);
   for (const command of ["settings_view", "reset_plan", "reset_carry_out", "plugin:app|version"]) {
     await refused(settings, command, { seen: null });
   }
   await settings.clickToClose("//button[normalize-space()='Keep running']");
   job.finish();
   assert.equal(app.hasEnded(), false);
+});
+
+test("pages of the app run no script and load no picture that is put into them", async (t) => {
+  const desk = await makeDesk(t);
+  const { settings } = await openSettings(desk);
+  await settings.text("//h1[normalize-space()='Settings']");
+  let asked = 0;
+  const other = createServer((_request, response) => {
+    asked += 1;
+    response.end();
+  });
+  await new Promise((done) => other.listen(0, "127.0.0.1", done));
+  desk.t.after(() => other.close());
+  const script = `
+    const [src] = arguments;
+    window.refused = [];
+    document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => window.refused.push(effectiveDirective));
+    const script = document.createElement("script");
+    script.textContent = "window.hasRun = true";
+    const picture = new Image();
+    picture.src = src;
+    document.body.append(script, picture);
+  `;
+  await settings.evaluate(script, `http://127.0.0.1:${other.address().port}/picture.png`);
+  await eventually("both are refused", async () => {
+    const refused = await settings.evaluate("return window.refused");
+    return refused.some((rule) => rule.startsWith("script-src")) && refused.includes("img-src");
+  });
+  assert.equal(await settings.evaluate("return window.hasRun ?? false"), false);
+  assert.equal(asked, 0);
+  assert.equal(await settings.evaluate("return Object.isFrozen(Object.prototype)"), true);
+});
+
+test("pages of the app are dark where the system is", async (t) => {
+  const desk = await makeDesk(t);
+  const color = async (settings) => {
+    // Written by a script of the page, which waits for its colors.
+    await settings.text("//h1[normalize-space()='Settings']");
+    return settings.evaluate("return getComputedStyle(document.body).backgroundColor");
+  };
+  const bright = await openSettings(desk);
+  const usual = await color(bright.settings);
+  await quit(bright.app);
+  desk.env.GTK_THEME = "Adwaita:dark";
+  const dark = await openSettings(desk);
+  assert.notEqual(await color(dark.settings), usual);
+  assert.equal(await dark.settings.evaluate("return matchMedia('(prefers-color-scheme: dark)').matches"), true);
 });
 
 test("window cannot leave the node, and what leads elsewhere opens in the browser", async (t) => {
@@ -222,6 +285,36 @@ async function startedBySession(desk) {
   const units = (await readdir(folder)).filter((name) => name.endsWith(".service"));
   await rm(folder, { recursive: true });
   return units;
+}
+
+/** What nobody but the node may know: the key of its vault, something in there, and a token. In all ways to write them. */
+async function secretsOf(desk) {
+  const provider = `[providers.${PROVIDER}]\napi = "openai"\nbase_url = "http://127.0.0.1:9"\n`;
+  await writeFile(join(desk.dataDir, "config.toml"), provider);
+  const canary = "sk-canary-58a1c20e7d4b";
+  const set = start(desk.t, FLOWORK, ["provider", "set-key", PROVIDER], { env: desk.env, stdio: ["pipe", "pipe", "pipe"] });
+  set.child.stdin.end(`${canary}\n`);
+  assert.equal((await within(set.ended, "setting the key of a provider")).code, 0, set.said.err);
+  const { token } = await desk.cli("token", "create");
+
+  const files = await contents(desk.env.FLOWORK_VAULT_KEY_DIR);
+  const keys = await Promise.all(files.map(async (file) => Buffer.from(await readFile(file, "utf8"), "base64")));
+  assert.deepEqual([...new Set(keys.map((key) => key.length))], [32], "the key of the vault is in a file");
+  const written = [...keys, Buffer.from(canary)].flatMap((bytes) => [
+    ...["base64", "base64url", "hex"].map((way) => bytes.toString(way).replace(/=+$/, "")),
+    bytes.join(),
+  ]);
+  // Of a token the signature is secret: the rest says whose it is.
+  return [canary, token.split(".").at(-1), ...written];
+}
+
+/** Shows that none of these is anywhere in an answer. */
+function hasNone(secrets, answer) {
+  const text = JSON.stringify(answer);
+  for (const secret of secrets) {
+    const at = text.indexOf(secret);
+    assert.equal(at, -1, `a secret comes after ${text.slice(Math.max(0, at - 80), at)}`);
+  }
 }
 
 function filesIn(folder) {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { eventually } from "../harness/process.mjs";
-import { NEW_JOB, heldJob, makeDesk } from "./app.mjs";
+import { NEW_JOB, heldJob, makeDesk, stoppedFromTray } from "./app.mjs";
 import { iconOf, isInTray, startHungWatcher } from "./tray.mjs";
 
 test("tray shows in words and in its picture that a job runs, and that none does", async (t) => {
@@ -85,13 +85,7 @@ test("workers become fewer and more from the tray, stay so after a restart, and 
 });
 
 test("node is stopped and started from the tray while the app stays", async (t) => {
-  const desk = await makeDesk(t);
-  const app = await desk.start();
-  const window = await app.drive();
-  await window.text(NEW_JOB);
-  const tray = await app.tray();
-  await tray.click("Stop");
-  await tray.untilLine("that it has stopped", "Stopped");
+  const { desk, tray, window } = await stoppedFromTray(t);
   await tray.untilIcon("that there is none", await iconOf(desk.t, "stopped"));
   await assert.rejects(desk.cli("status"), /NODE_NOT_RUNNING/, "there is no node");
   const drain = await tray.entry("Drain: take no new jobs (it is not running)");
@@ -128,6 +122,28 @@ test("without a tray the app says so, and it goes into one that comes later", as
   await desk.screen.close("Flowork");
   await desk.screen.closes("Flowork");
   assert.equal((await desk.cli("status")).pid, app.pid, "now there is a tray to stay in");
+});
+
+test("start in the background without a tray is in the task bar, and so is an app whose tray went for good", async (t) => {
+  const desk = await makeDesk(t, { panel: false });
+  const app = await desk.start(["--background"]);
+  const inTaskBar = async () => {
+    await desk.screen.opens("Flowork");
+    await eventually("the window is in the task bar", () => desk.screen.isMinimized("Flowork"));
+    assert.equal((await app.windows()).length, 1);
+  };
+  await inTaskBar();
+
+  const panel = await desk.startPanel();
+  await (await app.tray()).untilLine("that it is idle", "Idle");
+  await desk.untilNotice("TRAY_MISSING", false);
+  await desk.screen.close("Flowork");
+  await desk.screen.closes("Flowork");
+  panel.child.kill("SIGKILL");
+  await panel.ended;
+  // Nobody could reach the app any more.
+  await inTaskBar();
+  assert.equal((await desk.cli("status")).pid, app.pid);
 });
 
 test("panel that is started anew has the app in it again", async (t) => {

@@ -9,6 +9,7 @@ mod app_image;
 mod archive;
 mod bundle;
 mod deb;
+mod documents;
 mod libraries;
 mod package;
 mod rpm;

@@ -65,6 +65,8 @@ const SCREEN: &[Requirement] = &[
     need(Probe::Program("xdotool"), "xdotool", "the desktop tests: hiding windows"),
     need(Probe::Program("xprop"), "x11-utils", "the desktop tests: which window is in front"),
     need(Probe::Program("xclip"), "xclip", "the desktop tests: what was copied"),
+    // Not `convert`: other programs have that name, too.
+    need(Probe::Program("identify"), "imagemagick", "the desktop tests: which picture is in the tray"),
     need(Probe::Program("dbus-daemon"), "dbus-daemon", "the desktop tests: a session bus of their own"),
     need(
         Probe::Program("busctl"),
@@ -91,6 +93,7 @@ const APP_IMAGE: &[Requirement] = &[
 
 const PACKAGES: &[Requirement] = &[
     need(Probe::Program("lintian"), "lintian", "the package tests"),
+    need(Probe::Program("rpm2archive"), "rpm2cpio", "the package tests: what is in rpm packages"),
     need(Probe::Program("desktop-file-validate"), "desktop-file-utils", "the package tests: the desktop entry"),
     need(Probe::Program("appstreamcli"), "appstream", "the package tests: the AppStream metadata"),
     need(Probe::Program("groff"), "groff-base", "the package tests: manual pages"),

@@ -3,7 +3,7 @@
 //! Rules over text are pure functions of a path and its text; [`crates`] looks at the dependency graph.
 
 mod crates;
-mod documents;
+pub(crate) mod documents;
 mod names;
 mod secrets;
 mod sources;

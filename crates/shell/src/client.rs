@@ -23,7 +23,11 @@ use flowork_node::{
     InstanceLock,
     access::{AccessError, TokenSigner},
 };
-use reqwest::{Method, RequestBuilder, Response, StatusCode, redirect};
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode,
+    header::{AUTHORIZATION, HeaderValue},
+    redirect,
+};
 use serde::de::{DeserializeOwned, Error as _};
 use url::Url;
 
@@ -278,17 +282,32 @@ impl NodeClient {
         if self.owner.as_ref().is_some_and(|owner| !owner.serves_at(&self.url)) {
             return Err(ClientError::Ended { url: self.url.clone() });
         }
-        let answer = request.send().await.map_err(|source| self.unreachable(source))?;
+        let again = request.try_clone();
+        let mut answer = request.send().await.map_err(|source| self.unreachable(source))?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            self.forget_token();
+            // It may have ended while the machine slept, which the clock that it is kept by does not count.
+            if let Some(again) = again {
+                answer = self.send_anew(again).await?;
+            }
+        }
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
-        if status == StatusCode::UNAUTHORIZED {
-            self.forget_token();
-        }
         let bytes = answer.bytes().await.map_err(|source| self.unreachable(source))?;
         let ErrorEnvelope { error } = serde_json::from_slice(&bytes).map_err(|source| self.unreadable(source))?;
         Err(ClientError::Refused { status, code: error.code, message: error.message, hint: error.hint })
+    }
+
+    /// Sends a request with another token than it was made with.
+    async fn send_anew(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let mut request = request.build().map_err(ClientError::Setup)?;
+        let token = format!("Bearer {}", self.token(Instant::now())?);
+        let mut value = HeaderValue::try_from(token).expect("a token is letters, digits, dots, dashes and underscores");
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+        self.http.execute(request).await.map_err(|source| self.unreachable(source))
     }
 
     pub(crate) fn unreachable(&self, source: reqwest::Error) -> ClientError {

@@ -44,8 +44,7 @@ pub enum KeepListenError {
 /// See [`KeepListenError`]; the file is as it was.
 pub fn keep_listen(data_dir: &Path, address: SocketAddr) -> Result<(), KeepListenError> {
     let path = data_dir.join("config.toml");
-    // Somebody may keep the file elsewhere, and a link that is replaced would be none any more.
-    let path = fs::canonicalize(&path).unwrap_or(path);
+    let path = real(path)?;
     let mut document = read(&path).map_err(|source| KeepListenError::Read { path: path.clone(), source })?;
     let mut value = Value::from(address.to_string());
     if let Some(Item::Value(old)) = document.get(LISTEN) {
@@ -53,6 +52,16 @@ pub fn keep_listen(data_dir: &Path, address: SocketAddr) -> Result<(), KeepListe
     }
     document[LISTEN] = Item::Value(value);
     disk::replace(&path, document.to_string().as_bytes()).map_err(|source| KeepListenError::Write { path, source })
+}
+
+/// Where the file is: somebody may keep it elsewhere, and a link that is replaced would be none any more.
+fn real(path: PathBuf) -> Result<PathBuf, KeepListenError> {
+    match fs::canonicalize(&path) {
+        Ok(real) => Ok(real),
+        // It may lead to a disk that is not there just now.
+        Err(source) if fs::symlink_metadata(&path).is_ok() => Err(KeepListenError::Read { path, source }),
+        Err(_) => Ok(path),
+    }
 }
 
 fn read(path: &Path) -> io::Result<DocumentMut> {
@@ -117,6 +126,11 @@ mod tests {
         std::os::unix::fs::symlink(&real, &path).unwrap();
         keep_listen(dir.path(), ADDRESS.parse().unwrap()).unwrap();
         assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
-        assert_eq!(fs::read_to_string(real).unwrap(), "workers = 2\nlisten = \"127.0.0.1:40123\"\n");
+        assert_eq!(fs::read_to_string(&real).unwrap(), "workers = 2\nlisten = \"127.0.0.1:40123\"\n");
+
+        fs::remove_file(&real).unwrap();
+        let error = keep_listen(dir.path(), ADDRESS.parse().unwrap()).expect_err("the file is not at hand");
+        assert!(matches!(error, KeepListenError::Read { .. }), "{error}");
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink(), "it may be again");
     }
 }

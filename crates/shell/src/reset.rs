@@ -27,8 +27,9 @@ const AUTOSTART: &str = "reset-autostart";
 const LINKS: &str = "reset-links";
 
 /// What there is in a data directory, and what it is. Files that belong to these are told by [`what_is`].
-const KNOWN: [(&str, &str); 17] = [
+const KNOWN: [(&str, &str); 18] = [
     ("audit.db", "reset-audit"),
+    ("audit.owed", "reset-audit"),
     ("config.toml", "reset-config"),
     ("control.db", "reset-accounts"),
     ("desktop.toml", "reset-preferences"),

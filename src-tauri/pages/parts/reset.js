@@ -17,6 +17,10 @@ export function startReset() {
     at("begin").hidden = step !== "rest";
     at("plan").hidden = step !== "plan";
     at("done").hidden = step !== "done";
+    // There is nothing left that could be set.
+    for (const section of document.querySelectorAll("main > section")) {
+      section.inert = step === "done" && !section.contains(at("done"));
+    }
   }
 
   async function look() {

@@ -139,6 +139,9 @@ pub(crate) async fn settings_view(app: AppHandle, seen: Option<u64>) -> Result<S
 #[tauri::command(rename_all = "snake_case")]
 pub(crate) async fn settings_set(app: AppHandle, change: Change) -> Result<(), Refusal> {
     let shell = Shell::of(&app);
+    if shell.state().was_reset {
+        return Err(Refusal::saying(shell.words().text("settings-reset-done")));
+    }
     let language = shell.words().language();
     let outcome = set(&app, &shell, change).await;
     if shell.words().language() != language {

@@ -4,11 +4,11 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::{Release, package, stage::Stage};
+use super::{Release, documents, package, stage::Stage};
 use crate::{command, workspace};
 
 /// What goes beside the program.
-const DOCUMENTS: &[&str] = &["README.md", "CHANGELOG.md", "LICENSE", "LICENSE-MIT", "LICENSE-APACHE"];
+const LICENSES: &[&str] = &["LICENSE", "LICENSE-MIT", "LICENSE-APACHE"];
 
 pub(super) fn pack(release: &Release) -> Result<()> {
     let name = format!("flowork-{}-{}", release.version, host()?);
@@ -16,8 +16,10 @@ pub(super) fn pack(release: &Release) -> Result<()> {
     let stage = Stage::new(folder.join(&name));
     let program = workspace::program(release.profile.folder(), "flowork");
     stage.program(&program, &program.file_name().context("the program has no name")?.to_string_lossy())?;
-    for document in DOCUMENTS {
-        stage.file(&workspace::root().join(document), document)?;
+    documents::put(&stage, "")?;
+    stage.text(&documents::changelog()?, "CHANGELOG.md")?;
+    for license in LICENSES {
+        stage.file(&workspace::root().join(license), license)?;
     }
     for (shell, file) in [("bash", "flowork.bash"), ("zsh", "flowork.zsh"), ("fish", "flowork.fish")] {
         stage.text(&package::completions(&program, shell)?, &format!("completions/{file}"))?;

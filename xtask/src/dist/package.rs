@@ -5,20 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Release, sorted, stage::Stage};
+use super::{Release, documents, sorted, stage::Stage};
 use crate::{command, icons, workspace};
-
-/// Documents for people who run a node, beside the README that leads to them.
-const DOCUMENTS: &[&str] = &[
-    "docs/audit.md",
-    "docs/dashboard.png",
-    "docs/members.md",
-    "docs/providers.md",
-    "docs/remote-access.md",
-    "docs/sign-in.md",
-    "docs/sync-sessions.md",
-    "docs/vault.md",
-];
 
 /// A package. The two share no file, so that either can be there without the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,7 +53,8 @@ impl Package {
         let root = workspace::root();
         let name = self.name();
         let doc = format!("usr/share/doc/{name}");
-        let changelog = fs::read_to_string(root.join("CHANGELOG.md")).context("reading the changelog")?;
+        let changelog = documents::changelog()?;
+        documents::put(stage, &format!("{doc}/"))?;
         stage.file(&root.join(format!("installers/linux/{name}.PACKAGE.md")), &format!("{doc}/PACKAGE.md"))?;
         match family {
             Family::Debian => {
@@ -102,10 +91,6 @@ fn headless(release: &Release, family: Family, program: &Path, stage: &Stage) ->
     for page in manual_pages(program, &release.workshop("man")?)? {
         let name = page.file_name().context("the page has no name")?.to_string_lossy();
         stage.gzipped(&fs::read_to_string(&page)?, &format!("usr/share/man/man1/{name}"))?;
-    }
-    stage.file(&root.join("README.md"), "usr/share/doc/flowork/README.md")?;
-    for document in DOCUMENTS {
-        stage.file(&root.join(document), &format!("usr/share/doc/flowork/{document}"))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::{Packages, files_in, silent};
 use crate::command;
 use crate::dist::Package;
 use crate::test::Outcome;
+use crate::tidy::documents::linked;
 
 /// What the headless package must never need, by a part of the name of a package or library.
 const NO_SCREEN: &[&str] = &["gtk", "webkit", "libx11", "wayland", "gdk", "librsvg"];
@@ -29,6 +30,7 @@ pub(super) fn check(outcome: &mut Outcome, packages: &Packages) {
     outcome.step("AppStream metadata", || metainfo(&desktop));
     outcome.step("manual pages", || manual_pages(&headless, &desktop));
     outcome.step("the app's manual page has its options", || options(&desktop));
+    outcome.step("documents lead to nothing that is not there", || documents(packages));
     outcome.step("completions", || completions(&headless));
     outcome.step("user unit", || unit(&headless));
     outcome.step("AppImage", || app_image(packages));
@@ -75,8 +77,9 @@ fn rpms(packages: &Packages) -> Result<()> {
             ensure!(listed.lines().any(|line| line.starts_with(file)), "no {file} in {}", rpm.display());
         }
         // What a package does not own stays behind when it is removed.
-        let folder = format!("/usr/share/doc/{}", package.name());
-        ensure!(listed.lines().any(|line| line == folder), "{folder} is not its own");
+        for folder in ["", "/docs"].map(|below| format!("/usr/share/doc/{}{below}", package.name())) {
+            ensure!(listed.lines().any(|line| line == folder), "{folder} is not its own");
+        }
         let scripts = command::output(command::in_root("rpm").args(["-qp", "--scripts"]).arg(rpm))?;
         ensure!(scripts.trim().is_empty(), "it runs scripts: {scripts}");
     }
@@ -119,6 +122,32 @@ fn options(desktop: &Path) -> Result<()> {
     };
     let (has, tells) = (named(&help), named(&page));
     ensure!(!has.is_empty() && has == tells, "the program has {has:?}, the page tells of {tells:?}");
+    Ok(())
+}
+
+/// Whoever reads a document of a package finds what its links lead to. An rpm package has them all, and `CHANGELOG.md`.
+fn documents(packages: &Packages) -> Result<()> {
+    for (package, rpm) in Package::ALL.iter().zip(&packages.packed.rpms) {
+        let root = packages.root_of(*package);
+        let unpacked = packages.unpacked.join(format!("{}-rpm", package.name()));
+        fs::create_dir_all(&unpacked)?;
+        let script = "rpm2archive - <\"$1\" | tar -xz -C \"$2\"";
+        command::quietly(command::in_root("sh").args(["-c", script, "sh"]).arg(rpm).arg(&unpacked))?;
+        for (root, least) in [(root, "docs/desktop.md"), (unpacked, "CHANGELOG.md")] {
+            let folder = root.join("usr/share/doc").join(package.name());
+            let found = command::output(command::in_root("find").current_dir(&folder).args([".", "-name", "*.md"]))?;
+            let documents: Vec<&str> = found.lines().filter_map(|line| line.strip_prefix("./")).collect();
+            for wanted in ["README.md", least] {
+                ensure!(documents.contains(&wanted), "there is no {wanted} in {}", folder.display());
+            }
+            for document in documents {
+                let text = fs::read_to_string(folder.join(document))?;
+                let dead: Vec<String> =
+                    linked(document, &text).into_iter().filter(|path| !folder.join(path).exists()).collect();
+                ensure!(dead.is_empty(), "{document} of {} leads to {}", root.display(), dead.join(", "));
+            }
+        }
+    }
     Ok(())
 }
 

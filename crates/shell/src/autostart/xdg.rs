@@ -40,7 +40,8 @@ pub(super) fn set(autostart: &Autostart, on: bool) -> Result<(), AutostartError>
 pub(super) fn repair(autostart: &Autostart) -> Result<Repaired, AutostartError> {
     let Some(text) = read(autostart)?.filter(|text| is_entry_on(text)) else { return Ok(Repaired::Off) };
     let line = value(&text, "Exec").unwrap_or_default();
-    if program(line).is_some_and(|program| Path::new(&program).exists()) {
+    // What the session looks for by itself is somebody's choice.
+    if program(line).is_some_and(|program| !Path::new(&program).is_absolute() || Path::new(&program).exists()) {
         return Ok(Repaired::Fine);
     }
     // What follows the program is somebody's choice, too.
@@ -278,6 +279,10 @@ mod tests {
             assert_eq!(autostart.repair().unwrap(), Repaired::Moved, "{was}");
             assert!(text(&autostart).contains(&format!("\nExec={program}{rest}\n")), "{}", text(&autostart));
         }
+        let by_name = on.replace(&old, "Exec=env GDK_BACKEND=x11 flowork-desktop --background");
+        fs::write(path(&autostart), &by_name).unwrap();
+        assert_eq!(autostart.repair().unwrap(), Repaired::Fine, "the session finds it by its name");
+        assert_eq!(text(&autostart), by_name);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(crate) fn status() -> Status {
         draining: false,
         drain: Drain {
             on: false,
+            unstored: false,
             stopping: false,
             since: None,
             by: None,

@@ -237,6 +237,36 @@ async fn who_takes_the_port_of_a_node_that_ended_is_sent_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn token_that_is_over_before_its_time_is_replaced_and_the_wish_sent_again() {
+    let mut world = World::start().await;
+    let engine = world.until("workers", |view| view.allowed.workers).await.engine.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let client = NodeClient::new(url, Arc::clone(&world.signer)).unwrap();
+    let answers = ["401 Unauthorized", "204 No Content"];
+    let node = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for answer in answers {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                assert_ne!(connection.read_buf(&mut request).await.unwrap(), 0, "the request was cut off");
+            }
+            let answer = format!("HTTP/1.1 {answer}\r\nConnection: close\r\n\r\n");
+            connection.write_all(answer.as_bytes()).await.unwrap();
+            asked.push(String::from_utf8(request).unwrap().to_lowercase());
+        }
+        asked
+    });
+    timeout(PATIENCE, client.set_workers(engine, WorkersWish::Exactly(3))).await.unwrap().unwrap();
+    for request in timeout(PATIENCE, node).await.unwrap().unwrap() {
+        assert_eq!(request.matches("authorization: bearer ").count(), 1, "one token at a time");
+        assert!(request.ends_with("{\"workers\":3}"), "{request}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_of_a_node_that_another_process_has_asks_nothing() {
     let world = World::start().await;
     let of_this = world.client.clone().only_while_held(&world.config.data_dir, std::process::id());
