@@ -14,6 +14,7 @@ struct Suite {
 
 const TESTS: &str = "flowork-tests";
 const ENGINE: &str = "flowork-engine";
+const SCHEDULES: &str = "flowork-schedules";
 
 const SUITES: &[Suite] = &[
     Suite { name: "kills", about: "kill -9 under load, half at a chosen call", tests: &[(TESTS, "chaos::kills::")] },
@@ -30,8 +31,8 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "simulation",
-        about: "the queue against plain models, on a set clock",
-        tests: &[(ENGINE, "simulation::"), (ENGINE, "model::")],
+        about: "the queue and schedules against plain models, on a set clock",
+        tests: &[(ENGINE, "simulation::"), (ENGINE, "model::"), (SCHEDULES, "simulation::")],
     },
 ];
 

@@ -1,6 +1,7 @@
 //! Schedules over real stores, on a clock that the test moves.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod simulation;
 mod world;
 
 use std::{collections::BTreeSet, time::Duration};
