@@ -50,7 +50,7 @@ use crate::{
 /// What the system may hold of an answer that the client has not read; connections have it from their listener. Some
 /// systems take megabytes by themselves and ask for more only when a third of that is read, so that a client on a slow
 /// line looked like one that does not read at all. They also are memory that a client could use up.
-const SEND_BUFFER_BYTES: u32 = 64 << 10;
+const SEND_BUFFER_BYTES: u32 = 32 << 10;
 /// Connections that wait to be accepted; the system may have a lower bound of its own.
 const BACKLOG: u32 = 4_096;
 

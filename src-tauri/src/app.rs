@@ -58,10 +58,15 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
 fn begin_again(again: &SecondStart) {
     use std::os::unix::process::CommandExt;
     let error = match std::env::current_exe() {
-        Ok(program) => std::process::Command::new(in_place_of(program))
-            .args(again.arguments.iter().skip(1))
-            .current_dir(&again.directory)
-            .exec(),
+        Ok(program) => {
+            let mut app = std::process::Command::new(in_place_of(program));
+            app.args(again.arguments.iter().skip(1));
+            // It may be gone, or have a name that could not be handed over.
+            if again.directory.is_dir() {
+                app.current_dir(&again.directory);
+            }
+            app.exec()
+        }
         Err(error) => error,
     };
     eprintln!("error: the app could not be started again: {error}");

@@ -116,6 +116,8 @@ pub(crate) struct Inner {
     keeper: Mutex<Option<tokio::task::JoinHandle<()>>>,
     /// Checks read the whole file; one at a time is enough.
     pub(crate) checking: tokio::sync::Semaphore,
+    /// Held while notes are written down.
+    pub(crate) collecting: tokio::sync::Mutex<()>,
 }
 
 impl Audit {
@@ -149,6 +151,7 @@ impl Audit {
             stop: CancellationToken::new(),
             keeper: Mutex::default(),
             checking: tokio::sync::Semaphore::new(1),
+            collecting: tokio::sync::Mutex::default(),
             options,
         };
         let audit = Self { inner: Arc::new(inner) };

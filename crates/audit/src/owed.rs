@@ -42,6 +42,7 @@ struct Note {
 pub fn leave_note(log: &Path, action: &str, detail: &Value, now: Timestamp) -> io::Result<()> {
     let directory = directory_of(log);
     make_private(&directory)?;
+    give_to_owner(&directory, log)?;
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     // The names sort by time.
@@ -49,7 +50,8 @@ pub fn leave_note(log: &Path, action: &str, detail: &Value, now: Timestamp) -> i
     let (partial, note) = (directory.join(&name), directory.join(format!("{name}.{NOTE}")));
     let text = serde_json::to_vec(&Note { at: now, action: action.to_owned(), detail: detail.clone() })?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(&partial)?;
-    let written = file.write_all(&text).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&partial, &note));
+    let written = file.write_all(&text).and_then(|()| file.sync_all());
+    let written = written.and_then(|()| give_to_owner(&partial, log)).and_then(|()| fs::rename(&partial, &note));
     if written.is_err() {
         // The error that follows says it; half a note has no reader.
         let _ = fs::remove_file(&partial);
@@ -62,9 +64,25 @@ pub fn leave_note(log: &Path, action: &str, detail: &Value, now: Timestamp) -> i
 impl Audit {
     /// Writes what was noted beside the log. What can't be written is still noted.
     pub(crate) async fn collect_notes(&self) {
+        let audit = self.clone();
+        // To its end, whoever asked for the log and has gone since: notes that were taken are nobody else's.
+        let collected = tokio::spawn(async move {
+            let _one_at_a_time = audit.inner.collecting.lock().await;
+            audit.collect().await;
+        });
+        if let Err(error) = collected.await {
+            tracing::error!(%error, "notes for the audit log were not collected");
+        }
+    }
+
+    async fn collect(&self) {
         let path = self.inner.options.path.clone();
+        let notes = match tokio::task::spawn_blocking(move || take(&path)).await {
+            Ok(Ok(notes)) => notes,
+            Ok(Err(error)) => return tracing::error!(%error, "notes for the audit log can't be looked for"),
+            Err(error) => return tracing::error!(%error, "notes for the audit log were not looked for"),
+        };
         // Nearly always there is nothing.
-        let Ok(Ok(notes)) = tokio::task::spawn_blocking(move || take(&path)).await else { return };
         if notes.is_empty() {
             return;
         }
@@ -104,8 +122,9 @@ pub(crate) fn prepare(log: &Path) {
         return;
     }
     // Left by an end in the middle of writing them down. Better twice in the log than not at all.
-    for taken in names(log, TAKEN).unwrap_or_default() {
-        settle(&taken, false);
+    match names(log, TAKEN) {
+        Ok(taken) => taken.iter().for_each(|taken| settle(taken, false)),
+        Err(error) => tracing::error!(%error, "notes for the audit log can't be looked for"),
     }
 }
 
@@ -165,6 +184,24 @@ fn names(log: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
 /// Beside the log: `audit.owed`.
 fn directory_of(log: &Path) -> PathBuf {
     log.with_extension("owed")
+}
+
+/// Whoever keeps the log must be able to read what the system's administrator left.
+#[cfg(unix)]
+fn give_to_owner(path: &Path, log: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let Some(home) = log.parent() else { return Ok(()) };
+    let (own, owner) = (fs::metadata(path)?, fs::metadata(home)?);
+    if own.uid() == owner.uid() {
+        return Ok(());
+    }
+    chown(path, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// Elsewhere a file has the rights of the folder that it is made in.
+#[cfg(not(unix))]
+fn give_to_owner(_path: &Path, _log: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn make_private(directory: &Path) -> io::Result<()> {

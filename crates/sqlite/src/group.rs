@@ -286,15 +286,17 @@ impl<S: Store> Loop<'_, S> {
             }
             return false;
         }
+        let changes = self.file.connection.total_changes();
         let (applied, close) = self.apply_waiting(first);
         let outcome = applied
             .and_then(|()| self.file.store.settle(&self.file.connection).map_err(settle_error))
             // A reader may have found damage meanwhile.
             .and_then(|()| self.health.check())
+            .and_then(|()| self.probe(changes))
             .and_then(|()| execute(&self.file.connection, "COMMIT").map_err(StoreError::from))
             .map_err(|error| self.health.failed(error));
         if let Err(error) = &outcome {
-            tracing::error!(error = ?error, "a group commit failed; nothing of it was kept");
+            tracing::error!(error = ?error, "a group commit failed; whoever asked is told so");
             if !self.file.connection.is_autocommit()
                 && let Err(error) = execute(&self.file.connection, "ROLLBACK")
             {
@@ -309,6 +311,14 @@ impl<S: Store> Loop<'_, S> {
             self.file.checkpoints.committed(&self.file.connection);
         }
         close
+    }
+
+    /// A transaction that changed nothing commits without the disk, and would say nothing of one that fails.
+    fn probe(&self, changes_before: u64) -> Result<(), StoreError> {
+        if self.health.trouble().is_some() && self.file.connection.total_changes() == changes_before {
+            reopen::prove_writable(&self.file.connection)?;
+        }
+        Ok(())
     }
 
     /// Applies `first` and whatever else waits. The flag tells that the loop must end after this batch.

@@ -193,11 +193,12 @@ impl Health {
             }
             *self.inner.lock() = None;
             self.inner.troubled.store(false, Ordering::Relaxed);
+            // First: whoever finds the file sound from now on must know that it is another one than before.
+            self.inner.returns.send_modify(|returns| *returns += 1);
             *current = None;
             self.inner.quarantined.store(false, Ordering::Release);
         }
         tracing::info!(file = %self.inner.path.display(), "a file has left quarantine: it could be opened again");
-        self.inner.returns.send_modify(|returns| *returns += 1);
         if let Some(tell) = &self.inner.tell {
             tell(None);
         }

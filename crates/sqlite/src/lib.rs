@@ -19,7 +19,7 @@ pub use database::Database;
 pub use group::{Applied, GroupWriter, Open, Requests, Store};
 pub use health::{Cause, Health, Quarantine, Trouble};
 pub use open::{
-    OpenError, Schema, leave_as_it_is, open_checkpointer, open_reader, open_untouched, open_writer,
+    OpenError, Schema, leave_as_it_is, open_checkpointer, open_reader, open_untouched, open_writer, open_writer_again,
     open_writer_checked, sqlite_version,
 };
 pub use readers::Readers;

@@ -78,6 +78,15 @@ pub enum OpenError {
         /// What SQLite found first.
         finding: String,
     },
+    /// What the last run left in the log could not be brought to the disk.
+    #[error("cannot write the log of {}", .path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The writer thread could not be started.
     #[error("cannot start the writer thread of {}", .path.display())]
     Thread {
@@ -95,7 +104,7 @@ impl OpenError {
         match self {
             Self::SqliteTooOld { .. } | Self::Thread { .. } => None,
             Self::Damaged { .. } => Some(Cause::Damaged),
-            Self::Directory { .. } => Some(Cause::Unreadable),
+            Self::Directory { .. } | Self::Log { .. } => Some(Cause::Unreadable),
             Self::Sqlite { source, .. } | Self::Migrate { source, .. } => Some(match source.sqlite_error_code() {
                 Some(
                     ErrorCode::CannotOpen
@@ -103,7 +112,10 @@ impl OpenError {
                     | ErrorCode::DiskFull
                     | ErrorCode::PermissionDenied
                     | ErrorCode::ReadOnly
-                    | ErrorCode::DatabaseBusy,
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::FileLockingProtocolFailed
+                    | ErrorCode::OutOfMemory,
                 ) => Cause::Unreadable,
                 _ => Cause::Damaged,
             }),
@@ -121,7 +133,7 @@ pub fn sqlite_version() -> &'static str {
 /// # Errors
 /// See [`OpenError`]; a failed migration leaves the file as it was.
 pub fn open_writer(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
-    let mut connection = connect(path)?;
+    let mut connection = connect(path, create())?;
     migrate(&mut connection, path, schema)?;
     Ok(connection)
 }
@@ -132,8 +144,36 @@ pub fn open_writer(path: &Path, schema: &Schema) -> Result<Connection, OpenError
 /// # Errors
 /// See [`OpenError`].
 pub fn open_writer_checked(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|source| OpenError::Directory { path: parent.to_owned(), source })?;
+    }
+    checked(path, schema, create())
+}
+
+/// The same, of a file that was there before: nothing is made in its place. Where a disk was taken away, there may be an
+/// empty folder.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn open_writer_again(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
+    let missing = |finding: &str| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+        let source = rusqlite::Error::SqliteFailure(code, Some(finding.to_owned()));
+        OpenError::Sqlite { path: path.to_owned(), source }
+    };
+    match std::fs::metadata(path) {
+        Ok(file) if file.len() > 0 => checked(path, schema, OpenFlags::SQLITE_OPEN_READ_WRITE),
+        Ok(_) => Err(missing("the file is empty")),
+        Err(error) => Err(missing(&error.to_string())),
+    }
+}
+
+fn checked(path: &Path, schema: &Schema, flags: OpenFlags) -> Result<Connection, OpenError> {
     let unclean = std::fs::metadata(wal_path(path)).is_ok_and(|log| log.len() > 0);
-    let mut connection = connect(path)?;
+    if unclean {
+        write_anew(&wal_path(path)).map_err(|source| OpenError::Log { path: path.to_owned(), source })?;
+    }
+    let mut connection = connect(path, flags)?;
     if unclean {
         let at = |source| OpenError::Sqlite { path: path.to_owned(), source };
         if let Some(finding) = quick_check(&connection, CHECK_MAX).map_err(at)? {
@@ -143,6 +183,23 @@ pub fn open_writer_checked(path: &Path, schema: &Schema) -> Result<Connection, O
     }
     migrate(&mut connection, path, schema).inspect_err(|_| leave_as_it_is(&connection))?;
     Ok(connection)
+}
+
+/// Writes a log over itself, and syncs it. After a sync that failed, the system may go on to show what is not on the disk,
+/// and hold it for written. SQLite would take it for committed and write more behind it, all of which a power loss would take.
+fn write_anew(log: &Path) -> std::io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom, Write};
+    let mut file = std::fs::File::options().read(true).write(true).open(log)?;
+    let (mut piece, mut at) = (vec![0; 1 << 20], 0);
+    loop {
+        let length = file.read(&mut piece)?;
+        if length == 0 {
+            return file.sync_all();
+        }
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&piece[..length])?;
+        at += length as u64;
+    }
 }
 
 fn wal_path(path: &Path) -> PathBuf {
@@ -189,15 +246,17 @@ fn quick_check(connection: &Connection, time: Duration) -> rusqlite::Result<Opti
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, OpenError> {
+fn create() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(|source| OpenError::Directory { path: parent.to_owned(), source })?;
-    }
     let at = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let connection = Connection::open(path).map_err(at)?;
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(path, flags).map_err(at)?;
     configure_writer(&connection).map_err(at)?;
     Ok(connection)
 }

@@ -114,6 +114,7 @@ fn is_passing(error: &OpenError) -> bool {
         }
         OpenError::SqliteTooOld { .. }
         | OpenError::Directory { .. }
+        | OpenError::Log { .. }
         | OpenError::Damaged { .. }
         | OpenError::Thread { .. } => false,
     }

@@ -231,7 +231,7 @@ impl Engines {
         Ok(sums)
     }
 
-    fn all_shards(&self) -> Vec<Arc<Shard>> {
+    pub(crate) fn all_shards(&self) -> Vec<Arc<Shard>> {
         self.hosts().iter().flat_map(|host| host.all_shards()).collect()
     }
 

@@ -102,9 +102,9 @@ impl Ready {
         for (key, count) in lane::read_all(connection)? {
             let mut lane = Lane::new(key, &ready.gate);
             lane.count = count;
-            lane.fill(connection, None)?;
             let id = lane.id;
-            ready.lanes.insert(id, lane);
+            // Before it is read on: whatever comes of that, its scopes are given back with it.
+            ready.lanes.entry(id).or_insert(lane).fill(connection, None)?;
             ready.enter_ring(id);
         }
         Ok(ready)
@@ -187,7 +187,12 @@ impl Ready {
                     lane.count = lane.count.saturating_sub(1);
                     lane.drop_job(head);
                     // Jobs of this round are claimed at its end, so the file still shows them as ready.
-                    lane.fill(connection, Some(head))?;
+                    if let Err(error) = lane.fill(connection, Some(head)) {
+                        let scopes = lane.pass.scopes.clone();
+                        let opened = self.gate.undo(self.shard, &scopes);
+                        self.open(&opened);
+                        return Err(error);
+                    }
                     self.pass_turn(id);
                     let free_since = self.lanes[&id].free_since.max(Timestamp(head.run_at_ms));
                     return Ok(Some(Pick { lane: id, key: head.key, free_since, run_at_ms: head.run_at_ms }));

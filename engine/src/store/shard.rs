@@ -15,7 +15,8 @@ use flowork_api_types::{
     job::{Attempt, JobState, LogLine},
 };
 use flowork_sqlite::{
-    GroupWriter, Health, Open, OpenError, Readers, Requests, StoreError, leave_as_it_is, open_writer_checked,
+    GroupWriter, Health, Open, OpenError, Readers, Requests, StoreError, leave_as_it_is, open_writer_again,
+    open_writer_checked,
 };
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -342,11 +343,13 @@ impl Shard {
 /// Opens a shard's file as often as that is wanted. Workers of this process that held jobs when it was open before may
 /// still run them, so only the first time do its leases belong to nobody.
 fn opening(path: PathBuf, options: ShardOptions, counts: Arc<SharedCounts>) -> Open<ShardWriter> {
-    let mut is_first = true;
+    let (mut is_first, mut tries) = (true, 0_u32);
     Box::new(move || {
         let options = ShardOptions { local: options.local && is_first, ..options.clone() };
         let at = |source| OpenError::Sqlite { path: path.clone(), source };
-        let connection = open_writer_checked(&path, &SCHEMA)?;
+        let open = if tries == 0 { open_writer_checked } else { open_writer_again };
+        tries += 1;
+        let connection = open(&path, &SCHEMA)?;
         // They list states that a type here already bounds, and SQLite builds a table for such a list at each write.
         connection.pragma_update(None, "ignore_check_constraints", true).map_err(at)?;
         let store = ShardWriter::load(&connection, options, Arc::clone(&counts))

@@ -146,12 +146,8 @@ fn of_bearer(app: &App, authorization: &str) -> Result<Identity, ApiError> {
         Verified::Engine(EngineClaims { engine_id, generation, expires_at_s, signed_by }) => {
             let until = Some(Timestamp(expires_at_s as i64 * 1_000));
             let pass = EnginePass { proof: EngineProof { id: engine_id, until, generation }, short: Some(signed_by) };
-            if pass.life(control, &app.state.tokens).counts(app.state.clock.now()) {
-                return Ok(Identity::Engine(pass));
-            }
-            let message = "the engine's token behind this one was revoked or replaced";
-            Err(ApiError::unauthorized("ENGINE_TOKEN_INVALID", message)
-                .hint("`flowork engine token rotate` on the node makes a new one"))
+            pass.check(&app.state)?;
+            Ok(Identity::Engine(pass))
         }
     }
 }

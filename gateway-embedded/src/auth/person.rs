@@ -204,6 +204,16 @@ impl EnginePass {
         }
         control.engine_token_life(self.proof.id, self.proof.generation)
     }
+
+    /// Whether it still counts, as a refusal.
+    pub(crate) fn check(&self, state: &GatewayState) -> Result<(), ApiError> {
+        if self.life(&state.control, &state.tokens).counts(state.clock.now()) {
+            return Ok(());
+        }
+        let message = "the engine's token behind this one was revoked or replaced";
+        Err(ApiError::unauthorized("ENGINE_TOKEN_INVALID", message)
+            .hint("`flowork engine token rotate` on the node makes a new one"))
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Person {

@@ -17,7 +17,7 @@ use tokio::{
 use super::fields;
 use crate::{
     app::{App, AppState, BODY_UNIT_BYTES},
-    auth::credentials::Person,
+    auth::{credentials::Person, person::EnginePass},
     error::ApiError,
     options::Limits,
 };
@@ -40,6 +40,9 @@ impl<T: DeserializeOwned, const MAX: usize> FromRequest<AppState> for JsonBody<T
         // The body may have taken long, and who was let in when it began may be shut out since.
         if let Some(person) = parts.extensions.get::<Person>() {
             person.check(&app.state)?;
+        }
+        if let Some(engine) = parts.extensions.get::<EnginePass>() {
+            engine.check(&app.state)?;
         }
         fields::from_slice(&bytes).map(Self)
     }
@@ -74,24 +77,26 @@ fn reserve(app: &App, bytes: usize) -> Result<SemaphorePermit<'_>, ApiError> {
     })
 }
 
+/// What a body can earn: no longer than the tokens live that calls come with.
+const EARNED_MAX: Duration = Duration::from_mins(15);
+
 /// Reads all of a body. What comes gives a client more time, so one that is only slow is not given up; one that stops, or
 /// sends a byte now and then, is.
 async fn read(body: Body, max: usize, limits: &Limits) -> Result<Bytes, ApiError> {
     let mut body = Limited::new(body, max);
-    let (begun, mut bytes, mut pieces) = (Instant::now(), 0, Vec::new());
+    let (begun, mut whole) = (Instant::now(), Whole::default());
     loop {
-        let earned = Duration::from_millis(bytes * 1_000 / u64::from(limits.body_rate_min.get()));
+        let earned = Duration::from_millis(whole.len() as u64 * 1_000 / u64::from(limits.body_rate_min.get()));
+        let earned = earned.min(EARNED_MAX);
         let (due, idle) = (begun + limits.body_timeout + earned, Instant::now() + limits.body_idle_timeout);
         match timeout_at(due.min(idle), body.frame()).await {
             Err(_) if idle <= due => {
                 return Err(too_slow("no byte of the body came in time", limits.body_idle_timeout));
             }
             Err(_) => return Err(too_slow("the body comes too slowly", limits.body_timeout + earned)),
-            Ok(None) => return Ok(whole(pieces)),
+            Ok(None) => return Ok(whole.into_bytes()),
             Ok(Some(Ok(frame))) => {
-                let piece = frame.into_data().unwrap_or_default();
-                bytes += piece.len() as u64;
-                pieces.push(piece);
+                whole.add(frame.into_data().unwrap_or_default());
             }
             Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large(max)),
             Ok(Some(Err(_))) => {
@@ -102,11 +107,32 @@ async fn read(body: Body, max: usize, limits: &Limits) -> Result<Bytes, ApiError
     }
 }
 
-fn whole(mut pieces: Vec<Bytes>) -> Bytes {
-    match pieces.len() {
-        0 => Bytes::new(),
-        1 => pieces.remove(0),
-        _ => pieces.concat().into(),
+/// What has come of a body. One piece is kept as it is; several are copied, because each holds the whole buffer that it was
+/// read into, and a client may send a byte at a time.
+#[derive(Default)]
+struct Whole {
+    first: Bytes,
+    rest: Vec<u8>,
+}
+
+impl Whole {
+    fn len(&self) -> usize {
+        if self.rest.is_empty() { self.first.len() } else { self.rest.len() }
+    }
+
+    fn add(&mut self, piece: Bytes) {
+        if self.len() == 0 {
+            self.first = piece;
+            return;
+        }
+        if self.rest.is_empty() {
+            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.rest.extend_from_slice(&piece);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.into() }
     }
 }
 
@@ -163,6 +189,22 @@ mod tests {
         let (read, took) = read_timed(dripping(1, Duration::ZERO, 0, false)).await;
         assert!(read.is_err());
         assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(11), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_earns_more_time_than_a_token_lives() {
+        let (read, took) = read_timed(dripping(5 << 10, Duration::from_secs(1), usize::MAX, false)).await;
+        assert!(read.is_err());
+        assert!(took >= EARNED_MAX && took < EARNED_MAX + Duration::from_secs(12), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_in_many_pieces_is_whole() {
+        let pieces =
+            ["", "{", "", "\"a\":", "1}"].map(|piece| Ok::<_, Infallible>(Bytes::from_static(piece.as_bytes())));
+        let whole = read(Body::from_stream(stream::iter(pieces)), 16, &Limits::default()).await.unwrap();
+        assert_eq!(whole, "{\"a\":1}");
+        assert!(read(Body::empty(), 16, &Limits::default()).await.unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,9 +3,9 @@
 //! Planted: the key of a provider, the vault's passphrase, tokens of people, engines and administrators, a pairing code,
 //! refresh tokens, a wallet's signature, and at the end every item that the vault holds, which are the node's own keys.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use flowork_identity::OwnerKey;
 use flowork_test_support::{LlmBehavior, LlmStandIn, TestHome, TestNode, flowork};
 use flowork_vault::{PassphraseSource, Secret, Vault, VaultOptions};
@@ -28,6 +28,9 @@ const MARK_IN_PROCESS: &str = "canary-process-3b8d";
 const MARK_IN_MODULE: &str = "canary-module-61fa";
 /// Arguments of a command that the workload runs, as the kernel keeps them.
 const MARK_IN_COMMAND: &str = "provider\0set-key\0leaky";
+
+/// Only a defect waits for it.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An answer, and whether it is one that hands a secret to whom it is for.
 struct Heard {
@@ -337,8 +340,14 @@ async fn run_programs(watched: &Watched) -> anyhow::Result<()> {
     let (status, job) = watched.node.enqueue("waits", &json!({"kind": "module.waits"})).await?;
     let id = job["id"].as_str().with_context(|| format!("{status} {job}"))?.to_owned();
     // Opening waits for the program to read.
-    let open = move || fs::OpenOptions::new().write(true).open(gate);
-    let gate = tokio::task::spawn_blocking(open).await??;
+    let path = gate.clone();
+    let opening = tokio::task::spawn_blocking(move || fs::OpenOptions::new().write(true).open(path));
+    let Ok(gate) = tokio::time::timeout(PATIENCE, opening).await else {
+        // Lets go of who waits, or the test would not end.
+        fs::OpenOptions::new().read(true).write(true).open(gate)?;
+        bail!("the module's program did not begin");
+    };
+    let gate = gate??;
     watched.lookout.has_looked().await?;
     drop(gate);
     let job = watched.node.wait_for(&id).await?;

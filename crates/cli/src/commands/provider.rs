@@ -38,8 +38,10 @@ pub(super) fn run(command: Command, config: &Config, format: Format) -> Result<(
         Command::DeleteKey { name } => {
             let item = provider_item(&name);
             open(config)?.delete(&item).map_err(|error| failed(&error))?;
-            audit_note::leave(config, "provider.delete_key", &json!({"provider": name}))?;
-            format.print(&json!({"deleted": item}), |_| format!("The vault holds no key of {name} any more."))
+            // What is done is said in any case.
+            let noted = audit_note::leave(config, "provider.delete_key", &json!({"provider": name}));
+            format.print(&json!({"deleted": item}), |_| format!("The vault holds no key of {name} any more."))?;
+            noted
         }
     }
 }
@@ -102,11 +104,13 @@ fn set_key(name: &str, config: &Config, format: Format) -> Result<(), Failure> {
     }
     let vault = open(config)?;
     vault.set(&provider_item(name), &key).map_err(|error| failed(&error))?;
-    audit_note::leave(config, "provider.set_key", &json!({"provider": name}))?;
+    // What is done is said in any case.
+    let noted = audit_note::leave(config, "provider.set_key", &json!({"provider": name}));
     let (item, backend) = (provider_item(name), vault.back_end().as_str());
     format.print(&json!({"stored": item, "vault": backend}), |_| {
         format!("The key of {name} is in the vault ({backend}). A node that is running reads it when it next starts.")
-    })
+    })?;
+    noted
 }
 
 fn open(config: &Config) -> Result<Vault, Failure> {

@@ -165,11 +165,13 @@ fn change(new: Option<PathBuf>, config: &Config, format: Format) -> Result<(), F
     let options = config.vault_options();
     let changed =
         change_passphrase(&options, PassphraseSource::new(new, None), &mut go_on).map_err(|error| failed(&error))?;
-    audit_note::leave(config, "vault.passwd", &json!({"items": changed.items}))?;
+    // What is done is said in any case, so that nobody looks for the old passphrase.
+    let noted = audit_note::leave(config, "vault.passwd", &json!({"items": changed.items}));
     format.print(&as_json(&changed), |_| match options.passphrase.file() {
         Some(file) => format!("The passphrase is changed. Put the new one into {} now.", file.display()),
         None => "The passphrase is changed.".to_owned(),
-    })
+    })?;
+    noted
 }
 
 fn go_on(_: MigrationStep) -> ControlFlow<()> {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ffi};
+use rusqlite::Connection;
 
 use super::{End, File, Loop, Message, Open, Store};
 use crate::{Cause, Health, OpenError, StoreError, open::leave_as_it_is};
@@ -90,7 +90,7 @@ fn wait_for_disk<S: Store>(
 
 fn reopen<S: Store>(open: &mut Open<S>, health: &Health) -> Result<File<S>, OpenError> {
     let (connection, store) = open()?;
-    if let Err(source) = renew_log(&connection).and_then(|()| prove_writable(&connection)) {
+    if let Err(source) = prove_writable(&connection) {
         leave_as_it_is(&connection);
         drop(store);
         return Err(OpenError::Sqlite { path: health.path().to_owned(), source });
@@ -98,19 +98,8 @@ fn reopen<S: Store>(open: &mut Open<S>, health: &Health) -> Result<File<S>, Open
     File::new(connection, store, health)
 }
 
-/// A sync that failed may have left pages of the log out that the system still shows and holds for written. Were more
-/// written behind them, a power loss would take that, too. So all of the log goes to the file, which is synced, and a new
-/// log is begun.
-fn renew_log(connection: &Connection) -> rusqlite::Result<()> {
-    let is_held: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if is_held {
-        return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None));
-    }
-    Ok(())
-}
-
-/// A disk that can be read may not take writes yet: one page is written again as it is, and synced.
-fn prove_writable(connection: &Connection) -> rusqlite::Result<()> {
+/// A disk that can be read may not take writes yet: one page is written again as it is, and synced with the commit.
+pub(super) fn prove_writable(connection: &Connection) -> rusqlite::Result<()> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     connection.pragma_update(None, "user_version", version)
 }

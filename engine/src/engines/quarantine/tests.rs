@@ -132,6 +132,9 @@ async fn a_shard_whose_disk_was_away_goes_on_with_its_jobs_limits_and_workers() 
     while !is_start(&events.next().await.unwrap().1.event) {}
     let waits = enqueue(&engines, "waits", json!({"kind": "held"})).await.unwrap();
 
+    // Its volume is gone: nothing may be made in its place.
+    let (file, away) = (world.file(), world.directory.path().join("away.db"));
+    std::fs::rename(&file, &away).unwrap();
     engines.hosts()[0].all_shards()[0].health().condemn(Cause::Unreadable, "an I/O error");
     let [problem] = &engines.list()[0].shard_problems[..] else { panic!("it is told") };
     assert!(problem.cause == ShardCause::Unreadable && problem.hint.contains("by itself"), "{problem:?}");
@@ -139,6 +142,8 @@ async fn a_shard_whose_disk_was_away_goes_on_with_its_jobs_limits_and_workers() 
     assert!(matches!(&refused, Err(EnqueueError::Store(error)) if error.is_quarantined()), "{refused:?}");
     // It ends while nothing can be stored.
     world.let_go.notify_one();
+    assert!(!file.exists(), "another one was made");
+    std::fs::rename(&away, &file).unwrap();
     well(&engines, &mut events).await;
 
     let after = enqueue(&engines, "meanwhile", json!({"kind": "noop"})).await.unwrap();
@@ -167,6 +172,7 @@ async fn a_shard_that_could_not_be_opened_at_the_start_serves_once_it_can_be() {
     assert_eq!(engines.list()[0].shard_problems[0].cause, ShardCause::Unreadable);
     assert!(enqueue(&engines, "later", json!({"kind": "noop", "delay_ms": 1})).await.is_err());
     std::fs::remove_dir(&file).unwrap();
+    assert!(!file.exists());
     std::fs::rename(&away, &file).unwrap();
     well(&engines, &mut events).await;
     let again = enqueue(&engines, "later", json!({"kind": "noop", "delay_ms": 1})).await.unwrap();
